@@ -1,0 +1,1 @@
+//! The crash-recovery journal: an append-only file of JSON lines.

@@ -1,0 +1,1 @@
+//! A real OpenBao server of one's own: fetched, started, stopped.

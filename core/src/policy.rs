@@ -1,0 +1,144 @@
+//! How long things take. Every duration is counted on the driver's clock.
+
+use core::fmt;
+use core::time::Duration;
+
+/// The timing of one identity's rotations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Policy {
+    /// The life that a serving credential is given and renewed to.
+    pub full: Duration,
+    /// The life that a candidate is minted with. A candidate that is lost dies by itself within it.
+    pub probation: Duration,
+    /// How long a credential made by a login that is lost may live; zero where a login only adopts.
+    pub login_life: Duration,
+    /// From one rotation's end to the beginning of the next; `None` rotates only when asked.
+    pub period: Option<Duration>,
+    /// Successful probes in a row that a candidate must show.
+    pub probes: u16,
+    /// From one probe's success to the next probe.
+    pub probe_every: Duration,
+    /// The window in which all probes must have passed, extension included.
+    pub validate_for: Duration,
+    /// From the publishing of the new credential to the revocation of the old one, if work still holds it.
+    pub grace: Duration,
+    /// Whether every consumer is counted.
+    pub consumers: Consumers,
+    /// How long a proof that a secret is accepted counts as a [`Witness`](crate::Witness).
+    pub evidence: Duration,
+    /// The driver's limit for one effect: each is completed within it.
+    pub patience: Duration,
+    /// Δ: the longest time after sending at which a request may still be applied.
+    pub delta: Duration,
+    /// Added to an upper bound before death is concluded from time alone.
+    pub skew: Duration,
+    /// The first wait after a failure; it doubles with each further one.
+    pub backoff: Duration,
+    /// The longest wait after a failure.
+    pub backoff_cap: Duration,
+    /// How waits after failures are spread.
+    pub jitter: Jitter,
+    /// A bug sown on purpose, to show that the checks see it.
+    #[cfg(feature = "seeded-bugs")]
+    pub bug: Option<crate::SeededBug>,
+}
+
+/// How consumers take the credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Consumers {
+    /// All through the handle: when none holds the retiring one, the grace is over.
+    Counted,
+    /// Some read a file: only the deadline ends the grace.
+    Uncounted,
+}
+
+/// How waits after failures are spread, so that a fleet does not come back as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Jitter {
+    /// Not at all (for exploration).
+    None,
+    /// Full jitter, applied after the cap: between nothing and the whole wait, drawn from this seed.
+    Full(u64),
+}
+
+/// Why a policy cannot keep the promise (S7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyError {
+    /// A duration that must not be zero is.
+    Zero(&'static str),
+    /// The probation must outlast validation, persisting and extension.
+    ProbationTooShort {
+        /// The least probation that would do.
+        needed: Duration,
+    },
+    /// The full life must outlast a whole rotation, and twice that leave room for renewals that fail.
+    FullTooShort {
+        /// The least life that would do.
+        needed: Duration,
+    },
+    /// A rotation and its grace must be over before the next one begins.
+    PeriodTooShort {
+        /// The least period that would do.
+        needed: Duration,
+    },
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Zero(name) => write!(f, "{name} is zero: give it a duration"),
+            Self::ProbationTooShort { needed } => {
+                write!(f, "probation is too short to validate and extend a candidate in: make it at least {needed:?}")
+            }
+            Self::FullTooShort { needed } => {
+                write!(f, "the full life is too short for a rotation with retries: make it at least {needed:?}")
+            }
+            Self::PeriodTooShort { needed } => {
+                write!(f, "the period is shorter than a rotation with its grace: make it at least {needed:?}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for PolicyError {}
+
+impl Policy {
+    /// The longest time from the announcement of a mint to the commit point, a failed persist and extension included.
+    #[must_use]
+    pub fn worst_validation(&self) -> Duration {
+        self.validate_for + 4 * self.patience
+    }
+
+    /// The longest time from the announcement of a mint to the end of the grace.
+    #[must_use]
+    pub fn worst_rotation(&self) -> Duration {
+        self.worst_validation() + 2 * self.patience + self.grace
+    }
+
+    /// Whether this policy can keep the promise.
+    pub fn check(&self) -> Result<(), PolicyError> {
+        for (name, value) in [
+            ("full", self.full),
+            ("probation", self.probation),
+            ("validate_for", self.validate_for),
+            ("evidence", self.evidence),
+            ("patience", self.patience),
+            ("backoff", self.backoff),
+        ] {
+            if value.is_zero() {
+                return Err(PolicyError::Zero(name));
+            }
+        }
+        if self.probation < self.worst_validation() {
+            return Err(PolicyError::ProbationTooShort { needed: self.worst_validation() });
+        }
+        let needed = 2 * (self.patience + self.backoff) + self.worst_validation();
+        if self.full < needed {
+            return Err(PolicyError::FullTooShort { needed });
+        }
+        match self.period {
+            Some(period) if period < self.worst_rotation() => Err(PolicyError::PeriodTooShort { needed: self.worst_rotation() }),
+            _ => Ok(()),
+        }
+    }
+}

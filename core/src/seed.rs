@@ -1,0 +1,23 @@
+//! Bugs sown on purpose, so that every check is seen to fail. The feature `seeded-bugs` lets a policy name one; without
+//! it the question whether a bug is sown is answered `false` by the compiler, and nothing of them is left.
+
+/// A bug that the machine can be asked to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SeededBug {
+    /// The retiring credential is revoked as soon as the new one is published.
+    RevokeBeforeDrain,
+    /// An unknown issue is taken as refused: the machine mints again at once.
+    UnknownTakenAsRefused,
+    /// The candidate serves without having been extended from its probation.
+    NeverExtended,
+    /// Recovery serves the candidate of a rotation that was not yet committed.
+    RecoveryServesCandidate,
+    /// Completions are taken for the effect under way, whatever operation they name.
+    NoCorrelation,
+    /// An effect is performed before its record is durable.
+    EffectBeforeIntent,
+    /// A slot is cleared as soon as the revocation is answered.
+    ClearedUnobserved,
+    /// Abandoning revokes the current credential.
+    AbandonRevokesCurrent,
+}

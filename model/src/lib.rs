@@ -1,0 +1,1 @@
+//! The world around the rotation machine, and everything that explores it.

@@ -1,0 +1,145 @@
+//! The ports: what the driver needs from the outside, and what whoever implements them promises.
+//!
+//! Every method is called by the driver only, one call at a time for each purpose. A future that is dropped counts as
+//! *unknown*: its request may have been applied, or may yet be.
+
+use std::future::Future;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use turquoise_core::{Generation, Held, Mint, Record};
+
+/// A secret with the names that tell it apart. It has no `Debug`; its secret is wiped when it is dropped.
+pub struct Credential {
+    /// Which mint, and which slot.
+    pub mint: Mint,
+    /// What may be written down in its stead: an accessor, a key id.
+    pub handle: Handle,
+    /// The secret itself.
+    pub secret: SecretString,
+}
+
+/// What names a credential at its provider without giving power to use it: safe to log and to keep.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Handle(pub String);
+
+/// How a call to a provider ended. A timeout is not a refusal.
+#[derive(Debug)]
+pub enum Reply<T> {
+    /// It was done.
+    Applied(T),
+    /// The provider said no, and will say it again. Nothing was done.
+    Refused(Reason),
+    /// It was certainly not done, but might be later: not connected, sealed, throttled.
+    Unavailable(Reason),
+    /// It may have been done, or may yet be.
+    Unknown(Reason),
+}
+
+/// The provider's own words, or the transport's: for a person to read. Never holds a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason(pub String);
+
+/// What a mint or a login gave.
+pub struct Minted {
+    /// The secret.
+    pub secret: SecretString,
+    /// What may be written down.
+    pub handle: Handle,
+    /// How long it lives, as the provider answered.
+    pub remaining: Duration,
+}
+
+/// What an observer sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observed {
+    /// It exists and lives so long.
+    Alive(Duration),
+    /// An up-to-date node says that there is no such credential. This, and nothing less, is proof of death.
+    Dead,
+}
+
+/// A place where credentials come from.
+///
+/// The secret of `with` authenticates each call. A call must end by itself (its own timeout): what cannot be decided by
+/// then is [`Reply::Unknown`].
+pub trait Provider: Send + Sync + 'static {
+    /// Logs in, or reads the credential that was handed to us.
+    fn login(&self, mint: Mint) -> impl Future<Output = Reply<Minted>> + Send;
+
+    /// Mints a *sibling* of `with`, to live `life`: nothing that happens to `with` may end it.
+    /// What is made otherwise than asked is ended by the implementation before it answers `Refused`; if that cannot be
+    /// confirmed it answers `Unknown`.
+    fn issue(&self, with: &Credential, mint: Mint, life: Duration) -> impl Future<Output = Reply<Minted>> + Send;
+
+    /// Tries the credential on what it is for; answers its remaining life.
+    fn probe(&self, with: &Credential) -> impl Future<Output = Reply<Duration>> + Send;
+
+    /// Sets the remaining life of `with` — renewing, extending and shortening are one call — and answers it as the
+    /// provider reads it back.
+    fn set_life(&self, with: &Credential, life: Duration) -> impl Future<Output = Reply<Duration>> + Send;
+
+    /// `with` ends itself. Already dead is `Applied`, or `Unknown` where that cannot be told apart.
+    fn revoke(&self, with: &Credential) -> impl Future<Output = Reply<()>> + Send;
+
+    /// `witness` looks whether `target` lives.
+    fn observe(&self, target: &Credential, witness: &Credential) -> impl Future<Output = Reply<Observed>> + Send;
+}
+
+/// One journal entry: the machine's record, and the handle of what it made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The machine's record.
+    pub record: Record,
+    /// On `LoggedIn` and `Issued`: what names the new credential at its provider.
+    pub handle: Option<Handle>,
+}
+
+/// Why a record is not known to be durable.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NotDurable(pub String);
+
+/// A durable, exclusive, append-only sequence of entries.
+///
+/// Opening one (which is the implementation's own business) yields its entries and takes the writer's lock for as long
+/// as the journal lives.
+pub trait Journal: Send + 'static {
+    /// Appends and returns only when the entry would survive a power loss. After an error the journal must refuse every
+    /// further append: whether the entry is there is known only to who opens it anew.
+    fn append(&mut self, entry: &Entry) -> Result<(), NotDurable>;
+}
+
+/// Why the survivor store did not do as asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StoreError(pub String);
+
+/// The survivor store: where secrets outlive the process, in two slots, and where readers find the current one.
+pub trait Store: Send + 'static {
+    /// Everything in the slots. A slot that cannot be read is an error, never empty.
+    fn load(&mut self) -> Result<Vec<Credential>, StoreError>;
+
+    /// Writes the secret to its slot, durably, and reads it back.
+    fn persist(&mut self, credential: &Credential) -> Result<(), StoreError>;
+
+    /// Lets readers see the secret: atomically (old or new, never torn, never empty), durably, read back.
+    fn publish(&mut self, credential: &Credential) -> Result<(), StoreError>;
+
+    /// Empties a slot, durably. An empty slot is fine; a slot that holds another generation is an error.
+    fn clear(&mut self, mint: Mint) -> Result<(), StoreError>;
+}
+
+/// What a set of loaded credentials means to the machine.
+#[must_use]
+pub fn held(credentials: &[Credential]) -> Held {
+    let slot = |color| credentials.iter().find(|c| c.mint.slot == color).map(|c| c.mint.generation);
+    Held { blue: slot(turquoise_core::Color::Blue), green: slot(turquoise_core::Color::Green) }
+}
+
+/// How a generation is named to a person: `blue 3`.
+#[must_use]
+pub fn label(mint: Mint) -> String {
+    let Generation { number, .. } = mint.generation;
+    format!("{} {number}", mint.slot)
+}

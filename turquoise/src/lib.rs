@@ -1,0 +1,1 @@
+//! Verified blue/green rotation of foundational credentials.
