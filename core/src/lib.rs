@@ -1,15 +1,32 @@
-//! The rotation machine: pure, `no_std`, secret-free.
+//! The rotation of one credential as a pure state machine: no clock, no randomness, no I/O, no allocation, no secrets.
+//!
+//! [`Rotation`] is the machine; its documentation says how to run it. [`Phase`] is where a rotation stands, [`TRANSITIONS`]
+//! is every step it can take, [`Record`] is what a journal holds, [`Effect`] what the machine asks of the world. The same
+//! code that runs in production is explored exhaustively by the crate `turquoise-model`.
 #![no_std]
-#![forbid(unsafe_code)]
 
+mod fold;
+mod lease;
+mod machine;
 mod message;
+mod normal;
+mod phase;
 mod policy;
 mod record;
 mod seed;
+mod transition;
 mod vocabulary;
 
+pub use fold::RecoverError;
+pub use lease::{Flight, Lease};
+pub use machine::{Illegal, Rotation};
 pub use message::{Applied, Effect, Event, Input, Outcome, Output, Refusal, Witness};
+pub use normal::Rewrite;
+pub use phase::{
+    Abandoning, Arrival, Draining, End, Going, Issuing, NeedsOperator, Phase, Revoking, Secret, Steady, Vacant, Validating,
+};
 pub use policy::{Consumers, Jitter, Policy, PolicyError};
 pub use record::{AbandonReason, Drained, Proof, Record, Step, StuckReason, Trigger};
 pub use seed::SeededBug;
+pub use transition::{PhaseKind, StepKind, TRANSITIONS, Transition, legal_steps};
 pub use vocabulary::{BootId, Color, Generation, Held, Instant, Life, Lsn, Mint, OpId};

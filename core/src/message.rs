@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::record::{AbandonReason, Drained, Record, StuckReason, Trigger};
+use crate::record::Record;
 use crate::vocabulary::{Generation, Instant, Lsn, Mint, OpId};
 
 /// What the machine is told. Time comes beside every input.
@@ -169,25 +169,11 @@ impl Witness {
     }
 }
 
-/// What an operator may want to know. Transitions are in the journal; these are what it does not say.
+/// What an operator may want to know and no record says: every transition is in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Event {
-    /// A rotation has begun.
-    Began(Trigger),
-    /// The candidate is discarded and the current credential serves on: look at the provider.
-    Abandoned(AbandonReason),
-    /// The provider would not mint.
-    IssueRefused,
-    /// The login was refused or lost.
-    LoginFailed,
-    /// The candidate is now current.
-    Promoted(Generation),
-    /// The retiring credential is about to be revoked.
-    Drained(Drained),
     /// The current credential may be dead: no renewal was confirmed in time.
     Dark,
-    /// A record could not be made durable: nothing is changed any more, renewal goes on.
+    /// A record could not be made durable: nothing is changed at the provider any more, renewal goes on.
     Stalled,
-    /// An operator is needed.
-    Stuck(StuckReason),
 }

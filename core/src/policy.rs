@@ -3,6 +3,8 @@
 use core::fmt;
 use core::time::Duration;
 
+use crate::vocabulary::Instant;
+
 /// The timing of one identity's rotations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Policy {
@@ -66,6 +68,11 @@ pub enum Jitter {
 pub enum PolicyError {
     /// A duration that must not be zero is.
     Zero(&'static str),
+    /// Evidence must outlast the request that makes it and the one that uses it.
+    EvidenceTooShort {
+        /// The least that would do.
+        needed: Duration,
+    },
     /// The probation must outlast validation, persisting and extension.
     ProbationTooShort {
         /// The least probation that would do.
@@ -87,6 +94,9 @@ impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Zero(name) => write!(f, "{name} is zero: give it a duration"),
+            Self::EvidenceTooShort { needed } => {
+                write!(f, "evidence is older than it may be before it can be used: let it count for at least {needed:?}")
+            }
             Self::ProbationTooShort { needed } => {
                 write!(f, "probation is too short to validate and extend a candidate in: make it at least {needed:?}")
             }
@@ -103,6 +113,32 @@ impl fmt::Display for PolicyError {
 impl core::error::Error for PolicyError {}
 
 impl Policy {
+    /// How long to wait after so many failures in a row.
+    pub(crate) fn wait(&self, failures: u8, now: Instant) -> Duration {
+        let factor = 1u32.checked_shl(failures.into()).unwrap_or(u32::MAX);
+        let longest = self.backoff.saturating_mul(factor).min(self.backoff_cap.max(self.backoff));
+        match self.jitter {
+            Jitter::None => longest,
+            Jitter::Full(seed) => {
+                let millis = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
+                Duration::from_millis(1 + scramble(seed ^ now.0) % millis.max(1))
+            }
+        }
+    }
+
+    /// Whether this bug is sown.
+    #[cfg(feature = "seeded-bugs")]
+    pub(crate) fn has_bug(&self, bug: crate::SeededBug) -> bool {
+        self.bug == Some(bug)
+    }
+
+    /// No bug is.
+    #[cfg(not(feature = "seeded-bugs"))]
+    #[expect(clippy::unused_self, reason = "the other build asks the policy")]
+    pub(crate) const fn has_bug(&self, _: crate::SeededBug) -> bool {
+        false
+    }
+
     /// The longest time from the announcement of a mint to the commit point, a failed persist and extension included.
     #[must_use]
     pub fn worst_validation(&self) -> Duration {
@@ -129,6 +165,9 @@ impl Policy {
                 return Err(PolicyError::Zero(name));
             }
         }
+        if self.evidence < 2 * self.patience {
+            return Err(PolicyError::EvidenceTooShort { needed: 2 * self.patience });
+        }
         if self.probation < self.worst_validation() {
             return Err(PolicyError::ProbationTooShort { needed: self.worst_validation() });
         }
@@ -141,4 +180,12 @@ impl Policy {
             _ => Ok(()),
         }
     }
+}
+
+/// A bijection that leaves no pattern (the finaliser of splitmix64).
+const fn scramble(mut x: u64) -> u64 {
+    x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
 }

@@ -73,11 +73,15 @@ pub enum Step {
     RevokeIntent {
         /// What permits it.
         drained: Drained,
+        /// From then on it is dead by itself.
+        ub: Instant,
     },
     /// The candidate has to go; the current one serves on. Announces the candidate's revocation.
     AbandonIntent {
         /// Why.
         reason: AbandonReason,
+        /// From then on it is dead by itself.
+        ub: Instant,
     },
     /// The going credential is dead at the provider. Announces the clearing of its slot.
     Died {
@@ -116,6 +120,8 @@ pub enum Drained {
 pub enum AbandonReason {
     /// Nobody knows whether the mint took place: its secret is lost.
     MintLost,
+    /// A crash came before the commit point.
+    Interrupted,
     /// Its secret could not be persisted.
     NotPersisted,
     /// A probe was refused.

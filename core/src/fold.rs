@@ -1,0 +1,346 @@
+//! The journal's meaning: a pure fold of records into a phase. The running machine moves by the same function as a
+//! recovering one, and only when a record is durable, so that there is nothing that a crash could make different.
+
+use core::time::Duration;
+
+use crate::lease::Lease;
+use crate::phase::{
+    Abandoning, Arrival, Draining, End, Going, Issuing, NeedsOperator, Phase, Revoking, Secret, Steady, Vacant, Validating,
+};
+use crate::policy::Policy;
+use crate::record::{AbandonReason, Proof, Record, Step, StuckReason};
+use crate::seed::SeededBug;
+use crate::transition::{PhaseKind, StepKind, legal_steps, row};
+use crate::vocabulary::{BootId, Color, Generation, Held, Instant, Life, Mint};
+
+/// What the journal says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Fold {
+    pub(crate) phase: Phase,
+    /// Records so far.
+    pub(crate) lsn: u64,
+    /// Mints announced so far.
+    pub(crate) mints: u32,
+    pub(crate) incarnation: u32,
+    pub(crate) boot: BootId,
+    /// Attempts that failed in a row: they slow the next one down.
+    pub(crate) misses: u8,
+}
+
+/// Why a journal cannot be replayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecoverError {
+    /// A record is missing or out of order.
+    Gap {
+        /// The position that should have come.
+        expected: u64,
+        /// The position that came.
+        found: u64,
+    },
+    /// A step that is not legal where it stands.
+    IllegalStep {
+        /// Its position.
+        lsn: u64,
+        /// The phase that the records before it lead to.
+        phase: PhaseKind,
+        /// The step.
+        step: StepKind,
+    },
+    /// The journal is empty, but secrets survive: it was lost, and to begin anew would forget live credentials.
+    JournalLost,
+}
+
+impl core::fmt::Display for RecoverError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Gap { expected, found } => {
+                write!(f, "the journal goes from record {} to record {found}: restore the missing ones", expected - 1)
+            }
+            Self::IllegalStep { lsn, phase, step } => {
+                write!(f, "record {lsn} of the journal is {step:?}, but in phase {phase:?} only these may come:")?;
+                legal_steps(*phase).try_for_each(|legal| write!(f, " {legal:?}"))
+            }
+            Self::JournalLost => f.write_str(
+                "the journal is empty, but the survivor store holds secrets: restore the journal, or move the secrets away \
+                 after you have revoked them",
+            ),
+        }
+    }
+}
+
+impl core::error::Error for RecoverError {}
+
+/// The step does not fit the stage that the phase is in.
+struct Misfit;
+
+impl Fold {
+    pub(crate) const fn new(incarnation: u32, boot: BootId, now: Instant) -> Self {
+        let phase = Phase::Vacant(Vacant { stage: Arrival::Waiting { not_before: now } });
+        Self { phase, lsn: 0, mints: 0, incarnation, boot, misses: 0 }
+    }
+
+    /// The mint that would be announced next, in this slot.
+    pub(crate) const fn next_mint(&self, slot: Color) -> Mint {
+        Mint { generation: Generation { incarnation: self.incarnation, number: self.mints + 1 }, slot }
+    }
+
+    /// Takes one durable record. An error changes nothing.
+    pub(crate) fn apply(&mut self, record: &Record, policy: &Policy) -> Result<(), RecoverError> {
+        let Record { lsn, boot, at, step } = *record;
+        if lsn.0 != self.lsn + 1 {
+            return Err(RecoverError::Gap { expected: self.lsn + 1, found: lsn.0 });
+        }
+        let illegal = RecoverError::IllegalStep { lsn: lsn.0, phase: self.phase.kind(), step: step.kind() };
+        let same_boot = boot == self.boot;
+        let next = match step {
+            Step::Recovered { held } => Ok(self.recovered(held, at, same_boot, policy)),
+            _ if !same_boot && self.lsn > 0 => Err(Misfit),
+            _ => self.next(step, at, policy),
+        };
+        let next = next.map_err(|Misfit| illegal)?;
+        row(self.phase.kind(), step.kind(), next.kind()).ok_or(illegal)?;
+        self.phase = next;
+        self.lsn = lsn.0;
+        self.boot = boot;
+        self.count(step);
+        Ok(())
+    }
+
+    fn count(&mut self, step: Step) {
+        match step {
+            Step::LoginIntent { mint } | Step::IssueIntent { mint, .. } => {
+                self.mints = mint.generation.number;
+                self.incarnation = mint.generation.incarnation;
+            }
+            Step::LoginFailed { .. } | Step::IssueRefused | Step::AbandonIntent { .. } => {
+                self.misses = self.misses.saturating_add(1);
+            }
+            Step::Ready | Step::Promoted { .. } => self.misses = 0,
+            _ => {}
+        }
+    }
+
+    fn next(&self, step: Step, at: Instant, policy: &Policy) -> Result<Phase, Misfit> {
+        match self.phase {
+            Phase::Vacant(vacant) => after_vacant(vacant, step, at, policy),
+            Phase::Steady(steady) => after_steady(steady, step),
+            Phase::Issuing(issuing) => self.after_issuing(issuing, step, at, policy),
+            Phase::Validating(validating) => after_validating(validating, step),
+            Phase::Draining(draining) => after_draining(draining, step),
+            Phase::Revoking(revoking) => after_revoking(revoking, step, at, policy),
+            Phase::Abandoning(abandoning) => self.after_abandoning(abandoning, step, at, policy),
+            Phase::NeedsOperator(_) => Err(Misfit),
+        }
+    }
+
+    fn after_issuing(&self, issuing: Issuing, step: Step, at: Instant, policy: &Policy) -> Result<Phase, Misfit> {
+        let Issuing { current, mint, issued } = issuing;
+        match (step, issued) {
+            (Step::IssueRefused, None) => Ok(self.steady_after_miss(current, at, policy)),
+            (Step::Issued { life }, None) => Ok(Phase::Issuing(Issuing { issued: Some(Lease::new(mint, life, at)), ..issuing })),
+            (Step::Persisted, Some(candidate)) => {
+                let until = at + policy.validate_for;
+                Ok(Phase::Validating(Validating { current, candidate, until, passed: 0, extending: false }))
+            }
+            (Step::AbandonIntent { reason, ub }, _) => {
+                let secret = if issued.is_some() { Secret::Held } else { Secret::Lost };
+                Ok(abandoning(current, Going { mint, ub, secret, end: End::Revoke }, reason))
+            }
+            _ => Err(Misfit),
+        }
+    }
+
+    fn after_abandoning(&self, abandoning: Abandoning, step: Step, at: Instant, policy: &Policy) -> Result<Phase, Misfit> {
+        let Abandoning { current, going, .. } = abandoning;
+        match step {
+            Step::Died { proof } => Ok(Phase::Abandoning(Abandoning { going: died(going, proof)?, ..abandoning })),
+            Step::Cleared if going.end == End::Clear => Ok(self.steady_after_miss(current, at, policy)),
+            Step::Stuck { reason } => Ok(stuck(Some(current), reason)),
+            _ => Err(Misfit),
+        }
+    }
+
+    /// The cool-down grows with every attempt that fails, and gives no rotation that nobody asked for.
+    fn steady_after_miss(&self, current: Lease, at: Instant, policy: &Policy) -> Phase {
+        Phase::Steady(Steady { current, rotate_at: policy.period.map(|_| at + policy.wait(self.misses, at)) })
+    }
+
+    /// A new process. What was in doubt is taken as possibly applied; instants of another boot mean nothing.
+    fn recovered(&self, held: Held, at: Instant, same_boot: bool, policy: &Policy) -> Phase {
+        if let Some(reason) = contradiction(&self.phase, held) {
+            let current = self.phase.current().filter(|lease| held.has(lease.mint)).copied();
+            return stuck(current.map(|lease| lease.recovered(at, policy.full, policy)), reason);
+        }
+        let renewed = |lease: Lease| lease.recovered(at, policy.full, policy);
+        let secret = |mint| if held.has(mint) { Secret::Held } else { Secret::Lost };
+        let lost =
+            |mint, longest: Duration| Going { mint, ub: at + policy.delta + longest, secret: secret(mint), end: End::Revoke };
+        let resumed = |going: Going| Going {
+            ub: if same_boot { going.ub } else { at + policy.delta + policy.full },
+            secret: secret(going.mint),
+            end: if going.end == End::Clear { End::Clear } else { End::Revoke },
+            ..going
+        };
+        match self.phase {
+            Phase::Vacant(vacant) => Phase::Vacant(recovered_vacant(vacant, held, at, same_boot, policy)),
+            Phase::Steady(Steady { current, rotate_at }) => {
+                let rotate_at = if same_boot { rotate_at } else { policy.period.map(|period| at + period) };
+                Phase::Steady(Steady { current: renewed(current), rotate_at })
+            }
+            Phase::Issuing(Issuing { current, mint, .. }) => {
+                abandoning(renewed(current), lost(mint, policy.probation), AbandonReason::MintLost)
+            }
+            Phase::Validating(Validating { candidate, .. }) if policy.has_bug(SeededBug::RecoveryServesCandidate) => {
+                Phase::Steady(Steady { current: renewed(candidate), rotate_at: None })
+            }
+            Phase::Validating(Validating { current, candidate, extending, .. }) => {
+                let longest = if extending { policy.full } else { policy.probation };
+                abandoning(renewed(current), lost(candidate.mint, longest), AbandonReason::Interrupted)
+            }
+            Phase::Draining(Draining { current, retiring, deadline, .. }) => Phase::Draining(Draining {
+                current: renewed(current),
+                retiring: renewed(retiring),
+                deadline: if same_boot { deadline } else { deadline.map(|_| at + policy.grace) },
+                shortened: false,
+                idle: true,
+            }),
+            Phase::Revoking(Revoking { current, going, drained }) => {
+                Phase::Revoking(Revoking { current: renewed(current), going: resumed(going), drained })
+            }
+            Phase::Abandoning(Abandoning { current, going, reason }) => abandoning(renewed(current), resumed(going), reason),
+            Phase::NeedsOperator(NeedsOperator { current, reason }) => stuck(current.map(renewed), reason),
+        }
+    }
+}
+
+fn after_vacant(vacant: Vacant, step: Step, at: Instant, policy: &Policy) -> Result<Phase, Misfit> {
+    let stage = match (step, vacant.stage) {
+        (Step::LoginIntent { mint }, Arrival::Waiting { .. }) => Arrival::LoggingIn { mint },
+        (Step::LoginFailed { not_before }, Arrival::LoggingIn { .. } | Arrival::Settling { .. }) => {
+            Arrival::Waiting { not_before }
+        }
+        (Step::LoggedIn { life }, Arrival::LoggingIn { mint }) => {
+            Arrival::Settling { lease: Lease::new(mint, life, at), persisted: false }
+        }
+        (Step::Ready, Arrival::Settling { lease, .. }) => {
+            let rotate_at = policy.period.map(|period| at + period);
+            return Ok(Phase::Steady(Steady { current: lease, rotate_at }));
+        }
+        _ => return Err(Misfit),
+    };
+    Ok(Phase::Vacant(Vacant { stage }))
+}
+
+fn after_steady(steady: Steady, step: Step) -> Result<Phase, Misfit> {
+    let Steady { current, .. } = steady;
+    match step {
+        Step::IssueIntent { mint, .. } if mint.slot != current.mint.slot => {
+            Ok(Phase::Issuing(Issuing { current, mint, issued: None }))
+        }
+        Step::Stuck { reason } => Ok(stuck(Some(current), reason)),
+        _ => Err(Misfit),
+    }
+}
+
+fn after_validating(validating: Validating, step: Step) -> Result<Phase, Misfit> {
+    let Validating { current, candidate, extending, .. } = validating;
+    match step {
+        Step::ExtendIntent if !extending => Ok(Phase::Validating(Validating { extending: true, ..validating })),
+        Step::Promoted { life } if extending => {
+            let current_now = Lease { life, ..candidate };
+            Ok(Phase::Draining(Draining {
+                current: current_now,
+                retiring: current,
+                deadline: None,
+                shortened: false,
+                idle: false,
+            }))
+        }
+        Step::AbandonIntent { reason, ub } => {
+            let going = Going { mint: candidate.mint, ub, secret: Secret::Held, end: End::Revoke };
+            Ok(abandoning(current, going, reason))
+        }
+        _ => Err(Misfit),
+    }
+}
+
+fn after_draining(draining: Draining, step: Step) -> Result<Phase, Misfit> {
+    let Draining { current, retiring, deadline, .. } = draining;
+    match (step, deadline) {
+        (Step::ShortenIntent { deadline }, None) => Ok(Phase::Draining(Draining { deadline: Some(deadline), ..draining })),
+        (Step::RevokeIntent { drained, ub }, Some(_)) => {
+            let going = Going { mint: retiring.mint, ub, secret: Secret::Held, end: End::Revoke };
+            Ok(Phase::Revoking(Revoking { current, going, drained }))
+        }
+        (Step::Stuck { reason }, _) => Ok(stuck(Some(current), reason)),
+        _ => Err(Misfit),
+    }
+}
+
+fn after_revoking(revoking: Revoking, step: Step, at: Instant, policy: &Policy) -> Result<Phase, Misfit> {
+    let Revoking { current, going, .. } = revoking;
+    match step {
+        Step::Died { proof } => Ok(Phase::Revoking(Revoking { going: died(going, proof)?, ..revoking })),
+        Step::Cleared if going.end == End::Clear => {
+            Ok(Phase::Steady(Steady { current, rotate_at: policy.period.map(|period| at + period) }))
+        }
+        Step::Stuck { reason } => Ok(stuck(Some(current), reason)),
+        _ => Err(Misfit),
+    }
+}
+
+fn recovered_vacant(vacant: Vacant, held: Held, at: Instant, same_boot: bool, policy: &Policy) -> Vacant {
+    let lost = Arrival::Waiting { not_before: at + policy.delta + policy.login_life };
+    let stage = match vacant.stage {
+        Arrival::Settling { lease, .. } if held.has(lease.mint) => {
+            Arrival::Settling { lease: lease.recovered(at, policy.full, policy), persisted: true }
+        }
+        Arrival::Waiting { not_before } if same_boot => Arrival::Waiting { not_before },
+        _ => lost,
+    };
+    Vacant { stage }
+}
+
+/// What in the survivor store contradicts the journal.
+fn contradiction(phase: &Phase, held: Held) -> Option<StuckReason> {
+    let known = |mint: Mint| {
+        let vacant = match phase {
+            Phase::Vacant(Vacant { stage: Arrival::Settling { lease, .. } }) => Some(lease.mint),
+            _ => None,
+        };
+        let second = match phase {
+            Phase::Issuing(Issuing { issued, .. }) => issued.map(|lease| lease.mint),
+            Phase::Validating(Validating { candidate, .. }) => Some(candidate.mint),
+            Phase::Draining(Draining { retiring, .. }) => Some(retiring.mint),
+            _ => phase.going().map(|going| going.mint),
+        };
+        [phase.current().map(|lease| lease.mint), second, vacant].contains(&Some(mint))
+    };
+    if phase.current().is_some_and(|lease| !held.has(lease.mint)) {
+        return Some(StuckReason::CurrentMissing);
+    }
+    let strange = |slot: Color| held.slot(slot).is_some_and(|generation| !known(Mint { generation, slot }));
+    (strange(Color::Blue) || strange(Color::Green)).then_some(StuckReason::Stranger)
+}
+
+/// The current credential of this phase, if the survivor store has lost it.
+pub(crate) fn missing(phase: &Phase, held: Held) -> Option<Generation> {
+    phase.current().filter(|lease| !held.has(lease.mint)).map(|lease| lease.mint.generation)
+}
+
+const fn abandoning(current: Lease, going: Going, reason: AbandonReason) -> Phase {
+    Phase::Abandoning(Abandoning { current, going, reason })
+}
+
+const fn stuck(current: Option<Lease>, reason: StuckReason) -> Phase {
+    Phase::NeedsOperator(NeedsOperator { current, reason })
+}
+
+fn died(going: Going, _: Proof) -> Result<Going, Misfit> {
+    if going.end == End::Clear { Err(Misfit) } else { Ok(Going { end: End::Clear, ..going }) }
+}
+
+/// What a credential that was just made has to live.
+pub(crate) fn fresh(sent: Instant, now: Instant, remaining: Duration) -> Life {
+    Life { lb: sent + remaining, ub: now + remaining }
+}

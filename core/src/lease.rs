@@ -1,0 +1,126 @@
+//! What the machine knows of one credential that may live: bounds on its life, and the renewal that keeps it alive.
+
+use core::time::Duration;
+
+use crate::message::Witness;
+use crate::policy::Policy;
+use crate::vocabulary::{Instant, Life, Mint, OpId};
+
+/// A credential that may live, with what is certain about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Lease {
+    /// Which.
+    pub mint: Mint,
+    /// Bounds on its end.
+    pub life: Life,
+    /// When it is to be renewed next, where the phase keeps it alive.
+    pub renew_at: Instant,
+    /// Until when the provider's last acceptance of its secret counts as evidence.
+    pub accepted_until: Instant,
+    /// A renewal under way.
+    pub renewal: Option<Flight>,
+    /// Renewals that failed in a row.
+    pub failures: u8,
+    /// The provider refused to renew it: is it still accepted at all?
+    pub suspect: bool,
+    /// A change of its life whose outcome is unknown may still be applied until here …
+    pub unsettled_until: Instant,
+    /// … and give it life until here.
+    pub unsettled_ub: Instant,
+}
+
+/// A change of a credential's life that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Flight {
+    /// Which effect.
+    pub op: OpId,
+    /// When it was sent: the provider counts from no earlier.
+    pub sent: Instant,
+    /// The life that was asked for.
+    pub life: Duration,
+}
+
+impl Lease {
+    pub(crate) fn new(mint: Mint, life: Life, at: Instant) -> Self {
+        let mut lease = Self {
+            mint,
+            life,
+            renew_at: at,
+            accepted_until: at,
+            renewal: None,
+            failures: 0,
+            suspect: false,
+            unsettled_until: at,
+            unsettled_ub: at,
+        };
+        lease.plan_renewal(at);
+        lease
+    }
+
+    /// Forgets what died with the process: nothing is relied on until the provider has been asked, and what was sent
+    /// before the crash may still be applied.
+    pub(crate) fn recovered(mut self, at: Instant, longest: Duration, policy: &Policy) -> Self {
+        self.life.lb = at;
+        self.life.ub = self.life.ub.max(at + policy.delta + longest);
+        self.renew_at = at;
+        self.accepted_until = at;
+        self.renewal = None;
+        self.failures = 0;
+        self.suspect = false;
+        self.unsettled_until = at + policy.delta;
+        self.unsettled_ub = self.life.ub;
+        self
+    }
+
+    /// Half of the certain life is left for tries that fail.
+    fn plan_renewal(&mut self, now: Instant) {
+        self.renew_at = now + self.life.lb.since(now) / 2;
+    }
+
+    pub(crate) fn witness(&self, now: Instant) -> Option<Witness> {
+        (now < self.accepted_until).then_some(Witness { by: self.mint.generation, valid_until: self.accepted_until })
+    }
+
+    /// The provider accepted the secret in answer to a request that was sent then.
+    fn accept(&mut self, sent: Instant, policy: &Policy) {
+        self.accepted_until = self.accepted_until.max(sent + policy.evidence);
+        self.suspect = false;
+    }
+
+    /// A read said how long it lives. A renewal that overtook the answer makes it longer than that, never shorter.
+    pub(crate) fn seen(&mut self, sent: Instant, now: Instant, remaining: Duration, policy: &Policy) {
+        let lb = sent + remaining;
+        self.life.lb = if self.renewal.is_some() { self.life.lb.max(lb) } else { lb };
+        self.life.ub = self.life.ub.max(now + remaining);
+        self.accept(sent, policy);
+    }
+
+    /// A change of its life goes out: whoever relies on its life counts on the shorter of both.
+    pub(crate) fn sending(&mut self, flight: Flight, policy: &Policy) {
+        self.life.lb = self.life.lb.min(flight.sent + flight.life);
+        self.life.ub = self.life.ub.max(flight.sent + policy.delta + flight.life);
+    }
+
+    /// A change of its life was applied, and the answer says what it came to.
+    pub(crate) fn changed(&mut self, flight: Flight, now: Instant, remaining: Duration, policy: &Policy) {
+        self.life.lb = flight.sent + remaining;
+        self.life.ub = now + remaining;
+        if flight.sent < self.unsettled_until {
+            self.life.ub = self.life.ub.max(self.unsettled_ub);
+        }
+        self.failures = 0;
+        self.accept(flight.sent, policy);
+        self.plan_renewal(now);
+    }
+
+    /// Nobody knows whether a change of its life was applied, or will be.
+    pub(crate) fn unsettled(&mut self, flight: Flight, policy: &Policy) {
+        self.unsettled_until = self.unsettled_until.max(flight.sent + policy.delta);
+        self.unsettled_ub = self.unsettled_ub.max(flight.sent + policy.delta + flight.life);
+    }
+
+    pub(crate) fn retry_renewal(&mut self, now: Instant, policy: &Policy) {
+        self.renew_at = now + policy.wait(self.failures, now);
+        self.failures = self.failures.saturating_add(1);
+    }
+}
