@@ -13,9 +13,9 @@ use crate::seed::SeededBug;
 use crate::transition::{PhaseKind, StepKind, legal_steps, row};
 use crate::vocabulary::{BootId, Color, Generation, Held, Instant, Life, Mint};
 
-/// What the journal says.
+/// What a journal says: the fold of its records. It stands for them wherever they are not needed one by one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Fold {
+pub struct Ledger {
     pub(crate) phase: Phase,
     /// Records so far.
     pub(crate) lsn: u64,
@@ -73,8 +73,10 @@ impl core::error::Error for RecoverError {}
 /// The step does not fit the stage that the phase is in.
 struct Misfit;
 
-impl Fold {
-    pub(crate) const fn new(incarnation: u32, boot: BootId, now: Instant) -> Self {
+impl Ledger {
+    /// An empty journal, whose generations will bear `incarnation` (draw it at random).
+    #[must_use]
+    pub const fn new(incarnation: u32, boot: BootId, now: Instant) -> Self {
         let phase = Phase::Vacant(Vacant { stage: Arrival::Waiting { not_before: now } });
         Self { phase, lsn: 0, mints: 0, incarnation, boot, misses: 0 }
     }
@@ -84,8 +86,18 @@ impl Fold {
         Mint { generation: Generation { incarnation: self.incarnation, number: self.mints + 1 }, slot }
     }
 
-    /// Takes one durable record. An error changes nothing.
-    pub(crate) fn apply(&mut self, record: &Record, policy: &Policy) -> Result<(), RecoverError> {
+    /// The phase that the records lead to. What it says of lives is what was recorded, not what is.
+    #[must_use]
+    pub const fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// Takes one durable record.
+    ///
+    /// # Errors
+    ///
+    /// A record that does not follow; nothing is changed.
+    pub fn apply(&mut self, record: &Record, policy: &Policy) -> Result<(), RecoverError> {
         let Record { lsn, boot, at, step } = *record;
         if lsn.0 != self.lsn + 1 {
             return Err(RecoverError::Gap { expected: self.lsn + 1, found: lsn.0 });
@@ -125,8 +137,8 @@ impl Fold {
             Phase::Vacant(vacant) => after_vacant(vacant, step, at, policy),
             Phase::Steady(steady) => after_steady(steady, step),
             Phase::Issuing(issuing) => self.after_issuing(issuing, step, at, policy),
-            Phase::Validating(validating) => after_validating(validating, step),
-            Phase::Draining(draining) => after_draining(draining, step),
+            Phase::Validating(validating) => after_validating(validating, step, at),
+            Phase::Draining(draining) => after_draining(draining, step, at),
             Phase::Revoking(revoking) => after_revoking(revoking, step, at, policy),
             Phase::Abandoning(abandoning) => self.after_abandoning(abandoning, step, at, policy),
             Phase::NeedsOperator(_) => Err(Misfit),
@@ -242,7 +254,7 @@ fn after_steady(steady: Steady, step: Step) -> Result<Phase, Misfit> {
     }
 }
 
-fn after_validating(validating: Validating, step: Step) -> Result<Phase, Misfit> {
+fn after_validating(validating: Validating, step: Step, at: Instant) -> Result<Phase, Misfit> {
     let Validating { current, candidate, extending, .. } = validating;
     match step {
         Step::ExtendIntent if !extending => Ok(Phase::Validating(Validating { extending: true, ..validating })),
@@ -250,7 +262,7 @@ fn after_validating(validating: Validating, step: Step) -> Result<Phase, Misfit>
             let current_now = Lease { life, ..candidate };
             Ok(Phase::Draining(Draining {
                 current: current_now,
-                retiring: current,
+                retiring: Lease { accepted_until: at, ..current },
                 deadline: None,
                 shortened: false,
                 idle: false,
@@ -264,10 +276,13 @@ fn after_validating(validating: Validating, step: Step) -> Result<Phase, Misfit>
     }
 }
 
-fn after_draining(draining: Draining, step: Step) -> Result<Phase, Misfit> {
+fn after_draining(draining: Draining, step: Step, at: Instant) -> Result<Phase, Misfit> {
     let Draining { current, retiring, deadline, .. } = draining;
     match (step, deadline) {
-        (Step::ShortenIntent { deadline }, None) => Ok(Phase::Draining(Draining { deadline: Some(deadline), ..draining })),
+        (Step::ShortenIntent { deadline }, None) => {
+            let retiring = Lease { renew_at: at, ..retiring };
+            Ok(Phase::Draining(Draining { retiring, deadline: Some(deadline), ..draining }))
+        }
         (Step::RevokeIntent { drained, ub }, Some(_)) => {
             let going = Going { mint: retiring.mint, ub, secret: Secret::Held, end: End::Revoke };
             Ok(Phase::Revoking(Revoking { current, going, drained }))

@@ -17,7 +17,7 @@ mod seed;
 mod transition;
 mod vocabulary;
 
-pub use fold::RecoverError;
+pub use fold::{Ledger, RecoverError};
 pub use lease::{Flight, Lease};
 pub use machine::{Illegal, Rotation};
 pub use message::{Applied, Effect, Event, Input, Outcome, Output, Refusal, Witness};

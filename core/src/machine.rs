@@ -2,10 +2,10 @@
 
 use core::fmt;
 
-use crate::fold::{Fold, RecoverError, fresh, missing};
+use crate::fold::{Ledger, RecoverError, fresh, missing};
 use crate::lease::{Flight, Lease};
 use crate::message::{Applied, Effect, Event, Input, Outcome, Output, Refusal};
-use crate::normal::{self, Rewrite};
+use crate::normal::Rewrite;
 use crate::phase::{Abandoning, Arrival, Draining, End, Going, Issuing, Phase, Revoking, Secret, Steady, Vacant, Validating};
 use crate::policy::{Consumers, Policy};
 use crate::record::{AbandonReason, Drained, Proof, Record, Step, StuckReason, Trigger};
@@ -37,7 +37,7 @@ const PERSIST_TRIES: u8 = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rotation {
     policy: Policy,
-    fold: Fold,
+    fold: Ledger,
     now: Instant,
     next_op: u64,
     awaiting: Option<Awaiting>,
@@ -150,10 +150,19 @@ impl Rotation {
         records: impl IntoIterator<Item = Record>,
         held: Held,
     ) -> Result<Self, RecoverError> {
-        let mut fold = Fold::new(incarnation, boot, now);
+        let mut ledger = Ledger::new(incarnation, boot, now);
         for record in records {
-            fold.apply(&record, &policy)?;
+            ledger.apply(&record, &policy)?;
         }
+        Self::resume(policy, ledger, boot, now, held)
+    }
+
+    /// [`recover`](Self::recover) from records that are folded already.
+    ///
+    /// # Errors
+    ///
+    /// Secrets without a journal.
+    pub fn resume(policy: Policy, fold: Ledger, boot: BootId, now: Instant, held: Held) -> Result<Self, RecoverError> {
         if fold.lsn == 0 && held != Held::default() {
             return Err(RecoverError::JournalLost);
         }
@@ -290,22 +299,26 @@ impl Rotation {
 
     /// Walks over every name and instant in the state.
     pub fn rewrite(&mut self, to: &mut dyn Rewrite) {
-        normal::fold(&mut self.fold, to);
-        to.counters(&mut self.fold.mints, &mut self.next_op, &mut self.fold.lsn);
+        self.fold.rewrite(to);
+        to.next_op(&mut self.next_op);
         if let Some(awaiting) = &mut self.awaiting {
-            normal::record(&mut awaiting.record, to);
+            awaiting.record.rewrite(to);
             awaiting.record.lsn = Lsn(self.fold.lsn + 1);
         }
         match &mut self.duty {
-            Duty::Due { at, .. } => to.deadline(at),
-            Duty::Flying { op, sent, effect, .. } => {
+            Duty::Due { at, tries } => {
+                to.tries(tries);
+                to.deadline(at);
+            }
+            Duty::Flying { op, sent, tries, effect } => {
+                to.tries(tries);
                 to.op(op);
                 to.origin(sent);
-                normal::effect(effect, to);
+                effect.rewrite(to);
             }
         }
         self.served.iter_mut().chain(self.missing.iter_mut()).for_each(|generation| to.generation(generation));
-        to.origin(&mut self.now);
+        to.deadline(&mut self.now);
     }
 
     /// The record that is on its way to the disk.

@@ -1,7 +1,7 @@
 //! The names and instants in a machine's state, for whoever explores it: a walk over all of them, by which two states
 //! that differ only in names can be made equal. Running a rotation needs none of this.
 
-use crate::fold::Fold;
+use crate::fold::Ledger;
 use crate::lease::Lease;
 use crate::message::Effect;
 use crate::phase::{Arrival, Phase};
@@ -12,6 +12,8 @@ use crate::vocabulary::{Generation, Held, Instant, Mint, OpId};
 pub trait Rewrite {
     /// The name of a mint.
     fn generation(&mut self, generation: &mut Generation);
+    /// A credential's names and instants: usually [`Lease::rewrite`].
+    fn lease(&mut self, lease: &mut Lease);
     /// The name of an operation.
     fn op(&mut self, op: &mut OpId);
     /// An instant that matters until it has passed: all that lie in the past are alike.
@@ -20,34 +22,44 @@ pub trait Rewrite {
     fn bound(&mut self, at: &mut Instant);
     /// An instant in the past that something is counted from.
     fn origin(&mut self, at: &mut Instant);
-    /// How many mints, operations and records there were.
-    fn counters(&mut self, mints: &mut u32, ops: &mut u64, lsn: &mut u64);
+    /// How many mints and records there were.
+    fn counters(&mut self, mints: &mut u32, records: &mut u64);
+    /// How often something failed in a row: it sets how long the machine waits.
+    fn failures(&mut self, failures: &mut u8);
+    /// How often an effect was tried in a row: it sets how long the machine waits, and for persisting when it gives up.
+    fn tries(&mut self, tries: &mut u8);
+    /// The operation that comes next.
+    fn next_op(&mut self, next: &mut u64);
 }
 
-pub(crate) fn mint(mint: &mut Mint, to: &mut dyn Rewrite) {
+fn mint(mint: &mut Mint, to: &mut dyn Rewrite) {
     to.generation(&mut mint.generation);
 }
 
-pub(crate) fn held(held: &mut Held, to: &mut dyn Rewrite) {
+fn held(held: &mut Held, to: &mut dyn Rewrite) {
     held.blue.iter_mut().chain(held.green.iter_mut()).for_each(|generation| to.generation(generation));
 }
 
-pub(crate) fn lease(lease: &mut Lease, to: &mut dyn Rewrite) {
-    mint(&mut lease.mint, to);
-    to.deadline(&mut lease.life.lb);
-    to.bound(&mut lease.life.ub);
-    to.deadline(&mut lease.renew_at);
-    to.deadline(&mut lease.accepted_until);
-    to.deadline(&mut lease.unsettled_until);
-    to.bound(&mut lease.unsettled_ub);
-    if let Some(flight) = &mut lease.renewal {
-        to.op(&mut flight.op);
-        to.origin(&mut flight.sent);
+impl Lease {
+    /// Walks over every name and instant.
+    pub fn rewrite(&mut self, to: &mut dyn Rewrite) {
+        mint(&mut self.mint, to);
+        to.deadline(&mut self.life.lb);
+        to.bound(&mut self.life.ub);
+        to.deadline(&mut self.renew_at);
+        to.deadline(&mut self.accepted_until);
+        to.deadline(&mut self.unsettled_until);
+        to.bound(&mut self.unsettled_ub);
+        to.failures(&mut self.failures);
+        if let Some(flight) = &mut self.renewal {
+            to.op(&mut flight.op);
+            to.origin(&mut flight.sent);
+        }
     }
 }
 
-pub(crate) fn fold(fold: &mut Fold, to: &mut dyn Rewrite) {
-    match &mut fold.phase {
+fn phase(phase: &mut Phase, to: &mut dyn Rewrite) {
+    match phase {
         Phase::Vacant(vacant) => match &mut vacant.stage {
             Arrival::Waiting { not_before } => to.deadline(not_before),
             Arrival::LoggingIn { mint: m } => mint(m, to),
@@ -59,55 +71,70 @@ pub(crate) fn fold(fold: &mut Fold, to: &mut dyn Rewrite) {
         Phase::Draining(draining) => draining.deadline.iter_mut().for_each(|at| to.deadline(at)),
         Phase::Revoking(_) | Phase::Abandoning(_) | Phase::NeedsOperator(_) => {}
     }
-    if let Some(going) = fold.phase.going_mut() {
+    if let Some(going) = phase.going_mut() {
         mint(&mut going.mint, to);
         to.bound(&mut going.ub);
     }
-    if let Some(current) = fold.phase.current_mut() {
-        lease(current, to);
+    if let Some(current) = phase.current_mut() {
+        to.lease(current);
     }
-    if let Some(second) = fold.phase.second_mut() {
-        lease(second, to);
-    }
-}
-
-pub(crate) fn record(record: &mut Record, to: &mut dyn Rewrite) {
-    to.origin(&mut record.at);
-    match &mut record.step {
-        Step::Recovered { held: h } => held(h, to),
-        Step::LoginIntent { mint: m } | Step::IssueIntent { mint: m, .. } => mint(m, to),
-        Step::LoginFailed { not_before: at } | Step::ShortenIntent { deadline: at } => to.deadline(at),
-        Step::LoggedIn { life } | Step::Issued { life } | Step::Promoted { life } => {
-            to.deadline(&mut life.lb);
-            to.bound(&mut life.ub);
-        }
-        Step::RevokeIntent { ub, .. } | Step::AbandonIntent { ub, .. } => to.bound(ub),
-        Step::Ready
-        | Step::IssueRefused
-        | Step::Persisted
-        | Step::ExtendIntent
-        | Step::Died { .. }
-        | Step::Cleared
-        | Step::Stuck { .. } => {}
+    if let Some(second) = phase.second_mut() {
+        to.lease(second);
     }
 }
 
-pub(crate) fn effect(effect: &mut Effect, to: &mut dyn Rewrite) {
-    match effect {
-        Effect::Login { mint: m } | Effect::Persist(m) | Effect::Publish(m) | Effect::Clear(m) => mint(m, to),
-        Effect::Issue { mint: m, by, .. } => {
-            mint(m, to);
-            to.generation(by);
+impl Ledger {
+    /// Walks over every name and instant.
+    pub fn rewrite(&mut self, to: &mut dyn Rewrite) {
+        phase(&mut self.phase, to);
+        to.counters(&mut self.mints, &mut self.lsn);
+        to.failures(&mut self.misses);
+    }
+}
+
+impl Record {
+    /// Walks over every name and instant.
+    pub fn rewrite(&mut self, to: &mut dyn Rewrite) {
+        to.origin(&mut self.at);
+        match &mut self.step {
+            Step::Recovered { held: h } => held(h, to),
+            Step::LoginIntent { mint: m } | Step::IssueIntent { mint: m, .. } => mint(m, to),
+            Step::LoginFailed { not_before: at } | Step::ShortenIntent { deadline: at } => to.deadline(at),
+            Step::LoggedIn { life } | Step::Issued { life } | Step::Promoted { life } => {
+                to.deadline(&mut life.lb);
+                to.bound(&mut life.ub);
+            }
+            Step::RevokeIntent { ub, .. } | Step::AbandonIntent { ub, .. } => to.bound(ub),
+            Step::Ready
+            | Step::IssueRefused
+            | Step::Persisted
+            | Step::ExtendIntent
+            | Step::Died { .. }
+            | Step::Cleared
+            | Step::Stuck { .. } => {}
         }
-        Effect::Probe(generation) | Effect::Renew { generation, .. } | Effect::Extend { generation, .. } => {
-            to.generation(generation);
-        }
-        Effect::Shorten { generation, witness, .. }
-        | Effect::Revoke { generation, witness }
-        | Effect::Observe { generation, witness } => {
-            to.generation(generation);
-            to.generation(&mut witness.by);
-            to.deadline(&mut witness.valid_until);
+    }
+}
+
+impl Effect {
+    /// Walks over every name and instant.
+    pub fn rewrite(&mut self, to: &mut dyn Rewrite) {
+        match self {
+            Effect::Login { mint: m } | Effect::Persist(m) | Effect::Publish(m) | Effect::Clear(m) => mint(m, to),
+            Effect::Issue { mint: m, by, .. } => {
+                mint(m, to);
+                to.generation(by);
+            }
+            Effect::Probe(generation) | Effect::Renew { generation, .. } | Effect::Extend { generation, .. } => {
+                to.generation(generation);
+            }
+            Effect::Shorten { generation, witness, .. }
+            | Effect::Revoke { generation, witness }
+            | Effect::Observe { generation, witness } => {
+                to.generation(generation);
+                to.generation(&mut witness.by);
+                to.deadline(&mut witness.valid_until);
+            }
         }
     }
 }

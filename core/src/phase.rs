@@ -215,7 +215,9 @@ impl Phase {
         }
     }
 
-    pub(crate) const fn going(&self) -> Option<&Going> {
+    /// The credential that has to die, where there is one.
+    #[must_use]
+    pub const fn going(&self) -> Option<&Going> {
         match self {
             Self::Revoking(Revoking { going, .. }) | Self::Abandoning(Abandoning { going, .. }) => Some(going),
             _ => None,

@@ -30,7 +30,7 @@ pub struct Policy {
     pub evidence: Duration,
     /// The driver's limit for one effect: each is completed within it.
     pub patience: Duration,
-    /// Δ: the longest time after sending at which a request may still be applied.
+    /// Δ: a request may be applied until so long after it was sent, and not from then on, whatever became of its sender.
     pub delta: Duration,
     /// Added to an upper bound before death is concluded from time alone.
     pub skew: Duration,
