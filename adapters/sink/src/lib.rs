@@ -1,1 +1,28 @@
-//! The two-slot sink: where secrets outlive the process and where readers find them.
+//! The two-slot sink: where secrets outlive the process, and where readers find the current one.
+//!
+//! [`FileSink`] implements the runtime's `Store` port with three files in one folder. For a sink at `/run/app/token`:
+//!
+//! | file | holds | mode |
+//! | --- | --- | --- |
+//! | `token` | the current secret and nothing else, not even a newline: what readers open | as configured |
+//! | `.token.blue`, `.token.green` | one credential each, as a line of JSON that names itself and has a checksum | 0600 |
+//! | `.token.blue.tmp`, `.token.green.tmp`, `.token.new.tmp` | one of them while it is being written; wiped away at open | as the file's |
+//!
+//! Every write goes to the temporary file — made anew, its mode set before it has content — which is synced, renamed into
+//! place, the folder synced, and the result read back. So a reader, or a successor of a process that was killed, sees the
+//! old content or the new one, never a part and never nothing. A slot whose checksum does not match is an error, never empty.
+//!
+//! One process at a time may write a sink; the journal's lock sees to that. Secrets are kept in buffers that are wiped.
+//! One trace is beyond our reach: a secret with characters that JSON escapes (quotes, backslashes, control characters) passes
+//! through a buffer of the parser that is freed without being wiped. Clearing a slot removes its file; on a journalling or
+//! copy-on-write file system overwriting it first would wipe nothing, so put the sink on a `tmpfs` where disks are read by others.
+
+mod error;
+mod folder;
+mod sink;
+mod slot;
+#[cfg(test)]
+mod tests;
+
+pub use error::SinkError;
+pub use sink::{FileSink, Mode, ModeError};

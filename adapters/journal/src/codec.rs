@@ -1,0 +1,298 @@
+//! Entries to lines and back.
+//!
+//! The core has no serde, so its types are mirrored here; the derived conversions fail to compile when the two differ.
+//! A line is taken only if encoding what was read gives the same bytes: unknown and repeated fields, other spacing or
+//! another order are all refused by that one comparison.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use turquoise_runtime::core::{
+    AbandonReason, BootId, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record, Step, StuckReason, Trigger,
+};
+use turquoise_runtime::port::{Entry, Handle};
+
+use crate::scan::Damage;
+
+/// The version of the format that this program writes, and the only one that it reads.
+pub(crate) const VERSION: u64 = 1;
+
+/// What the first line has for `prev`.
+pub(crate) const NO_LINE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// The length of `,"sum":"<64 hex>"}` and a newline.
+const SEAL: usize = 8 + 64 + 2 + 1;
+
+/// The line of an entry, newline included.
+pub(crate) fn encode(entry: &Entry, prev: &str) -> serde_json::Result<Vec<u8>> {
+    let mut line = body(entry, prev)?;
+    line.extend_from_slice(seal(&line).as_bytes());
+    Ok(line)
+}
+
+/// The entry of a line (with its newline), and the `prev` that the line claims.
+pub(crate) fn decode(line: &[u8]) -> Result<(Entry, String), Damage> {
+    let (head, tail) = line.split_at_checked(line.len().saturating_sub(SEAL)).ok_or(Damage::Checksum)?;
+    if tail != seal(head).as_bytes() {
+        return Err(Damage::Checksum);
+    }
+    let unreadable = |error: serde_json::Error| Damage::Unreadable { why: error.to_string() };
+    let Version { v } = serde_json::from_slice(line).map_err(unreadable)?;
+    if v > VERSION {
+        return Err(Damage::Newer { version: v });
+    }
+    let Line { seq, prev, boot, at, step, handle, .. } = serde_json::from_slice(line).map_err(unreadable)?;
+    let record = Record { lsn: Lsn(seq), boot, at: Instant(at), step };
+    let entry = Entry { record, handle: handle.map(Handle) };
+    if body(&entry, &prev).map_err(unreadable)? != head {
+        return Err(Damage::Unreadable { why: "a field, an order or a spacing that version 1 does not have".to_owned() });
+    }
+    Ok((entry, prev))
+}
+
+/// How the line with this place in the chain begins.
+pub(crate) fn beginning(seq: u64, prev: &str) -> String {
+    format!(r#"{{"v":{VERSION},"seq":{seq},"prev":"{prev}","boot":""#)
+}
+
+/// SHA-256 in lower-case hex.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    let hex = |byte: u8| [byte >> 4, byte & 15].map(|nibble| char::from(b"0123456789abcdef"[usize::from(nibble)]));
+    Sha256::digest(bytes).into_iter().flat_map(hex).collect()
+}
+
+/// The line up to the comma before its `sum`.
+fn body(entry: &Entry, prev: &str) -> serde_json::Result<Vec<u8>> {
+    let Entry { record: Record { lsn, boot, at, step }, handle } = entry;
+    let handle = handle.as_ref().map(|Handle(name)| name.clone());
+    let line = Line { v: VERSION, seq: lsn.0, prev: prev.to_owned(), boot: *boot, at: at.0, step: *step, handle };
+    let mut bytes = serde_json::to_vec(&line)?;
+    bytes.pop(); // the closing brace, which the seal brings
+    Ok(bytes)
+}
+
+fn seal(body: &[u8]) -> String {
+    format!(",\"sum\":\"{}\"}}\n", sha256(body))
+}
+
+#[derive(Deserialize)]
+struct Version {
+    v: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    v: u64,
+    seq: u64,
+    prev: String,
+    #[serde(with = "boot_text")]
+    boot: BootId,
+    at: u64,
+    #[serde(flatten, with = "StepLine")]
+    step: Step,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handle: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Step", tag = "step", rename_all = "kebab-case")]
+enum StepLine {
+    Recovered {
+        #[serde(with = "HeldLine")]
+        held: Held,
+    },
+    LoginIntent {
+        #[serde(with = "MintLine")]
+        mint: Mint,
+    },
+    LoginFailed {
+        #[serde(with = "InstantLine")]
+        not_before: Instant,
+    },
+    LoggedIn {
+        #[serde(with = "LifeLine")]
+        life: Life,
+    },
+    Ready,
+    IssueIntent {
+        #[serde(with = "MintLine")]
+        mint: Mint,
+        #[serde(with = "TriggerLine")]
+        trigger: Trigger,
+    },
+    IssueRefused,
+    Issued {
+        #[serde(with = "LifeLine")]
+        life: Life,
+    },
+    Persisted,
+    ExtendIntent,
+    Promoted {
+        #[serde(with = "LifeLine")]
+        life: Life,
+    },
+    ShortenIntent {
+        #[serde(with = "InstantLine")]
+        deadline: Instant,
+    },
+    RevokeIntent {
+        #[serde(with = "DrainedLine")]
+        drained: Drained,
+        #[serde(with = "InstantLine")]
+        ub: Instant,
+    },
+    AbandonIntent {
+        #[serde(with = "AbandonReasonLine")]
+        reason: AbandonReason,
+        #[serde(with = "InstantLine")]
+        ub: Instant,
+    },
+    Died {
+        #[serde(with = "ProofLine")]
+        proof: Proof,
+    },
+    Cleared,
+    Stuck {
+        #[serde(with = "StuckReasonLine")]
+        reason: StuckReason,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Held")]
+struct HeldLine {
+    #[serde(with = "optional_generation_text")]
+    blue: Option<Generation>,
+    #[serde(with = "optional_generation_text")]
+    green: Option<Generation>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Mint")]
+struct MintLine {
+    #[serde(with = "generation_text")]
+    generation: Generation,
+    #[serde(with = "ColorLine")]
+    slot: Color,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Life")]
+struct LifeLine {
+    #[serde(with = "InstantLine")]
+    lb: Instant,
+    #[serde(with = "InstantLine")]
+    ub: Instant,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Instant", transparent)]
+struct InstantLine(u64);
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Color", rename_all = "kebab-case")]
+enum ColorLine {
+    Blue,
+    Green,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Trigger", rename_all = "kebab-case")]
+enum TriggerLine {
+    Schedule,
+    Operator,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Drained", rename_all = "kebab-case")]
+enum DrainedLine {
+    Idle,
+    Deadline,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "AbandonReason", rename_all = "kebab-case")]
+enum AbandonReasonLine {
+    Interrupted,
+    MintLost,
+    NotPersisted,
+    ProbeRefused,
+    TimedOut,
+    NotExtended,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Proof", rename_all = "kebab-case")]
+enum ProofLine {
+    Observed,
+    Expired,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "StuckReason", rename_all = "kebab-case")]
+enum StuckReasonLine {
+    CurrentRefused,
+    CurrentMissing,
+    Stranger,
+}
+
+mod boot_text {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use turquoise_runtime::core::BootId;
+
+    use crate::boot;
+
+    pub(super) fn serialize<S: Serializer>(boot: &BootId, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&boot::format(*boot))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BootId, D::Error> {
+        let text = String::deserialize(from)?;
+        boot::parse(&text).ok_or_else(|| D::Error::custom(format!("no boot id: {text}")))
+    }
+}
+
+mod generation_text {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use turquoise_runtime::core::Generation;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    pub(super) fn serialize<S: Serializer>(generation: &Generation, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(generation)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Generation, D::Error> {
+        let text = String::deserialize(from)?;
+        parse(&text).ok_or_else(|| D::Error::custom(format!("no generation: {text}")))
+    }
+
+    /// Takes nothing but what the core's `Display` writes.
+    pub(super) fn parse(text: &str) -> Option<Generation> {
+        let (incarnation, number) = text.split_once('-')?;
+        let incarnation = u32::from_str_radix(incarnation, 16).ok()?;
+        let generation = Generation { incarnation, number: number.parse().ok()? };
+        (generation.to_string() == text).then_some(generation)
+    }
+}
+
+mod optional_generation_text {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use turquoise_runtime::core::Generation;
+
+    use super::generation_text::parse;
+
+    #[expect(clippy::ref_option, reason = "serde calls it so")]
+    pub(super) fn serialize<S: Serializer>(generation: &Option<Generation>, to: S) -> Result<S::Ok, S::Error> {
+        match generation {
+            Some(generation) => to.serialize_some(&generation.to_string()),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Generation>, D::Error> {
+        let text = Option::<String>::deserialize(from)?;
+        text.map(|text| parse(&text).ok_or_else(|| D::Error::custom(format!("no generation: {text}")))).transpose()
+    }
+}

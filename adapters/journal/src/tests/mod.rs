@@ -1,0 +1,117 @@
+//! One file per behaviour.
+
+mod codec;
+mod damage;
+mod disk;
+mod opening;
+mod torn;
+
+use std::fs;
+use std::path::Path;
+
+use turquoise_runtime::core::{
+    AbandonReason, BootId, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record, Step, StuckReason, Trigger,
+};
+use turquoise_runtime::port::{Entry, Handle, Journal};
+
+use crate::codec::{NO_LINE, encode, sha256};
+use crate::{FileJournal, OpenError, Opened};
+
+const BLUE: Generation = Generation { incarnation: 0x0123_abcd, number: 1 };
+const GREEN: Generation = Generation { incarnation: 0x0123_abcd, number: 2 };
+const LIFE: Life = Life { lb: Instant(3_600_000), ub: Instant(3_605_000) };
+
+/// One step of every kind. A kind that is new in the core does not compile here until it has its sample.
+fn every_step() -> Vec<Step> {
+    let samples = vec![
+        Step::Recovered { held: Held { blue: Some(BLUE), green: None } },
+        Step::LoginIntent { mint: Mint { generation: BLUE, slot: Color::Blue } },
+        Step::LoginFailed { not_before: Instant(90_000) },
+        Step::LoggedIn { life: LIFE },
+        Step::Ready,
+        Step::IssueIntent { mint: Mint { generation: GREEN, slot: Color::Green }, trigger: Trigger::Schedule },
+        Step::IssueRefused,
+        Step::Issued { life: LIFE },
+        Step::Persisted,
+        Step::ExtendIntent,
+        Step::Promoted { life: LIFE },
+        Step::ShortenIntent { deadline: Instant(120_000) },
+        Step::RevokeIntent { drained: Drained::Idle, ub: Instant(180_000) },
+        Step::AbandonIntent { reason: AbandonReason::ProbeRefused, ub: Instant(180_000) },
+        Step::Died { proof: Proof::Observed },
+        Step::Cleared,
+        Step::Stuck { reason: StuckReason::Stranger },
+    ];
+    for sample in &samples {
+        match sample {
+            Step::Recovered { .. }
+            | Step::LoginIntent { .. }
+            | Step::LoginFailed { .. }
+            | Step::LoggedIn { .. }
+            | Step::Ready
+            | Step::IssueIntent { .. }
+            | Step::IssueRefused
+            | Step::Issued { .. }
+            | Step::Persisted
+            | Step::ExtendIntent
+            | Step::Promoted { .. }
+            | Step::ShortenIntent { .. }
+            | Step::RevokeIntent { .. }
+            | Step::AbandonIntent { .. }
+            | Step::Died { .. }
+            | Step::Cleared
+            | Step::Stuck { .. } => {}
+        }
+    }
+    samples
+}
+
+fn entry(lsn: u64, step: Step) -> Entry {
+    let boot = BootId(0x1f0c_9d3e_77aa_4b6b_8c55_0242_ac12_0002);
+    let handle = matches!(step, Step::LoggedIn { .. } | Step::Issued { .. }).then(|| Handle("Vn0x8 @2kQ".to_owned()));
+    Entry { record: Record { lsn: Lsn(lsn), boot, at: Instant(123_456 + lsn), step }, handle }
+}
+
+/// One entry of every kind.
+fn every_entry() -> Vec<Entry> {
+    (1..).zip(every_step()).map(|(lsn, step)| entry(lsn, step)).collect()
+}
+
+/// The lines of a journal with these entries.
+fn lines(entries: &[Entry]) -> Vec<Vec<u8>> {
+    let mut prev = NO_LINE.to_owned();
+    entries
+        .iter()
+        .map(|entry| {
+            let line = encode(entry, &prev).expect("an entry is encoded");
+            prev = sha256(&line);
+            line
+        })
+        .collect()
+}
+
+fn open(path: &Path) -> Opened {
+    FileJournal::open(path).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn refused(path: &Path) -> OpenError {
+    FileJournal::open(path).err().expect("opening is refused")
+}
+
+/// Begins a journal with these entries.
+fn write(path: &Path, entries: &[Entry]) {
+    let mut opened = open(path);
+    for entry in entries {
+        opened.journal.append(entry).expect("an entry is appended");
+    }
+}
+
+/// The names in a folder, in order.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(folder)
+        .expect("the folder is read")
+        .map(|entry| entry.expect("a name is read").file_name().into_string().expect("a name is text"))
+        .collect();
+    names.sort();
+    names
+}
