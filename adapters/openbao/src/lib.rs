@@ -1,1 +1,24 @@
-//! A real OpenBao server of one's own: fetched, started, stopped.
+//! A real `OpenBao` server of one's own: fetched, started, stopped.
+//!
+//! For the demo and for tests, which are worth nothing against an imitation. Three steps:
+//!
+//! 1. [`Binary::obtain`] finds the server program: the one [`TURQUOISE_BAO`] names, else `OpenBao` from the user's cache folder,
+//!    fetched there once and checked against a pinned hash.
+//! 2. [`Server::start`] runs it on free loopback ports in a folder of its own, with integrated storage and a file audit device,
+//!    initialised and unsealed. The server dies with the process that started it, however that process ends.
+//! 3. [`Server::admin`] and the helpers beside it set up what a rotation needs; [`Audit::read`] tells afterwards what the
+//!    server itself saw.
+//!
+//! Everything blocks. Nothing here is fit for production: plain HTTP, one key share, and the root token kept in memory.
+//! Unix only.
+
+mod admin;
+mod audit;
+mod binary;
+mod guard;
+mod server;
+
+pub use admin::{Accessor, AdminError, Minted};
+pub use audit::{Audit, AuditEntry, AuditError};
+pub use binary::{Binary, ObtainError, TURQUOISE_BAO};
+pub use server::{Options, Server, ServerError};

@@ -1,0 +1,83 @@
+//! A child process that does not outlive its parent.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+/// Leaves a watcher behind and becomes the server.
+///
+/// The watcher reads a pipe whose other end only the parent holds, and on which nothing is ever written: the read ends when the
+/// parent does, be it by SIGKILL. Then it ends the server, and the folder `$1` if that is not empty. It is there before the
+/// server is, so there is no moment without it, and it is in the server's process group, so the group's number cannot come to
+/// mean another process while it lives. (Linux's parent-death signal would follow the thread that started the server, not the
+/// process, and setting it between fork and exec takes unsafe code.)
+const GUARDED: &str = r#"
+exec 3<&0 </dev/null
+{
+    trap '' TERM
+    read -r _ <&3
+    kill -s KILL $$
+    [ -z "$1" ] || rm -rf -- "$1"
+    kill -s KILL -- -$$
+} >/dev/null 2>&1 &
+shift
+exec "$@" 3<&-
+"#;
+
+/// A server process in a process group of its own, so that a Ctrl-C meant for the parent does not reach it.
+#[derive(Debug)]
+pub(crate) struct Guarded {
+    child: Child,
+    group: Pid,
+    /// Held, never written. Not left in `child`, whose `wait` would close it, and the watcher would take that for our death.
+    _lifeline: ChildStdin,
+}
+
+impl Guarded {
+    /// Starts `program server -config <config>` with its output in `log` and of the environment only the `PATH`, since the
+    /// server's settings can be overruled by variables. If this process dies without ending it, `doomed` is removed, too.
+    pub(crate) fn start(program: &Path, config: &Path, log: File, doomed: Option<&Path>) -> io::Result<Self> {
+        let mut command = Command::new("sh");
+        command.args(["-c", GUARDED, "sh"]).arg(doomed.unwrap_or(Path::new("")));
+        command.arg(program).args(["server", "-config"]).arg(config);
+        command.env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "PATH"));
+        command.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log).process_group(0);
+        let mut child = command.spawn()?;
+        let lifeline = child.stdin.take().ok_or_else(|| io::Error::other("no pipe to the child"))?;
+        Ok(Self { group: Pid::from_child(&child), child, _lifeline: lifeline })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How the server ended, if it did.
+    pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+
+    /// Asks the server to end and gives it `patience` for that.
+    pub(crate) fn end(mut self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        if kill_process_group(self.group, Signal::TERM).is_ok() {
+            while matches!(self.ended(), Ok(None)) && Instant::now() < deadline {
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+    }
+}
+
+/// Nothing survives this: neither the server nor the watcher, nor what a wrapper script around the server may have started.
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // Neither can fail in a way that leaves something to do: the group may be gone already, the child reaped.
+        let _ = kill_process_group(self.group, Signal::KILL);
+        let _ = self.child.wait();
+    }
+}

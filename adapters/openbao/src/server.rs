@@ -1,0 +1,384 @@
+//! Starting, stopping, sealing.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use thiserror::Error;
+
+use crate::admin::Client;
+use crate::guard::Guarded;
+use crate::{AdminError, Binary};
+
+/// How long a server may take to end in its own way, which is well under a second.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// How often ports are chosen anew because another process took them between choice and use.
+const PORT_TRIES: usize = 5;
+const POLL: Duration = Duration::from_millis(20);
+
+/// How to start a server.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the server keeps everything: an empty folder, or one to be created. It stays when the server goes. By default a
+    /// new temporary folder, which does not.
+    pub folder: Option<PathBuf>,
+    /// How long the server may take to listen, and then again to serve; 30 s by default, where 3 s are usual for both.
+    pub ready_within: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { folder: None, ready_within: Duration::from_secs(30) }
+    }
+}
+
+/// Why a server does not run.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// The folder cannot be used.
+    #[error("the server's folder {} cannot be used: {why}", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        why: io::Error,
+    },
+    /// The folder given is in use.
+    #[error("the server's folder {} is not empty: give a new one", folder.display())]
+    NotEmpty {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// No process, or no port, was to be had.
+    #[error("the server cannot be started: {why}")]
+    Start {
+        /// What the system said.
+        why: io::Error,
+    },
+    /// Another process has the port, for a restart the one that the server had.
+    #[error("the port of {address} was taken by another process: try again")]
+    PortTaken {
+        /// The address.
+        address: String,
+    },
+    /// The server ended by itself.
+    #[error("the server ended by itself ({status}); its last lines: {log}")]
+    Ended {
+        /// How it ended.
+        status: ExitStatus,
+        /// The end of its log.
+        log: String,
+    },
+    /// The server took too long.
+    #[error("the server is {state} and does not serve after {} s; its last lines: {log}", patience.as_secs())]
+    NotReady {
+        /// What it says of itself.
+        state: &'static str,
+        /// How long it was given.
+        patience: Duration,
+        /// The end of its log.
+        log: String,
+    },
+    /// The server was stopped before.
+    #[error("the server is not running: restart it")]
+    Stopped,
+    /// The server did not do what it was asked.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+}
+
+/// A running server: active, unsealed, audited. Ends, and takes its temporary folder along, when it is dropped or when the
+/// process that holds it ends, in whatever manner.
+#[derive(Debug)]
+pub struct Server {
+    process: Option<Guarded>,
+    binary: Binary,
+    folder: Folder,
+    client: Client,
+    unseal_key: SecretString,
+    root: SecretString,
+    ready_within: Duration,
+}
+
+impl Server {
+    /// Starts a new server on free loopback ports and waits until it serves.
+    ///
+    /// # Errors
+    ///
+    /// See [`ServerError`]. Nothing is left running then.
+    pub fn start(binary: &Binary, options: Options) -> Result<Self, ServerError> {
+        let folder = Folder::new(options.folder)?;
+        let patience = options.ready_within;
+        let mut tries = 1..PORT_TRIES;
+        let (process, client) = loop {
+            let [api, cluster] = free_ports().map_err(|why| ServerError::Start { why })?;
+            let client = Client::new(format!("http://127.0.0.1:{api}"));
+            let config = config(folder.path(), api, cluster, binary.is_openbao());
+            fs::write(folder.config(), config).map_err(|why| folder.trouble(why))?;
+            match launch(binary, &folder, client.address(), patience) {
+                Ok(process) => break (process, client),
+                Err(ServerError::PortTaken { .. }) if tries.next().is_some() => {}
+                Err(error) => return Err(error),
+            }
+        };
+        let (unseal_key, root) = initialise(&client)?;
+        let mut server =
+            Self { process: Some(process), binary: binary.clone(), folder, client, unseal_key, root, ready_within: patience };
+        server.unseal()?;
+        server.enable_audit()?;
+        Ok(server)
+    }
+
+    /// Where it listens: `http://127.0.0.1:<port>`.
+    pub fn address(&self) -> &str {
+        self.client.address()
+    }
+
+    /// A token that may do everything.
+    pub fn root_token(&self) -> &SecretString {
+        &self.root
+    }
+
+    /// Its audit log, with accessors in clear; [`crate::Audit`] reads it.
+    pub fn audit_log(&self) -> PathBuf {
+        self.folder.audit()
+    }
+
+    /// The folder that holds all it has.
+    pub fn dir(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Its process id while it is not stopped.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Guarded::pid)
+    }
+
+    /// Does a request as root. `path` is without `/v1/`, `body` is `Null` for none, and so is the answer. A listing's `method`
+    /// is `LIST`.
+    ///
+    /// # Errors
+    ///
+    /// See [`AdminError`].
+    pub fn admin(&self, method: &str, path: &str, body: &Value) -> Result<Value, AdminError> {
+        self.client.call(method, path, Some(&self.root), body)
+    }
+
+    /// Seals the server: it stays up and refuses everything.
+    ///
+    /// # Errors
+    ///
+    /// See [`AdminError`].
+    pub fn seal(&self) -> Result<(), AdminError> {
+        self.admin("PUT", "sys/seal", &Value::Null).map(drop)
+    }
+
+    /// Unseals the server and waits until it serves.
+    ///
+    /// # Errors
+    ///
+    /// See [`ServerError`].
+    pub fn unseal(&mut self) -> Result<(), ServerError> {
+        self.client.call("PUT", "sys/unseal", None, &json!({"key": self.unseal_key.expose_secret()}))?;
+        let deadline = Instant::now() + self.ready_within;
+        loop {
+            let process = self.process.as_mut().ok_or(ServerError::Stopped)?;
+            check_alive(process, &self.folder, self.client.address())?;
+            let state = match self.client.health() {
+                Ok(200) => return Ok(()),
+                Ok(429) => "still electing itself",
+                Ok(501) => "not initialised",
+                Ok(503) => "sealed",
+                Ok(_) => "in a state unknown to us",
+                Err(_) => "not answering",
+            };
+            if Instant::now() > deadline {
+                return Err(ServerError::NotReady { state, patience: self.ready_within, log: self.folder.log_end() });
+            }
+            thread::sleep(POLL);
+        }
+    }
+
+    /// Ends the server in its own way, or after 5 s without asking. Does nothing if it is stopped.
+    pub fn stop(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.end(STOP_PATIENCE);
+        }
+    }
+
+    /// Ends the server as a crash would.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Starts the server again, after stopping it if need be, at the same address with what it had stored.
+    ///
+    /// # Errors
+    ///
+    /// See [`ServerError`]. The server is stopped then.
+    pub fn restart(&mut self) -> Result<(), ServerError> {
+        self.stop();
+        self.process = Some(launch(&self.binary, &self.folder, self.client.address(), self.ready_within)?);
+        self.unseal().inspect_err(|_| self.kill())
+    }
+
+    /// Vault's audit devices are made by request, `OpenBao`'s by configuration, which an unsealed one has obeyed.
+    fn enable_audit(&self) -> Result<(), AdminError> {
+        if self.audit_log().exists() {
+            return Ok(());
+        }
+        let options = json!({"file_path": self.folder.audit(), "hmac_accessor": "false"});
+        self.admin("PUT", "sys/audit/file", &json!({"type": "file", "options": options})).map(drop)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Starts the process and waits until it says that it listens. Its own log must say so: until then, an answer at the address
+/// could be that of another server that took the port.
+fn launch(binary: &Binary, folder: &Folder, address: &str, patience: Duration) -> Result<Guarded, ServerError> {
+    let deadline = Instant::now() + patience;
+    let log = File::create(folder.log()).map_err(|why| folder.trouble(why))?;
+    let started = Guarded::start(binary.path(), &folder.config(), log, folder.doomed());
+    let mut process = started.map_err(|why| ServerError::Start { why })?;
+    while !folder.whole_log().contains("server started!") {
+        check_alive(&mut process, folder, address)?;
+        if Instant::now() > deadline {
+            return Err(ServerError::NotReady { state: "not listening", patience, log: folder.log_end() });
+        }
+        thread::sleep(POLL);
+    }
+    Ok(process)
+}
+
+fn check_alive(process: &mut Guarded, folder: &Folder, address: &str) -> Result<(), ServerError> {
+    match process.ended().map_err(|why| ServerError::Start { why })? {
+        None => Ok(()),
+        Some(_) if folder.whole_log().contains("address already in use") => {
+            Err(ServerError::PortTaken { address: address.to_owned() })
+        }
+        Some(status) => Err(ServerError::Ended { status, log: folder.log_end() }),
+    }
+}
+
+/// Has the server make its only key share and its root token.
+fn initialise(client: &Client) -> Result<(SecretString, SecretString), AdminError> {
+    let mut reply = client.call("PUT", "sys/init", None, &json!({"secret_shares": 1, "secret_threshold": 1}))?;
+    let lacks = |what| AdminError::Incomplete { request: "PUT sys/init".to_owned(), what };
+    let Value::String(key) = reply["keys_base64"][0].take() else { return Err(lacks("a key share")) };
+    let Value::String(root) = reply["root_token"].take() else { return Err(lacks("a root token")) };
+    Ok((key.into(), root.into()))
+}
+
+/// Two ports that are free now. Both are held before either is let go, so they differ.
+fn free_ports() -> io::Result<[u16; 2]> {
+    let [api, cluster] = [TcpListener::bind(("127.0.0.1", 0))?, TcpListener::bind(("127.0.0.1", 0))?];
+    Ok([api.local_addr()?.port(), cluster.local_addr()?.port()])
+}
+
+fn config(folder: &Path, api: u16, cluster: u16, openbao: bool) -> String {
+    let quoted = |name: &str| Value::from(folder.join(name).to_string_lossy()).to_string();
+    let raft = quoted("raft");
+    let special = if openbao {
+        let audit = quoted("audit.log");
+        format!("audit \"file\" \"file\" {{\n  options {{\n    file_path = {audit}\n    hmac_accessor = \"false\"\n  }}\n}}")
+    } else {
+        // Vault refuses to start where it may not lock memory; OpenBao never locks any.
+        "disable_mlock = true".to_owned()
+    };
+    format!(
+        r#"api_addr = "http://127.0.0.1:{api}"
+cluster_addr = "http://127.0.0.1:{cluster}"
+storage "raft" {{
+  path = {raft}
+  node_id = "one"
+  performance_multiplier = 1 # elections after 1 s instead of 5 s
+}}
+listener "tcp" {{
+  address = "127.0.0.1:{api}"
+  cluster_address = "127.0.0.1:{cluster}"
+  tls_disable = true
+}}
+{special}
+"#
+    )
+}
+
+/// Where a server keeps everything.
+#[derive(Debug)]
+enum Folder {
+    Temporary(TempDir),
+    Given(PathBuf),
+}
+
+impl Folder {
+    fn new(given: Option<PathBuf>) -> Result<Self, ServerError> {
+        let folder = match given {
+            None => tempfile::Builder::new().prefix("turquoise-openbao-").tempdir().map(Self::Temporary),
+            Some(path) => std::path::absolute(&path).map(Self::Given),
+        };
+        let folder = folder.map_err(|why| ServerError::Folder { folder: std::env::temp_dir(), why })?;
+        fs::create_dir_all(folder.path()).map_err(|why| folder.trouble(why))?;
+        let mut entries = fs::read_dir(folder.path()).map_err(|why| folder.trouble(why))?;
+        if entries.next().is_some() {
+            return Err(ServerError::NotEmpty { folder: folder.path().to_owned() });
+        }
+        fs::create_dir(folder.path().join("raft")).map_err(|why| folder.trouble(why))?;
+        Ok(folder)
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Temporary(folder) => folder.path(),
+            Self::Given(path) => path,
+        }
+    }
+
+    /// What must go when this process dies without ending the server.
+    fn doomed(&self) -> Option<&Path> {
+        match self {
+            Self::Temporary(folder) => Some(folder.path()),
+            Self::Given(_) => None,
+        }
+    }
+
+    fn config(&self) -> PathBuf {
+        self.path().join("server.hcl")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.path().join("server.log")
+    }
+
+    fn audit(&self) -> PathBuf {
+        self.path().join("audit.log")
+    }
+
+    fn whole_log(&self) -> String {
+        fs::read(self.log()).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
+    }
+
+    /// The last lines of the server's log, on one line.
+    fn log_end(&self) -> String {
+        let log = self.whole_log();
+        let mut lines: Vec<_> = log.lines().rev().filter(|line| !line.trim().is_empty()).take(3).collect();
+        lines.reverse();
+        lines.join(" | ")
+    }
+
+    fn trouble(&self, why: io::Error) -> ServerError {
+        ServerError::Folder { folder: self.path().to_owned(), why }
+    }
+}
