@@ -1,0 +1,71 @@
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+use tracing::level_filters::LevelFilter;
+use turquoise_runtime::port::{Provider, Reply};
+
+use crate::support::{Bench, MINUTE, applied, credential, mint, text};
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn add<T>(&self, reply: Reply<T>) -> Option<T> {
+        let reason = match reply {
+            Reply::Applied(value) => return Some(value),
+            Reply::Refused(why) | Reply::Unavailable(why) | Reply::Unknown(why) => why,
+        };
+        self.0.lock().unwrap().extend_from_slice(format!("REASON {}\n", reason.0).as_bytes());
+        None
+    }
+}
+
+#[tokio::test]
+async fn the_token_never_appears_in_errors_or_logs() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(move || writer.clone()).with_ansi(false);
+    // For all threads: one of a single thread misses what other tests were the first to log.
+    tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
+
+    let bench = Bench::new("canary");
+    let provider = bench.provider();
+    let blue = bench.blue();
+    log.add(bench.log_in_as(&text(&blue.secret)).await);
+    let green = credential(2, applied(provider.issue(&blue, mint(2), MINUTE).await));
+    log.add(provider.probe(&green).await);
+    bench.amend(&json!({"token_period": "1h"}));
+    log.add(provider.issue(&blue, mint(3), MINUTE).await);
+    bench.amend(&json!({"token_explicit_max_ttl": "2m"}));
+    log.add(provider.set_life(&green, 60 * MINUTE).await);
+    log.add(provider.revoke(&blue).await);
+    for dead in [&blue, &blue] {
+        log.add(provider.revoke(dead).await);
+        log.add(provider.probe(dead).await);
+        log.add(provider.set_life(dead, MINUTE).await);
+        log.add(provider.observe(dead, &green).await);
+        log.add(provider.observe(&green, dead).await);
+    }
+
+    let seen = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for token in [&blue.secret, &green.secret] {
+        let token = text(token);
+        assert!(!seen.contains(&token[token.len() - 10..]), "a token is in the log");
+    }
+    for expected in ["REASON minting", "auth/token/create/canary", "renewed, but", "TRACE hyper"] {
+        assert!(seen.contains(expected), "{expected} is not in the log: it proves nothing");
+    }
+}

@@ -1,0 +1,79 @@
+//! Standbys that lag say of living tokens that they are dead.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use turquoise_runtime::port::{Observed, Provider, Reason, Reply};
+
+use crate::stub::{Act, Stub, TOKEN, answer, holder};
+
+fn index(value: u64) -> String {
+    BASE64_STANDARD.encode(format!(r#"{{"cluster":"c","value":"{value}"}}"#))
+}
+
+fn with_index(status: &'static str, value: u64, body: &str) -> Act {
+    Act::Answer(status, format!("X-Vault-Index: {}\r\n", index(value)), body.to_owned())
+}
+
+fn renewed(value: u64) -> Act {
+    with_index("200 OK", value, r#"{"auth":{"lease_duration":60},"warnings":null}"#)
+}
+
+const LOOKED_UP: &str = r#"{"data":{"accessor":"acc","ttl":60}}"#;
+const BAD_TOKEN: &str = r#"{"errors":["bad token"]}"#;
+
+async fn renew(stub: &turquoise_vault::TokenProvider) {
+    let reply = stub.set_life(&holder(TOKEN), std::time::Duration::from_mins(1)).await;
+    assert!(matches!(reply, Reply::Applied(_)));
+}
+
+#[tokio::test]
+async fn the_highest_index_of_a_write_goes_with_every_later_call() {
+    let stub = Stub::start(vec![renewed(20), renewed(19), answer("200 OK", LOOKED_UP)]).await;
+    let provider = stub.provider();
+    renew(&provider).await;
+    renew(&provider).await;
+    assert!(matches!(provider.probe(&holder(TOKEN)).await, Reply::Applied(_)));
+    let seen = stub.seen();
+    assert!(!seen[0].contains("x-vault-in"), "a header without an index to send: {}", seen[0]);
+    for later in &seen[1..] {
+        let sent = format!("x-vault-index: {}\r\nx-vault-inconsistent: forward-active-node\r\n", index(20).to_lowercase());
+        assert!(later.contains(&sent), "{later}");
+    }
+}
+
+#[tokio::test]
+async fn the_index_of_a_read_may_be_a_laggards_and_is_not_taken() {
+    let stub = Stub::start(vec![with_index("200 OK", 20, LOOKED_UP), answer("200 OK", LOOKED_UP)]).await;
+    let provider = stub.provider();
+    for _ in 0..2 {
+        assert!(matches!(provider.probe(&holder(TOKEN)).await, Reply::Applied(_)));
+    }
+    assert!(!stub.seen()[1].contains("x-vault-in"));
+}
+
+#[tokio::test]
+async fn a_standbys_word_without_an_index_is_no_proof_of_death() {
+    let standby = answer("200 OK", r#"{"ha_enabled":true,"is_self":false}"#);
+    let stub = Stub::start(vec![answer("403 Forbidden", BAD_TOKEN), standby]).await;
+    let Reply::Unknown(Reason(why)) = stub.provider().observe(&holder("s.old"), &holder(TOKEN)).await else {
+        panic!("taken for proof")
+    };
+    assert!(why.contains("a standby said"), "{why}");
+}
+
+#[tokio::test]
+async fn a_leaders_word_is_proof_of_death() {
+    for leader in [r#"{"ha_enabled":true,"is_self":true}"#, r#"{"ha_enabled":false}"#] {
+        let stub = Stub::start(vec![answer("403 Forbidden", BAD_TOKEN), answer("200 OK", leader)]).await;
+        let reply = stub.provider().observe(&holder("s.old"), &holder(TOKEN)).await;
+        assert!(matches!(reply, Reply::Applied(Observed::Dead)));
+    }
+}
+
+#[tokio::test]
+async fn with_an_index_any_nodes_word_is_proof_of_death() {
+    let stub = Stub::start(vec![renewed(20), answer("403 Forbidden", BAD_TOKEN)]).await;
+    let provider = stub.provider();
+    renew(&provider).await;
+    assert!(matches!(provider.observe(&holder("s.old"), &holder(TOKEN)).await, Reply::Applied(Observed::Dead)));
+}

@@ -1,0 +1,7 @@
+//! What the wire can do to a call, and what is then known.
+
+#![expect(clippy::unwrap_used, reason = "a test ends with what it did not expect")]
+
+mod consistency;
+mod faults;
+mod stub;
