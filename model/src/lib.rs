@@ -1,1 +1,16 @@
 //! The world around the rotation machine, and everything that explores it.
+
+mod check;
+mod config;
+mod explore;
+mod invariant;
+mod normal;
+mod sight;
+mod world;
+
+pub use check::{Progress, Report, SecondOpinion, check, rows};
+pub use config::{Config, SINK};
+pub use explore::{Explored, Row, explore};
+pub use invariant::Invariant;
+pub use sight::Sight;
+pub use world::{Action, Credential, Event, Ghost, NOW, Process, Reader, Request, World};

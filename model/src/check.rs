@@ -1,0 +1,172 @@
+//! The one way to check a configuration. It cannot pass vacuously: two explorers that share nothing but the world must
+//! agree on counts and verdicts, the counts must be the pinned ones, every situation that an invariant is about must
+//! have been seen, and every transition must have been taken or be declared out of reach.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use stateright::{Checker, Model, Property};
+use turquoise_core::{PhaseKind, StepKind, TRANSITIONS};
+
+use crate::config::Config;
+use crate::explore::{Explored, Row, explore};
+use crate::invariant::Invariant;
+use crate::sight::Sight;
+use crate::world::{Action, World};
+
+/// What a check came to.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What was checked.
+    pub config: Config,
+    /// What our own explorer found.
+    pub explored: Explored,
+    /// How long it took.
+    pub took: Duration,
+    /// What stateright found.
+    pub second: SecondOpinion,
+    /// Everything that keeps this check from counting as passed.
+    pub failures: Vec<String>,
+}
+
+/// What stateright found.
+#[derive(Clone, Debug)]
+pub struct SecondOpinion {
+    /// Distinct states.
+    pub states: usize,
+    /// The longest shortest way to a state.
+    pub depth: usize,
+    /// The invariants that it saw broken.
+    pub broken: BTreeSet<Invariant>,
+    /// The situations that it saw.
+    pub seen: BTreeSet<Sight>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Which explorer is at work, and how far it is.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress {
+    /// Our own: states and depth so far.
+    Exploring(usize, usize),
+    /// Stateright has begun; it does not say how far it is.
+    SecondOpinion,
+}
+
+/// Explores a configuration twice and judges the result.
+pub fn check(config: &Config, mut progress: impl FnMut(Progress)) -> Report {
+    let started = Instant::now();
+    let explored = explore(config, |states, depth| progress(Progress::Exploring(states, depth)));
+    let took = started.elapsed();
+    progress(Progress::SecondOpinion);
+    let second = second_opinion(config);
+    let failures = judge(config, &explored, &second);
+    Report { config: *config, explored, took, second, failures }
+}
+
+fn second_opinion(config: &Config) -> SecondOpinion {
+    let started = Instant::now();
+    let checker = Stateright(*config).checker().spawn_bfs().join();
+    let found = checker.discoveries();
+    let broken = Invariant::ALL.into_iter().filter(|invariant| found.contains_key(invariant.id()));
+    let seen = Sight::REQUIRED.into_iter().zip(SIGHT_NAMES).filter(|(_, name)| found.contains_key(name));
+    SecondOpinion {
+        states: checker.unique_state_count(),
+        depth: checker.max_depth() - 1,
+        broken: broken.collect(),
+        seen: seen.map(|(sight, _)| sight).collect(),
+        took: started.elapsed(),
+    }
+}
+
+fn judge(config: &Config, own: &Explored, second: &SecondOpinion) -> Vec<String> {
+    let mut failures = Vec::new();
+    let mut require = |holds: bool, what: String| {
+        if !holds {
+            failures.push(what);
+        }
+    };
+    for invariant in own.broken.keys() {
+        require(false, format!("{invariant} is broken: {}", invariant.sentence()));
+    }
+    let agree = own.states == second.states && own.depth == second.depth;
+    let counts = format!("{} states to depth {} and {} to {}", own.states, own.depth, second.states, second.depth);
+    require(agree, format!("the explorers disagree: {counts}"));
+    let verdicts = own.broken.keys().copied().collect::<BTreeSet<_>>() == second.broken && own.seen == second.seen;
+    require(verdicts, "the explorers disagree on what is broken or on what they saw".to_owned());
+    let pinned = (own.states, own.depth) == (config.states, config.depth);
+    let expected = format!("expected {} to {}", config.states, config.depth);
+    require(pinned, format!("the state space has changed: {} states to depth {}, {expected}", own.states, own.depth));
+    for sight in Sight::REQUIRED {
+        require(own.seen.contains(&sight), format!("never seen: {sight:?}"));
+    }
+    for (row, out_of_reach) in rows(config) {
+        let taken = own.rows.contains(&row);
+        let word = if taken { "was declared out of reach and taken" } else { "was never taken" };
+        require(taken != out_of_reach, format!("the transition {:?} --{:?}--> {:?} {word}", row.0, row.1, row.2));
+    }
+    failures
+}
+
+/// Every transition, and whether it is out of reach: without revocations by others and lost slots in the world, nothing
+/// contradicts the journal.
+pub fn rows(_: &Config) -> impl Iterator<Item = (Row, bool)> {
+    TRANSITIONS.iter().map(|row| {
+        let out_of_reach = row.to == PhaseKind::NeedsOperator || row.step == StepKind::Stuck;
+        ((row.from, row.step, row.to), out_of_reach)
+    })
+}
+
+/// The world as stateright wants it.
+struct Stateright(Config);
+
+impl Model for Stateright {
+    type State = World;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<World> {
+        vec![World::initial(&self.0)]
+    }
+
+    fn actions(&self, world: &World, actions: &mut Vec<Action>) {
+        actions.extend(world.actions(&self.0));
+    }
+
+    fn next_state(&self, world: &World, action: Action) -> Option<World> {
+        world.step(&self.0, action)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        invariants().chain(sights()).collect()
+    }
+}
+
+type Condition = fn(&Stateright, &World) -> bool;
+
+const fn keeps<const I: usize>(_: &Stateright, world: &World) -> bool {
+    match world.violated {
+        Some(invariant) => invariant as usize != Invariant::ALL[I] as usize,
+        None => true,
+    }
+}
+
+fn shows<const I: usize>(_: &Stateright, world: &World) -> bool {
+    Sight::REQUIRED[I].is_in(world)
+}
+
+macro_rules! conditions {
+    ($function:ident, [$($i:literal)*]) => { [$($function::<$i> as Condition),*] };
+}
+
+fn invariants() -> impl Iterator<Item = Property<Stateright>> {
+    let conditions = conditions!(keeps, [0 1 2 3 4 5 6]);
+    Invariant::ALL.into_iter().zip(conditions).map(|(invariant, condition)| Property::always(invariant.id(), condition))
+}
+
+const SIGHT_NAMES: [&str; 20] =
+    ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19"];
+
+fn sights() -> impl Iterator<Item = Property<Stateright>> {
+    let conditions = conditions!(shows, [0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19]);
+    SIGHT_NAMES.into_iter().zip(conditions).map(|(name, condition)| Property::sometimes(name, condition))
+}

@@ -1,0 +1,158 @@
+//! Normal form: states that differ only in names and in where the clock stands become one state, so that rotations may
+//! go on for ever in a finite graph.
+
+use turquoise_core::{Generation, Instant, Lease, OpId, Rewrite};
+
+use crate::config::Config;
+use crate::world::{NOW, Process, World};
+
+impl World {
+    /// Renames generations and operations in order, and sets the clock to [`NOW`].
+    pub(crate) fn normalise(&mut self, config: &Config) {
+        let mut names = Names::default();
+        self.rewrite(&mut names);
+        self.journal.rewrite(&mut names);
+        names.generations.sort_unstable();
+        names.generations.dedup();
+        names.ops.sort_unstable();
+        names.ops.dedup();
+        let skew = u64::try_from(config.policy.skew.as_millis()).unwrap_or(u64::MAX);
+        let mut rename = Rename { names, now: self.now, skew, longest: None };
+        self.rewrite(&mut rename);
+        rename.longest = Some(self.now + config.policy.delta + config.policy.full);
+        self.journal.rewrite(&mut rename);
+        self.now = NOW;
+        self.flight.sort_unstable_by_key(|request| (request.op, request.sent, request.effect));
+    }
+
+    /// All but the journal.
+    fn rewrite(&mut self, to: &mut dyn Rewrite) {
+        if let Process::Up(machine) = &mut self.process {
+            machine.rewrite(to);
+        }
+        if let Some(record) = &mut self.writing {
+            record.rewrite(to);
+            let mut before = record.lsn.0 - 1;
+            to.counters(&mut 0, &mut before);
+            record.lsn.0 = before + 1;
+        }
+        for credential in &mut self.live {
+            to.generation(&mut credential.generation);
+            to.deadline(&mut credential.expires);
+        }
+        for request in &mut self.flight {
+            request.op.iter_mut().for_each(|op| to.op(op));
+            request.effect.rewrite(to);
+            to.origin(&mut request.sent);
+        }
+        if let Some(reader) = &mut self.reader {
+            to.generation(&mut reader.holds);
+            reader.again.iter_mut().for_each(|at| to.deadline(at));
+        }
+        let ghost = &mut self.ghost;
+        let named =
+            [&mut self.slots.blue, &mut self.slots.green, &mut self.published, &mut ghost.announced, &mut ghost.committed];
+        named.into_iter().flatten().for_each(|generation| to.generation(generation));
+        ghost.deadline.iter_mut().for_each(|at| to.deadline(at));
+    }
+}
+
+/// Collects what there is to rename.
+#[derive(Default)]
+struct Names {
+    generations: Vec<Generation>,
+    ops: Vec<OpId>,
+}
+
+impl Rewrite for Names {
+    fn lease(&mut self, lease: &mut Lease) {
+        lease.rewrite(self);
+    }
+
+    fn generation(&mut self, generation: &mut Generation) {
+        self.generations.push(*generation);
+    }
+
+    fn op(&mut self, op: &mut OpId) {
+        self.ops.push(*op);
+    }
+
+    fn deadline(&mut self, _: &mut Instant) {}
+    fn bound(&mut self, _: &mut Instant) {}
+    fn origin(&mut self, _: &mut Instant) {}
+    fn counters(&mut self, _: &mut u32, _: &mut u64) {}
+    fn failures(&mut self, _: &mut u8) {}
+    fn tries(&mut self, _: &mut u8) {}
+    fn next_op(&mut self, _: &mut u64) {}
+}
+
+/// Renames.
+struct Rename {
+    names: Names,
+    now: Instant,
+    skew: u64,
+    /// For the journal: a recovery takes no credential to live shorter than until then, so what was recorded of lives,
+    /// which is never longer, makes no difference.
+    longest: Option<Instant>,
+}
+
+impl Rename {
+    fn shift(&self, at: u64) -> Instant {
+        Instant(at + NOW.0 - self.now.0)
+    }
+}
+
+impl Rewrite for Rename {
+    fn lease(&mut self, lease: &mut Lease) {
+        if let Some(longest) = self.longest {
+            assert!(lease.life.ub <= longest, "a recovery would rely on the recorded end of {lease:?}");
+            let forgotten = [&mut lease.life.lb, &mut lease.life.ub, &mut lease.renew_at, &mut lease.accepted_until];
+            forgotten.into_iter().for_each(|at| *at = self.now);
+            (lease.unsettled_until, lease.unsettled_ub) = (self.now, self.now);
+        }
+        lease.rewrite(self);
+    }
+
+    fn generation(&mut self, generation: &mut Generation) {
+        generation.number = rank(&self.names.generations, |other| other <= generation);
+    }
+
+    fn op(&mut self, op: &mut OpId) {
+        op.0 = u64::from(rank(&self.names.ops, |other| other <= op));
+    }
+
+    fn deadline(&mut self, at: &mut Instant) {
+        *at = self.shift(at.0.max(self.now.0));
+    }
+
+    fn bound(&mut self, at: &mut Instant) {
+        *at = self.shift(at.0.max(self.now.0 - self.skew));
+    }
+
+    fn origin(&mut self, at: &mut Instant) {
+        *at = self.shift(at.0);
+    }
+
+    fn counters(&mut self, mints: &mut u32, records: &mut u64) {
+        *mints = rank(&self.names.generations, |other| other.number <= *mints);
+        *records = (*records).min(1);
+    }
+
+    /// With a back-off that does not grow, one failure is like many.
+    fn failures(&mut self, failures: &mut u8) {
+        *failures = (*failures).min(1);
+    }
+
+    /// The machine gives persisting up at the third try.
+    fn tries(&mut self, tries: &mut u8) {
+        *tries = (*tries).min(2);
+    }
+
+    fn next_op(&mut self, next: &mut u64) {
+        *next = 1 + u64::from(rank(&self.names.ops, |_| true));
+    }
+}
+
+fn rank<T>(sorted: &[T], counts: impl Fn(&T) -> bool) -> u32 {
+    u32::try_from(sorted.iter().filter(|other| counts(other)).count()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,81 @@
+//! What an exploration must have seen, lest its invariants hold of nothing.
+
+use turquoise_core::{Abandoning, End, Phase, PhaseKind, Secret};
+
+use crate::world::{Process, World};
+
+/// A situation that some invariant is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sight {
+    /// The machine runs and is in this phase.
+    In(PhaseKind),
+    /// The process is dead and its journal is in this phase.
+    DeadIn(PhaseKind),
+    /// A reader still holds the retiring credential.
+    ReaderBehind,
+    /// A mint whose secret is lost is waited out.
+    LostMint,
+    /// A candidate with too few rights is being abandoned.
+    BadCandidate,
+    /// A request that nobody waits for any more is still under way while the machine runs.
+    LateRequest,
+    /// A retiring credential was revoked and is dead, but its slot is not yet clear.
+    Ended,
+    /// Two credentials live.
+    TwoLive,
+}
+
+impl Sight {
+    /// Whether this world shows it.
+    #[must_use]
+    pub fn is_in(self, world: &World) -> bool {
+        let up = matches!(world.process, Process::Up(_));
+        let phase = world.phase();
+        match self {
+            Self::In(kind) => up && phase.kind() == kind,
+            Self::DeadIn(kind) => !up && phase.kind() == kind,
+            Self::ReaderBehind => match phase {
+                Phase::Draining(draining) => {
+                    world.reader.as_ref().is_some_and(|reader| reader.holds == draining.retiring.mint.generation)
+                }
+                _ => false,
+            },
+            Self::LostMint => {
+                matches!(phase, Phase::Abandoning(Abandoning { going, .. }) if going.secret == Secret::Lost && going.end != End::Clear)
+            }
+            Self::BadCandidate => phase.kind() == PhaseKind::Abandoning && world.live.iter().any(|credential| credential.useless),
+            Self::LateRequest => up && world.flight.iter().any(|request| request.op.is_none()),
+            Self::Ended => phase.kind() == PhaseKind::Revoking && phase.going().is_some_and(|going| going.end == End::Clear),
+            Self::TwoLive => world.live.len() == 2,
+        }
+    }
+
+    /// Everything that is required of the configurations without an operator's intervention.
+    pub const REQUIRED: [Self; 20] = [
+        Self::In(PhaseKind::Vacant),
+        Self::In(PhaseKind::Steady),
+        Self::In(PhaseKind::Issuing),
+        Self::In(PhaseKind::Validating),
+        Self::In(PhaseKind::Draining),
+        Self::In(PhaseKind::Revoking),
+        Self::In(PhaseKind::Abandoning),
+        Self::DeadIn(PhaseKind::Vacant),
+        Self::DeadIn(PhaseKind::Steady),
+        Self::DeadIn(PhaseKind::Issuing),
+        Self::DeadIn(PhaseKind::Validating),
+        Self::DeadIn(PhaseKind::Draining),
+        Self::DeadIn(PhaseKind::Revoking),
+        Self::DeadIn(PhaseKind::Abandoning),
+        Self::ReaderBehind,
+        Self::LostMint,
+        Self::BadCandidate,
+        Self::LateRequest,
+        Self::Ended,
+        Self::TwoLive,
+    ];
+
+    /// Those that this world shows.
+    pub fn all_in(world: &World) -> impl Iterator<Item = Self> + '_ {
+        Self::REQUIRED.into_iter().filter(|sight| sight.is_in(world))
+    }
+}
