@@ -443,9 +443,6 @@ impl Rotation {
     fn judge(&self, validating: Validating) -> Option<Step> {
         let Validating { candidate, until, passed, extending, .. } = validating;
         if !extending && passed >= self.policy.probes {
-            if self.policy.has_bug(SeededBug::NeverExtended) {
-                return Some(Step::Promoted { life: candidate.life });
-            }
             return Some(Step::ExtendIntent);
         }
         let reason = if extending { AbandonReason::NotExtended } else { AbandonReason::TimedOut };
@@ -744,6 +741,8 @@ impl Rotation {
     /// An extension that does not come to a full life would make a current credential that cannot be kept.
     fn extended(&mut self, generation: Generation, flight: Flight, outcome: Outcome) -> Option<Step> {
         let (now, policy) = (self.now, self.policy);
+        let believed = outcome == Outcome::Unknown && policy.has_bug(SeededBug::UnknownTakenAsApplied);
+        let outcome = if believed { Outcome::Applied(Applied::Alive { remaining: flight.life }) } else { outcome };
         let candidate = self.lease_mut(generation)?;
         match outcome {
             Outcome::Applied(Applied::Alive { remaining }) => {

@@ -8,8 +8,8 @@ pub enum SeededBug {
     RevokeBeforeDrain,
     /// An unknown issue is taken as refused: the machine mints again at once.
     UnknownTakenAsRefused,
-    /// The candidate serves without having been extended from its probation.
-    NeverExtended,
+    /// An extension whose outcome is unknown is taken as applied: the candidate serves on its probation.
+    UnknownTakenAsApplied,
     /// Recovery serves the candidate of a rotation that was not yet committed.
     RecoveryServesCandidate,
     /// Completions are taken for the effect under way, whatever operation they name.

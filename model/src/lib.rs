@@ -6,6 +6,7 @@ mod explore;
 mod invariant;
 mod normal;
 mod sight;
+mod story;
 mod world;
 
 pub use check::{Progress, Report, SecondOpinion, check, rows};
@@ -13,4 +14,5 @@ pub use config::{Config, SINK};
 pub use explore::{Explored, Row, explore};
 pub use invariant::Invariant;
 pub use sight::Sight;
+pub use story::tell;
 pub use world::{Action, Credential, Event, Ghost, NOW, Process, Reader, Request, World};

@@ -1,0 +1,96 @@
+//! Ways through the world, told so that no Rust is needed to read them.
+
+use std::fmt::Write as _;
+
+use turquoise_core::{Effect, Generation, Mint};
+
+use crate::config::Config;
+use crate::world::{Action, Event, Process, World};
+
+/// Tells what happens on a way from the beginning: an action a line, and what is true after it.
+#[must_use]
+pub fn tell(config: &Config, way: &[Action]) -> String {
+    let mut world = World::initial(config);
+    let mut story = format!("{}: {} crashes, {} other faults\n", config.name, config.crashes, config.faults);
+    for (n, &action) in way.iter().enumerate() {
+        let what = describe(&world, action);
+        let Some(next) = world.step(config, action) else {
+            let _ = writeln!(story, "{:>3}  {what}: cannot happen here", n + 1);
+            return story;
+        };
+        world = next;
+        let _ = writeln!(story, "{:>3}  {what:<58} {}", n + 1, truth(&world));
+    }
+    if let Some(invariant) = world.violated {
+        let _ = writeln!(story, "{invariant} is broken: {}", invariant.sentence());
+    }
+    story
+}
+
+fn describe(world: &World, action: Action) -> String {
+    let request = |i: u8| world.flight.get(usize::from(i)).map_or_else(|| "nothing".to_owned(), |request| name(&request.effect));
+    let what = match action.event {
+        Event::Tick => "a tick passes".to_owned(),
+        Event::Timer => "the machine's timer fires".to_owned(),
+        Event::Begin => "an operator asks for a rotation".to_owned(),
+        Event::Synced => format!("the journal has {}", record(world)),
+        Event::Answer(i) => format!("done: {}", request(i)),
+        Event::Reject(i) => format!("FAULT refused: {}", request(i)),
+        Event::AnswerUseless(i) => format!("FAULT done, but with too few rights: {}", request(i)),
+        Event::Swallow(i) => format!("FAULT done, but the reply is lost: {}", request(i)),
+        Event::GiveUp(i) if world.flight.get(usize::from(i)).is_some_and(|request| request.swallowed) => {
+            format!("no reply: {}", request(i))
+        }
+        Event::GiveUp(i) => format!("FAULT no reply, and not done yet: {}", request(i)),
+        Event::ApplyLate(i) => format!("done late, for nobody: {}", request(i)),
+        Event::AnswerTwice(i) => format!("FAULT done, and told twice: {}", request(i)),
+        Event::Read => "the reader reads the sink".to_owned(),
+        Event::Die => "CRASH".to_owned(),
+        Event::Restart { kept: true } if world.writing.is_some() => format!("restart; the journal has {}", record(world)),
+        Event::Restart { kept: true } => "restart; what was under way to the disk is there".to_owned(),
+        Event::Restart { kept: false } => "restart".to_owned(),
+    };
+    match action.dies_after {
+        None => what,
+        Some(0) => format!("{what}; CRASH at once"),
+        Some(n) => format!("{what}; CRASH after {n} of what follows"),
+    }
+}
+
+fn record(world: &World) -> String {
+    world.writing.map_or_else(|| "nothing new".to_owned(), |record| format!("{:?}", record.step.kind()))
+}
+
+fn name(effect: &Effect) -> String {
+    let of = |generation: Generation| format!("g{}", generation.number);
+    let at = |mint: Mint| format!("g{} ({})", mint.generation.number, mint.slot);
+    match *effect {
+        Effect::Login { mint } => format!("log in as {}", at(mint)),
+        Effect::Issue { mint, by, .. } => format!("mint {} with {}", at(mint), of(by)),
+        Effect::Persist(mint) => format!("persist {}", at(mint)),
+        Effect::Probe(generation) => format!("probe {}", of(generation)),
+        Effect::Renew { generation, life } => format!("renew {} to {}", of(generation), life.as_millis()),
+        Effect::Extend { generation, life } => format!("extend {} to {}", of(generation), life.as_millis()),
+        Effect::Publish(mint) => format!("publish {}", at(mint)),
+        Effect::Shorten { generation, life, .. } => format!("shorten {} to {}", of(generation), life.as_millis()),
+        Effect::Revoke { generation, .. } => format!("revoke {}", of(generation)),
+        Effect::Observe { generation, witness } => format!("look for {} with {}", of(generation), of(witness.by())),
+        Effect::Clear(mint) => format!("clear {}", at(mint)),
+    }
+}
+
+/// What is true now: the phase, and what lives for how many ticks.
+fn truth(world: &World) -> String {
+    let process = if matches!(world.process, Process::Up(_)) { "" } else { "down, " };
+    let mut told = format!("{process}{:?}; live:", world.phase().kind());
+    for credential in &world.live {
+        let _ = write!(told, " g{} {}", credential.generation.number, credential.expires.since(world.now).as_millis());
+    }
+    if let Some(published) = world.published {
+        let _ = write!(told, "; sink: g{}", published.number);
+    }
+    if let Some(reader) = &world.reader {
+        let _ = write!(told, "; reader: g{}", reader.holds.number);
+    }
+    told
+}
