@@ -202,7 +202,7 @@ impl Ledger {
             Phase::Issuing(Issuing { current, mint, .. }) => {
                 abandoning(renewed(current), lost(mint, policy.probation), AbandonReason::MintLost)
             }
-            Phase::Validating(Validating { candidate, .. }) if policy.has_bug(SeededBug::RecoveryServesCandidate) => {
+            Phase::Validating(Validating { candidate, .. }) if policy.sown.is(SeededBug::RecoveryServesCandidate) => {
                 Phase::Steady(Steady { current: renewed(candidate), rotate_at: None })
             }
             Phase::Validating(Validating { current, candidate, extending, .. }) => {

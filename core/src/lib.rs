@@ -27,6 +27,6 @@ pub use phase::{
 };
 pub use policy::{Consumers, Jitter, Policy, PolicyError};
 pub use record::{AbandonReason, Drained, Proof, Record, Step, StuckReason, Trigger};
-pub use seed::SeededBug;
+pub use seed::{SeededBug, Sown};
 pub use transition::{PhaseKind, StepKind, TRANSITIONS, Transition, legal_steps};
 pub use vocabulary::{BootId, Color, Generation, Held, Instant, Life, Lsn, Mint, OpId};

@@ -242,7 +242,7 @@ impl Rotation {
         {
             awaiting.emitted = true;
             let record = awaiting.record;
-            if self.policy.has_bug(SeededBug::EffectBeforeIntent) {
+            if self.policy.sown.is(SeededBug::EffectBeforeIntent) {
                 self.durable();
             }
             return Some(Output::Append(record));
@@ -335,7 +335,7 @@ impl Rotation {
             }
             Input::Completed { op, .. } => {
                 let flying = match self.duty {
-                    Duty::Flying { op: flying, .. } => flying == op || self.policy.has_bug(SeededBug::NoCorrelation),
+                    Duty::Flying { op: flying, .. } => flying == op || self.policy.sown.is(SeededBug::NoCorrelation),
                     Duty::Due { .. } => false,
                 };
                 if flying || self.renewal_of(op).is_some() { Ok(()) } else { Err(Illegal::StaleCompletion { op }) }
@@ -453,7 +453,7 @@ impl Rotation {
         let Draining { retiring, deadline, idle, .. } = draining;
         let deadline = deadline?;
         let idle = idle && self.policy.consumers == Consumers::Counted;
-        let drained = if idle || self.policy.has_bug(SeededBug::RevokeBeforeDrain) {
+        let drained = if idle || self.policy.sown.is(SeededBug::RevokeBeforeDrain) {
             Drained::Idle
         } else if self.now >= deadline {
             Drained::Deadline
@@ -555,7 +555,7 @@ impl Rotation {
             Phase::Draining(draining) => self.wanted_in_draining(draining),
             Phase::Revoking(Revoking { current, going, .. }) => self.wanted_end(current, going),
             Phase::Abandoning(Abandoning { current, going, .. }) => {
-                let going = if self.policy.has_bug(SeededBug::AbandonRevokesCurrent) && going.end == End::Revoke {
+                let going = if self.policy.sown.is(SeededBug::AbandonRevokesCurrent) && going.end == End::Revoke {
                     Going { mint: current.mint, ..going }
                 } else {
                     going
@@ -701,7 +701,7 @@ impl Rotation {
         match outcome {
             Outcome::Applied(Applied::Alive { remaining }) => Step::Issued { life: fresh(sent, self.now, remaining) },
             Outcome::NotApplied(_) => Step::IssueRefused,
-            Outcome::Unknown if self.policy.has_bug(SeededBug::UnknownTakenAsRefused) => Step::IssueRefused,
+            Outcome::Unknown if self.policy.sown.is(SeededBug::UnknownTakenAsRefused) => Step::IssueRefused,
             Outcome::Applied(_) | Outcome::Unknown => {
                 let ub = sent + self.policy.delta + self.policy.probation;
                 Step::AbandonIntent { reason: AbandonReason::MintLost, ub }
@@ -741,7 +741,7 @@ impl Rotation {
     /// An extension that does not come to a full life would make a current credential that cannot be kept.
     fn extended(&mut self, generation: Generation, flight: Flight, outcome: Outcome) -> Option<Step> {
         let (now, policy) = (self.now, self.policy);
-        let believed = outcome == Outcome::Unknown && policy.has_bug(SeededBug::UnknownTakenAsApplied);
+        let believed = outcome == Outcome::Unknown && policy.sown.is(SeededBug::UnknownTakenAsApplied);
         let outcome = if believed { Outcome::Applied(Applied::Alive { remaining: flight.life }) } else { outcome };
         let candidate = self.lease_mut(generation)?;
         match outcome {
@@ -796,7 +796,7 @@ impl Rotation {
 
     /// However a revocation was answered, it is no proof: the next thing is to look.
     fn revoked(&mut self, outcome: Outcome) -> Option<Step> {
-        if self.policy.has_bug(SeededBug::ClearedUnobserved) {
+        if self.policy.sown.is(SeededBug::ClearedUnobserved) {
             return Some(Step::Died { proof: Proof::Observed });
         }
         if let Some(going) = self.fold.phase.going_mut() {

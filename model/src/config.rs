@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use turquoise_core::{Consumers, Jitter, Policy};
+use turquoise_core::{Consumers, Jitter, Policy, Sown};
 
 /// One closed configuration: every state that is reachable within its budgets is walked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,8 +45,7 @@ const POLICY: Policy = Policy {
     backoff: ticks(1),
     backoff_cap: ticks(1),
     jitter: Jitter::None,
-    #[cfg(feature = "seeded-bugs")]
-    bug: None,
+    sown: Sown::NOTHING,
 };
 
 /// Readers take the credential from the published file of the two-slot sink; the machine has no power over any credential

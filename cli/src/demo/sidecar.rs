@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::sync::broadcast;
-use turquoise::core::{Consumers, Jitter, Policy, StepKind};
+use turquoise::core::{Consumers, Jitter, Policy, Sown, StepKind};
 use turquoise::journal::FileJournal;
 use turquoise::sink::{FileSink, Mode};
 use turquoise::vault::{Role, TokenConfig, TokenProvider};
@@ -90,6 +90,7 @@ fn policy() -> Result<Policy, Trouble> {
         backoff: Duration::from_millis(250),
         backoff_cap: Duration::from_secs(5),
         jitter: Jitter::Full(seed),
+        sown: Sown::NOTHING,
     })
 }
 

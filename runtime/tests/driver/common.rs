@@ -9,7 +9,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use tokio::sync::{Notify, broadcast};
 use tokio::time::{self, Instant};
-use turquoise_runtime::core::{self, BootId, Consumers, Jitter, Mint, PhaseKind, Policy, Step, StepKind};
+use turquoise_runtime::core::{self, BootId, Consumers, Jitter, Mint, PhaseKind, Policy, Sown, Step, StepKind};
 use turquoise_runtime::port::{
     Credential, Entry, Handle, Journal, Minted, NotDurable, Observed, Provider, Reason, Reply, Store, StoreError,
 };
@@ -40,6 +40,7 @@ pub(crate) fn policy(consumers: Consumers) -> Policy {
         backoff: Duration::from_millis(100),
         backoff_cap: secs(1),
         jitter: Jitter::None,
+        sown: Sown::NOTHING,
     }
 }
 
