@@ -21,7 +21,7 @@ fn verify(out: &mut impl Write, progress: &mut impl Write, config: &Config) -> i
         "{}: {} crash, {} other fault, a reader that takes the token from the sink",
         config.name, config.crashes, config.faults
     )?;
-    let mut shown = 0;
+    let mut shown = 10_000;
     let report = check(config, |now| {
         // Progress is a courtesy: nothing depends on whether it can be shown.
         let _ = match now {
@@ -40,7 +40,7 @@ fn verify(out: &mut impl Write, progress: &mut impl Write, config: &Config) -> i
 fn write_report(out: &mut impl Write, report: &Report) -> io::Result<()> {
     let Report { config, explored, took, second, failures } = report;
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_width(100);
     table.set_header(["property", "what it says", "verdict"]);
     for invariant in Invariant::ALL {
         let verdict = if explored.broken.contains_key(&invariant) { "BROKEN" } else { "holds" };
