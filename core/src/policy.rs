@@ -3,6 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
+use crate::record::Via;
 use crate::vocabulary::Instant;
 
 /// The timing of one identity's rotations.
@@ -14,6 +15,13 @@ pub struct Policy {
     pub probation: Duration,
     /// How long a credential made by a login that is lost may live; zero where a login only adopts.
     pub login_life: Duration,
+    /// What mints a candidate when nothing is wrong.
+    pub mint: Via,
+    /// Whether a login can be repeated: then it replaces a current credential that is lost, and mints when the current
+    /// one is compromised.
+    pub relogin: Relogin,
+    /// What power we have over credentials whose secret is lost.
+    pub privileges: Privileges,
     /// From one rotation's end to the beginning of the next; `None` rotates only when asked.
     pub period: Option<Duration>,
     /// Successful probes in a row that a candidate must show.
@@ -43,6 +51,24 @@ pub struct Policy {
     /// A bug sown on purpose, to show that the checks see it.
     #[cfg(feature = "seeded-bugs")]
     pub bug: Option<crate::SeededBug>,
+}
+
+/// Whether a login can be repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Relogin {
+    /// It can: the login's own secret may be used again.
+    Possible,
+    /// It cannot: the first credential was handed to us, or its secret was good for one use.
+    Impossible,
+}
+
+/// What power we have over credentials whose secret is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Privileges {
+    /// None (recommended): a credential ends itself, or its life does.
+    OnlySelf,
+    /// Any credential can be ended by its handle, others' too.
+    Accessor,
 }
 
 /// How consumers take the credential.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use turquoise_core::{Consumers, Jitter, Policy};
+use turquoise_core::{Consumers, Jitter, Policy, Privileges, Relogin, Via};
 
 /// One closed configuration: every state that is reachable within its budgets is walked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,12 +16,37 @@ pub struct Config {
     /// How many of these may happen, in sum: a request refused or not connected, a reply lost, a request delayed beyond
     /// the driver's patience, a candidate with too few rights, a write to the store that fails, a completion delivered twice.
     pub faults: u8,
+    /// How many things an operator asks for, in sum, beside rotations.
+    pub operator: u8,
+    /// What else the world can do.
+    pub hostility: &'static [Hostility],
     /// For how long at most a dead process stays down.
     pub downtime: u64,
     /// How many distinct states there are: a change is a change of the machine or of its world, and is reviewed.
     pub states: usize,
     /// How deep they go.
     pub depth: usize,
+}
+
+/// What a world can do beyond its budgets' common faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Hostility {
+    /// *Fault.* Somebody else revokes a credential.
+    Outside,
+    /// *Fault.* A record is not known to be durable.
+    Disk,
+    /// *Fault.* A reply comes from a node that lags: a revocation is answered and not done, a dead credential is accepted.
+    Lag,
+    /// The machine is booted anew with the process: instants of before mean nothing.
+    Reboot,
+}
+
+impl Config {
+    /// Whether the world can do this.
+    #[must_use]
+    pub fn can(&self, hostility: Hostility) -> bool {
+        self.hostility.contains(&hostility)
+    }
 }
 
 const fn ticks(n: u64) -> Duration {
@@ -32,6 +57,9 @@ const POLICY: Policy = Policy {
     full: ticks(9),
     probation: ticks(5),
     login_life: ticks(9),
+    mint: Via::Current,
+    relogin: Relogin::Impossible,
+    privileges: Privileges::OnlySelf,
     period: None,
     probes: 1,
     probe_every: ticks(0),
@@ -49,14 +77,32 @@ const POLICY: Policy = Policy {
     bug: None,
 };
 
+const BASE: Config =
+    Config { name: "", policy: POLICY, crashes: 1, faults: 1, operator: 0, hostility: &[], downtime: 1, states: 0, depth: 0 };
+
 /// Readers take the credential from the published file of the two-slot sink; the machine has no power over any credential
 /// but through its own secret.
-pub const SINK: Config = Config {
-    name: "two-slot sink, self privileges",
-    policy: POLICY,
-    crashes: 1,
-    faults: 1,
-    downtime: 1,
-    states: 128_169,
-    depth: 83,
-};
+pub const SINK: Config = Config { name: "two-slot sink, self privileges", states: 128_169, depth: 83, ..BASE };
+
+/// The pinned configurations that are explored on every change.
+pub const STANDARD: [Config; 10] = [
+    SINK,
+    Config { name: "two crashes", crashes: 2, faults: 0, ..BASE },
+    Config { name: "two faults", crashes: 0, faults: 2, ..BASE },
+    Config { name: "work through the handle", policy: Policy { consumers: Consumers::Counted, ..POLICY }, ..BASE },
+    Config { name: "accessor privileges", policy: Policy { privileges: Privileges::Accessor, ..POLICY }, ..BASE },
+    Config {
+        name: "every candidate is a login",
+        policy: Policy { mint: Via::Login, relogin: Relogin::Possible, ..POLICY },
+        ..BASE
+    },
+    Config { name: "an operator", crashes: 1, faults: 0, operator: 1, ..BASE },
+    Config { name: "a disk that fails", hostility: &[Hostility::Disk], ..BASE },
+    Config { name: "lagging replies", crashes: 0, faults: 2, hostility: &[Hostility::Lag], ..BASE },
+    Config {
+        name: "revoked by others",
+        policy: Policy { relogin: Relogin::Possible, ..POLICY },
+        hostility: &[Hostility::Outside],
+        ..BASE
+    },
+];

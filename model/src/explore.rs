@@ -68,7 +68,7 @@ pub fn explore(config: &Config, mut progress: impl FnMut(usize, usize)) -> Explo
 
 /// The transition that became durable between two states.
 fn row(before: &World, action: Action, after: &World) -> Option<Row> {
-    let durable = matches!(action.event, Event::Synced | Event::Restart { kept: true });
+    let durable = matches!(action.event, Event::Synced | Event::Restart { kept: true, .. });
     let record = before.writing.filter(|_| durable)?;
     Some((before.journal.phase().kind(), record.step.kind(), after.journal.phase().kind()))
 }

@@ -10,9 +10,9 @@ mod story;
 mod world;
 
 pub use check::{Progress, Report, SecondOpinion, check, rows};
-pub use config::{Config, SINK};
+pub use config::{Config, Hostility, SINK, STANDARD};
 pub use explore::{Explored, Row, explore};
 pub use invariant::Invariant;
 pub use sight::Sight;
 pub use story::tell;
-pub use world::{Action, Credential, Event, Ghost, NOW, Process, Reader, Request, World};
+pub use world::{Action, Credential, Demand, Event, Ghost, NOW, Process, Reader, Request, World};

@@ -6,18 +6,21 @@
 use std::time::Duration;
 
 use turquoise_core::{
-    Applied, BootId, Color, Effect, Generation, Held, Illegal, Input, Instant, Ledger, Lsn, Mint, OpId, Outcome, Output, Phase,
-    PhaseKind, Record, Refusal, Rotation, Step, StepKind,
+    Applied, AtStop, BootId, Color, Consumers, Effect, Generation, Held, Illegal, Input, Instant, Ledger, Lsn, Mint, OpId,
+    Outcome, Output, Phase, Record, Refusal, Resolution, Rotation, Step, StepKind,
 };
 
-use crate::config::Config;
+use crate::config::{Config, Hostility};
 use crate::invariant::Invariant;
 
 /// Where the clock of every normalised state stands.
 pub const NOW: Instant = Instant(1_000);
 
 const INCARNATION: u32 = 1;
-const BOOT: BootId = BootId(1);
+/// The boot that every normalised journal is of.
+pub(crate) const BOOT: BootId = BootId(1);
+/// The boot after it.
+const REBOOT: BootId = BootId(2);
 
 /// A state of the world.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,12 +41,16 @@ pub struct World {
     pub published: Option<Generation>,
     /// A reader that took the credential from the sink.
     pub reader: Option<Reader>,
+    /// Work that was given a credential by the handle.
+    pub work: Option<Generation>,
     /// Truth that only the judge needs.
     pub ghost: Ghost,
     /// Deaths of the process that may still come.
     pub crashes: u8,
     /// Other faults that may still come.
     pub faults: u8,
+    /// Things that an operator may still ask for.
+    pub operator: u8,
     /// The clock; always [`NOW`] in a normalised state.
     pub now: Instant,
     /// The first invariant that was broken on the way here.
@@ -104,8 +111,16 @@ pub struct Ghost {
     pub announced: Option<Generation>,
     /// The generation that was made current last, by a durable record.
     pub committed: Option<Generation>,
-    /// The durable end of the grace of the one before.
+    /// The one that was current before it, during its grace.
+    pub previous: Option<Generation>,
+    /// The durable end of that grace.
     pub deadline: Option<Instant>,
+    /// What was revoked by others: nobody can keep that alive.
+    pub excused: Vec<Generation>,
+    /// What an operator durably declared compromised.
+    pub compromised: Vec<Generation>,
+    /// An operator durably ended the identity.
+    pub waived: bool,
     /// The last durable step, if it announces anything.
     pub last: Option<StepKind>,
 }
@@ -126,8 +141,20 @@ pub enum Event {
     Tick,
     /// The machine's timer fires.
     Timer,
-    /// An operator asks for a rotation.
-    Begin,
+    /// An operator asks for something.
+    Operator(Demand),
+    /// Work takes the current credential from the handle.
+    Work,
+    /// The work is done.
+    Done,
+    /// The driver sees that no work holds a credential that is no longer given out.
+    Idle,
+    /// *Fault.* Somebody else revokes this credential.
+    RevokedByOthers(u8),
+    /// *Fault.* Nobody knows whether the record is durable.
+    SyncFails,
+    /// *Fault.* It is answered and not done.
+    AnswerNoop(u8),
     /// The disk acknowledges the record.
     Synced,
     /// The request is applied and its reply delivered.
@@ -148,11 +175,32 @@ pub enum Event {
     Read,
     /// The process dies between two inputs.
     Die,
+    /// A process that can do nothing more is ended, to be started again.
+    Restarted,
     /// The process is started again. What was being written to the disk is there, or is not.
     Restart {
         /// Whether it is.
         kept: bool,
+        /// The machine was booted anew.
+        rebooted: bool,
     },
+}
+
+/// What an operator asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Demand {
+    /// A rotation.
+    Begin,
+    /// Call it off.
+    Abort,
+    /// Go back.
+    Rollback,
+    /// This credential is known to others.
+    Compromise(u8),
+    /// Go on after a contradiction.
+    Resolve(Resolution),
+    /// End.
+    Shutdown(AtStop),
 }
 
 impl World {
@@ -169,13 +217,15 @@ impl World {
             slots: Held::default(),
             published: None,
             reader: None,
+            work: None,
             ghost: Ghost::default(),
             crashes: config.crashes,
             faults: config.faults,
+            operator: config.operator,
             now: NOW,
             violated: None,
         };
-        world.start(config);
+        world.start(config, BOOT);
         world.drain(None);
         world.normalise(config);
         world
@@ -189,23 +239,15 @@ impl World {
             return Vec::new();
         }
         match &self.process {
-            Process::Up(machine) => self.events_while_up(machine, &mut events),
-            Process::Down(ticks) => {
-                events.push(Event::Restart { kept: false });
-                if self.writing.is_some() || self.flight.iter().any(|request| is_local(&request.effect)) {
-                    events.push(Event::Restart { kept: true });
-                }
-                if *ticks < config.downtime && !self.reader_is_due() {
-                    events.push(Event::Tick);
-                }
-            }
+            Process::Up(machine) => self.events_while_up(config, machine, &mut events),
+            Process::Down(ticks) => self.events_while_down(config, *ticks, &mut events),
         }
         for (i, request) in (0..).zip(&self.flight) {
             if request.op.is_none() && !is_local(&request.effect) {
                 events.push(Event::ApplyLate(i));
             }
         }
-        if self.reader.as_ref().map(|reader| reader.holds) != self.published {
+        if self.reader.as_ref().is_some_and(|reader| Some(reader.holds) != self.published) {
             events.push(Event::Read);
         }
         let mut actions: Vec<_> = events.iter().map(|&event| Action { event, dies_after: None }).collect();
@@ -222,40 +264,113 @@ impl World {
         self.writing.is_some() || self.flight.iter().any(|request| request.op.is_some())
     }
 
-    fn events_while_up(&self, machine: &Rotation, events: &mut Vec<Event>) {
+    fn events_while_down(&self, config: &Config, ticks: u64, events: &mut Vec<Event>) {
+        let unsure = self.writing.is_some() || self.flight.iter().any(|request| is_local(&request.effect));
+        for rebooted in [false, true] {
+            if !rebooted || config.can(Hostility::Reboot) {
+                events.push(Event::Restart { kept: false, rebooted });
+                events.extend(unsure.then_some(Event::Restart { kept: true, rebooted }));
+            }
+        }
+        if ticks < config.downtime && !self.reader_is_due() {
+            events.push(Event::Tick);
+        }
+    }
+
+    fn events_while_up(&self, config: &Config, machine: &Rotation, events: &mut Vec<Event>) {
+        self.events_of_time(machine, events);
+        self.events_of_people(config, machine, events);
+        if machine.stalled() {
+            // Whoever watches it starts it again: that is no fault of its own.
+            events.push(Event::Restarted);
+        } else if self.writing.is_some() {
+            events.push(Event::Synced);
+            if self.faults > 0 && config.can(Hostility::Disk) {
+                events.push(Event::SyncFails);
+            }
+        }
+        if self.faults > 0 && config.can(Hostility::Outside) {
+            events.extend((0..).zip(&self.live).map(|(i, _)| Event::RevokedByOthers(i)));
+        }
+        for (i, request) in (0..).zip(&self.flight).filter(|(_, request)| request.op.is_some()) {
+            self.events_of_request(config, i, request, events);
+        }
+    }
+
+    fn events_of_time(&self, machine: &Rotation, events: &mut Vec<Event>) {
         let due = machine.poll_timeout().is_some_and(|at| at <= self.now);
         let overdue = |request: &Request| request.op.is_some() && self.now >= request.sent + machine.policy().patience;
-        let late = self.flight.iter().any(overdue) || self.writing.is_some_and(|record| record.at < self.now);
+        let writing = self.writing.filter(|_| !machine.stalled());
+        let late = self.flight.iter().any(overdue) || writing.is_some_and(|record| record.at < self.now);
         if due {
             events.push(Event::Timer);
         } else if !late && !self.reader_is_due() && (self.faults > 0 || !self.pending()) {
             events.push(Event::Tick);
         }
-        if machine.phase().kind() == PhaseKind::Steady && !machine.asked() && machine.awaited().is_none() {
-            events.push(Event::Begin);
+    }
+
+    fn events_of_people(&self, config: &Config, machine: &Rotation, events: &mut Vec<Event>) {
+        let takes = |input| {
+            let mut asked = *machine;
+            asked.handle(self.now, input).is_ok() && asked != *machine
+        };
+        let mut demands = vec![Demand::Begin];
+        if self.operator > 0 {
+            demands.extend([Demand::Abort, Demand::Rollback, Demand::Resolve(Resolution::Keep)]);
+            demands.extend((0..).zip(&self.live).map(|(i, _)| Demand::Compromise(i)));
+            demands.extend([AtStop::Keep, AtStop::Revoke].map(Demand::Shutdown));
         }
-        if self.writing.is_some() {
-            events.push(Event::Synced);
+        // An operator who is needed comes, and tells the truth: what is given up is dead.
+        if self.live.is_empty() {
+            demands.push(Demand::Resolve(Resolution::Forget));
         }
-        for (i, request) in (0..).zip(&self.flight) {
-            if request.op.is_none() {
-                continue;
-            }
-            if request.swallowed {
-                events.push(Event::GiveUp(i));
-                continue;
-            }
-            events.push(Event::Answer(i));
-            if self.faults == 0 {
-                continue;
-            }
-            events.extend([Event::Reject(i), Event::AnswerTwice(i)]);
-            if !is_local(&request.effect) {
-                events.extend([Event::Swallow(i), Event::GiveUp(i)]);
-            }
-            if matches!(request.effect, Effect::Issue { .. }) {
-                events.push(Event::AnswerUseless(i));
-            }
+        events.extend(demands.into_iter().filter(|demand| takes(self.input(*demand))).map(Event::Operator));
+        if config.policy.consumers == Consumers::Counted {
+            events.extend(machine.serving().filter(|_| self.work.is_none()).map(|_| Event::Work));
+            events.extend(self.work.map(|_| Event::Done));
+            events.extend(self.idle(machine).filter(|generation| takes(Input::Idle(*generation))).map(|_| Event::Idle));
+        }
+    }
+
+    /// A credential that is no longer given out and that no work holds.
+    fn idle(&self, machine: &Rotation) -> Option<Generation> {
+        let free = |generation: &Generation| Some(*generation) != machine.serving() && Some(*generation) != self.work;
+        self.live.iter().map(|credential| credential.generation).filter(|credential| credential.number > 0).find(free)
+    }
+
+    fn input(&self, demand: Demand) -> Input {
+        match demand {
+            Demand::Begin => Input::Begin,
+            Demand::Abort => Input::Abort,
+            Demand::Rollback => Input::Rollback,
+            Demand::Compromise(i) => Input::Compromise(self.live[usize::from(i)].generation),
+            Demand::Resolve(resolution) => Input::Resolve(resolution),
+            Demand::Shutdown(how) => Input::Shutdown(how),
+        }
+    }
+
+    fn events_of_request(&self, config: &Config, i: u8, request: &Request, events: &mut Vec<Event>) {
+        if request.swallowed {
+            return events.push(Event::GiveUp(i));
+        }
+        events.push(Event::Answer(i));
+        if self.faults == 0 {
+            return;
+        }
+        events.extend([Event::Reject(i), Event::AnswerTwice(i)]);
+        if !is_local(&request.effect) {
+            events.extend([Event::Swallow(i), Event::GiveUp(i)]);
+        }
+        if matches!(request.effect, Effect::Issue { .. }) {
+            events.push(Event::AnswerUseless(i));
+        }
+        let lags = match request.effect {
+            Effect::Revoke { .. } => true,
+            Effect::Probe(generation) => self.alive(generation).is_none(),
+            _ => false,
+        };
+        if lags && config.can(Hostility::Lag) {
+            events.push(Event::AnswerNoop(i));
         }
     }
 
@@ -287,7 +402,42 @@ impl World {
         match event {
             Event::Tick => self.tick(config),
             Event::Timer => self.tell(Input::Timeout),
-            Event::Begin => self.tell(Input::Begin),
+            Event::Operator(demand) => {
+                self.operator -= u8::from(!matches!(demand, Demand::Begin | Demand::Resolve(Resolution::Forget)));
+                self.tell(self.input(demand));
+            }
+            Event::Work => {
+                if let Process::Up(machine) = &self.process {
+                    self.work = machine.serving();
+                }
+            }
+            Event::Done => self.work = None,
+            Event::Idle => {
+                if let Process::Up(machine) = &self.process
+                    && let Some(generation) = self.idle(machine)
+                {
+                    self.tell(Input::Idle(generation));
+                }
+            }
+            Event::RevokedByOthers(i) => {
+                self.faults -= 1;
+                self.ghost.excused.push(self.live.remove(usize::from(i)).generation);
+            }
+            Event::SyncFails => {
+                self.faults -= 1;
+                if let Some(record) = self.writing {
+                    self.tell(Input::NotDurable(record.lsn));
+                }
+            }
+            Event::AnswerNoop(i) => {
+                self.faults -= 1;
+                let request = self.flight.remove(usize::from(i));
+                let remaining = Duration::from_millis(1);
+                let alive = matches!(request.effect, Effect::Probe(_));
+                let outcome = Outcome::Applied(if alive { Applied::Alive { remaining } } else { Applied::Done });
+                self.tell(Input::Completed { op: request.op.unwrap_or(OpId(0)), outcome });
+            }
+            Event::Restarted => self.die(),
             Event::Synced => self.synced(config, true),
             Event::Answer(i) => {
                 let (op, outcome) = self.answer(config, i, false);
@@ -323,7 +473,7 @@ impl World {
                 self.crashes -= 1;
                 self.die();
             }
-            Event::Restart { kept } => self.restart(config, kept),
+            Event::Restart { kept, rebooted } => self.restart(config, kept, rebooted),
         }
     }
 
@@ -356,7 +506,7 @@ impl World {
                 Some(Output::Serve(generation)) => {
                     self.live.iter_mut().filter(|c| c.generation == generation).for_each(|c| c.served = true);
                 }
-                Some(Output::Notify(_)) => {}
+                Some(Output::Withdraw | Output::Notify(_)) => {}
             }
         }
         let Process::Up(machine) = &mut self.process else { return true };
@@ -405,20 +555,48 @@ impl World {
         match record.step {
             Step::LoginIntent { mint } | Step::IssueIntent { mint, .. } => ghost.announced = Some(mint.generation),
             Step::Ready | Step::Promoted { .. } => {
+                ghost.previous = ghost.committed;
                 ghost.committed = ghost.announced.take();
+                ghost.deadline = None;
+                ghost.waived = false;
+            }
+            Step::RolledBack { .. } => {
+                core::mem::swap(&mut ghost.previous, &mut ghost.committed);
                 ghost.deadline = None;
             }
             Step::ShortenIntent { deadline } => ghost.deadline = Some(deadline),
+            Step::Compromised { generation } => ghost.compromised.push(generation),
+            // The override: work that still holds it is named in the journal and left to fail.
+            Step::RevokeIntent { .. } => self.work = self.work.filter(|held| Some(*held) != ghost.previous),
+            Step::CloseIntent { .. } | Step::Resolved { resolution: Resolution::Forget } => {
+                (ghost.committed, ghost.waived) = (None, true);
+                self.reader = None;
+            }
             Step::IssueRefused | Step::LoginFailed { .. } | Step::Died { .. } => ghost.announced = None,
-            Step::Cleared => ghost.deadline = None,
+            Step::Cleared => (ghost.deadline, ghost.previous) = (None, None),
             _ => {}
         }
         ghost.last = match (record.step.kind(), ghost.last) {
-            (StepKind::Ready | StepKind::Cleared | StepKind::IssueRefused | StepKind::LoginFailed, _) => None,
+            (StepKind::Ready | StepKind::Cleared | StepKind::IssueRefused | StepKind::LoginFailed | StepKind::Stopped, _) => None,
             (StepKind::Recovered, Some(before)) if precedes_the_commit_point(before) => Some(StepKind::AbandonIntent),
-            (StepKind::Recovered, before) => before,
+            (StepKind::Recovered, Some(StepKind::RollbackIntent)) => Some(StepKind::RollbackFailed),
+            (StepKind::Recovered | StepKind::Compromised | StepKind::Stuck, before) => before,
             (step, _) => Some(step),
         };
+        self.forget_the_dead();
+    }
+
+    /// Nothing depends any more on what was true of a credential that nobody has or names.
+    fn forget_the_dead(&mut self) {
+        let named = [self.ghost.committed, self.ghost.previous, self.ghost.announced, self.work, self.published];
+        let reader = self.reader.as_ref().map(|reader| reader.holds);
+        let known = |generation: &Generation| {
+            named.contains(&Some(*generation)) || reader == Some(*generation) || self.find(*generation).is_some()
+        };
+        let (mut excused, mut compromised) = (self.ghost.excused.clone(), self.ghost.compromised.clone());
+        excused.retain(known);
+        compromised.retain(known);
+        (self.ghost.excused, self.ghost.compromised) = (excused, compromised);
     }
 
     fn answer(&mut self, config: &Config, i: u8, useless: bool) -> (OpId, Outcome) {
@@ -531,7 +709,8 @@ impl World {
             self.published = Some(generation);
             match &mut self.reader {
                 Some(reader) => reader.again = Some(self.now + config.policy.grace),
-                None => self.read(),
+                None if config.policy.consumers == Consumers::Uncounted => self.read(),
+                None => {}
             }
         }
     }
@@ -543,11 +722,12 @@ impl World {
     /// The process is gone: nobody waits for its requests any more, and they may still be applied.
     fn die(&mut self) {
         self.process = Process::Down(0);
+        self.work = None;
         self.flight.retain(|request| !request.swallowed);
         self.flight.iter_mut().for_each(|request| request.op = None);
     }
 
-    fn restart(&mut self, config: &Config, kept: bool) {
+    fn restart(&mut self, config: &Config, kept: bool, rebooted: bool) {
         let local = |request: &Request| is_local(&request.effect);
         if kept {
             let effects: Vec<_> = self.flight.iter().filter(|r| local(r)).map(|r| r.effect).collect();
@@ -558,13 +738,13 @@ impl World {
         }
         self.flight.retain(|request| !local(request));
         self.writing = None;
-        self.start(config);
+        self.start(config, if rebooted { REBOOT } else { BOOT });
     }
 
-    fn start(&mut self, config: &Config) {
-        match Rotation::resume(config.policy, self.journal, BOOT, self.now, self.slots) {
+    fn start(&mut self, config: &Config, boot: BootId) {
+        match Rotation::resume(config.policy, self.journal, boot, self.now, self.slots) {
             Ok(machine) => {
-                if !recovers_alike(config, self.journal, &machine, self.slots) {
+                if !recovers_alike(config, &self.journal, &machine, self.slots) {
                     self.violate(Invariant::S5);
                 }
                 self.process = Process::Up(machine);
@@ -584,12 +764,12 @@ impl World {
 }
 
 /// S5(a): the journal means the same after one recovery and after two.
-fn recovers_alike(config: &Config, journal: Ledger, machine: &Rotation, held: Held) -> bool {
+fn recovers_alike(config: &Config, journal: &Ledger, machine: &Rotation, held: Held) -> bool {
     let Some(first) = machine.awaited().copied().filter(|record| matches!(record.step, Step::Recovered { .. })) else {
         return true;
     };
     let second = Record { lsn: Lsn(first.lsn.0 + 1), step: Step::Recovered { held }, ..first };
-    let mut once = journal;
+    let mut once = *journal;
     if once.apply(&first, &config.policy).is_err() {
         return false;
     }
@@ -606,7 +786,8 @@ const fn reaches_machine(event: Event) -> bool {
     matches!(
         event,
         Event::Timer
-            | Event::Begin
+            | Event::Operator(_)
+            | Event::Idle
             | Event::Synced
             | Event::Answer(_)
             | Event::Reject(_)
