@@ -1,1 +1,68 @@
-fn main() {}
+//! The `turquoise` program.
+
+mod demo;
+mod verify;
+
+use std::process::ExitCode;
+
+use anstream::ColorChoice;
+use clap::{Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  turquoise demo                the whole story on this machine, nothing to set up
+  turquoise --no-color demo     the same without colours, as NO_COLOR=1 does
+  TURQUOISE_BAO=/usr/bin/bao turquoise demo
+                                with a server program of your own (bao or vault)
+  turquoise verify              check the machine that ships, state by state
+
+Exit codes:
+  0   all is well
+  1   local or usage error
+  2   the server is in trouble
+  14  something that must hold does not";
+
+/// Blue/green rotation of the credentials that everything else hangs from.
+#[derive(Parser)]
+#[command(version, after_help = EXAMPLES)]
+struct Args {
+    /// Write without colours, as into a pipe
+    #[arg(long, global = true)]
+    no_color: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Rotate a real token on a real server under load, with a bad candidate and a crash on the way
+    Demo,
+    /// Explore every state of the rotation machine and tell what holds
+    Verify,
+    /// (part of the demo) Read with the token in a sink file
+    #[command(hide = true)]
+    DemoReader(demo::reader::Args),
+    /// (part of the demo) Rotate in a process of its own
+    #[command(hide = true)]
+    DemoSidecar(demo::sidecar::Site),
+}
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(told) => {
+            let code = u8::from(told.use_stderr());
+            // Nothing is left to do about a terminal that does not listen.
+            return told.print().map_or(ExitCode::FAILURE, |()| code.into());
+        }
+    };
+    if args.no_color {
+        ColorChoice::Never.write_global();
+    }
+    match args.command {
+        Command::Demo => demo::run(),
+        Command::Verify => verify::run(),
+        Command::DemoReader(args) => demo::reader::run(&args),
+        Command::DemoSidecar(site) => demo::sidecar::run(&site),
+    }
+}

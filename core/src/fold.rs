@@ -250,7 +250,7 @@ impl Ledger {
                 let otherwise = if issued.is_some() { Secret::Named } else { Secret::Lost };
                 abandoning(renewed(current), lost(mint, longest, otherwise), AbandonReason::MintLost)
             }
-            Phase::Validating(Validating { candidate, .. }) if policy.has_bug(SeededBug::RecoveryServesCandidate) => {
+            Phase::Validating(Validating { candidate, .. }) if policy.sown.is(SeededBug::RecoveryServesCandidate) => {
                 steady(renewed(candidate), at, policy)
             }
             Phase::Validating(Validating { current, candidate, extending, .. }) => {

@@ -28,6 +28,6 @@ pub use phase::{
 };
 pub use policy::{Consumers, Jitter, Policy, PolicyError, Privileges, Relogin};
 pub use record::{AbandonReason, AtStop, Drained, Proof, Record, Resolution, Step, StuckReason, Trigger, Via};
-pub use seed::SeededBug;
+pub use seed::{SeededBug, Sown};
 pub use transition::{PhaseKind, StepKind, TRANSITIONS, Transition, legal_steps};
 pub use vocabulary::{BootId, Color, Generation, Held, Instant, Life, Lsn, Mint, OpId};

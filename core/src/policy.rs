@@ -4,6 +4,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::record::Via;
+use crate::seed::Sown;
 use crate::vocabulary::Instant;
 
 /// The timing of one identity's rotations.
@@ -48,9 +49,8 @@ pub struct Policy {
     pub backoff_cap: Duration,
     /// How waits after failures are spread.
     pub jitter: Jitter,
-    /// A bug sown on purpose, to show that the checks see it.
-    #[cfg(feature = "seeded-bugs")]
-    pub bug: Option<crate::SeededBug>,
+    /// A bug that the checks must see: [`Sown::NOTHING`].
+    pub sown: Sown,
 }
 
 /// Whether a login can be repeated.
@@ -150,19 +150,6 @@ impl Policy {
                 Duration::from_millis(1 + scramble(seed ^ now.0) % millis.max(1))
             }
         }
-    }
-
-    /// Whether this bug is sown.
-    #[cfg(feature = "seeded-bugs")]
-    pub(crate) fn has_bug(&self, bug: crate::SeededBug) -> bool {
-        self.bug == Some(bug)
-    }
-
-    /// No bug is.
-    #[cfg(not(feature = "seeded-bugs"))]
-    #[expect(clippy::unused_self, reason = "the other build asks the policy")]
-    pub(crate) const fn has_bug(&self, _: crate::SeededBug) -> bool {
-        false
     }
 
     /// The longest time from the announcement of a mint to the commit point, a failed persist and extension included.

@@ -1,6 +1,36 @@
 //! Bugs sown on purpose, so that every check is seen to fail. The feature `seeded-bugs` lets a policy name one; without
 //! it the question whether a bug is sown is answered `false` by the compiler, and nothing of them is left.
 
+/// The bug that a policy sows: none, in every build that ships.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Sown(#[cfg(feature = "seeded-bugs")] Option<SeededBug>);
+
+impl Sown {
+    /// No bug.
+    pub const NOTHING: Self = Self(
+        #[cfg(feature = "seeded-bugs")]
+        None,
+    );
+
+    /// This bug.
+    #[cfg(feature = "seeded-bugs")]
+    #[must_use]
+    pub const fn bug(bug: SeededBug) -> Self {
+        Self(Some(bug))
+    }
+
+    #[cfg(feature = "seeded-bugs")]
+    pub(crate) fn is(self, bug: SeededBug) -> bool {
+        self.0 == Some(bug)
+    }
+
+    #[cfg(not(feature = "seeded-bugs"))]
+    #[expect(clippy::unused_self, reason = "the other build asks it")]
+    pub(crate) const fn is(self, _: SeededBug) -> bool {
+        false
+    }
+}
+
 /// A bug that the machine can be asked to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SeededBug {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use turquoise_core::{Consumers, Jitter, Policy, Privileges, Relogin, Via};
+use turquoise_core::{Consumers, Jitter, Policy, Privileges, Relogin, Sown, Via};
 
 /// One closed configuration: every state that is reachable within its budgets is walked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,8 +73,7 @@ const POLICY: Policy = Policy {
     backoff: ticks(1),
     backoff_cap: ticks(1),
     jitter: Jitter::None,
-    #[cfg(feature = "seeded-bugs")]
-    bug: None,
+    sown: Sown::NOTHING,
 };
 
 const BASE: Config =

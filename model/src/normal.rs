@@ -50,9 +50,10 @@ impl World {
             reader.again.iter_mut().for_each(|at| to.deadline(at));
         }
         let ghost = &mut self.ghost;
-        let named =
-            [&mut self.slots.blue, &mut self.slots.green, &mut self.published, &mut ghost.announced, &mut ghost.committed];
-        named.into_iter().flatten().for_each(|generation| to.generation(generation));
+        let places = [&mut self.slots.blue, &mut self.slots.green, &mut self.published, &mut self.work];
+        let known = [&mut ghost.announced, &mut ghost.committed, &mut ghost.previous];
+        places.into_iter().chain(known).flatten().for_each(|generation| to.generation(generation));
+        ghost.excused.iter_mut().chain(&mut ghost.compromised).for_each(|generation| to.generation(generation));
         ghost.deadline.iter_mut().for_each(|at| to.deadline(at));
     }
 }

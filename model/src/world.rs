@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use turquoise_core::{
     Applied, AtStop, BootId, Color, Consumers, Effect, Generation, Held, Illegal, Input, Instant, Ledger, Lsn, Mint, OpId,
-    Outcome, Output, Phase, Record, Refusal, Resolution, Rotation, Step, StepKind,
+    Outcome, Output, Phase, PhaseKind, Record, Refusal, Resolution, Rotation, Step, StepKind,
 };
 
 use crate::config::{Config, Hostility};
@@ -389,6 +389,8 @@ impl World {
                 return None;
             }
             world.crashes -= 1;
+            world.die();
+        } else if matches!(world.process, Process::Up(_)) && world.phase().kind() == PhaseKind::Stopped {
             world.die();
         }
         if world.violated.is_none() {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use turquoise_core::SeededBug;
+use turquoise_core::{SeededBug, Sown};
 use turquoise_model::{Config, SINK, explore, tell};
 
 const BUGS: [SeededBug; 8] = [
@@ -18,7 +18,7 @@ const BUGS: [SeededBug; 8] = [
 
 fn with(bug: SeededBug) -> Config {
     let mut config = SINK;
-    config.policy.bug = Some(bug);
+    config.policy.sown = Sown::bug(bug);
     config
 }
 

@@ -1,5 +1,26 @@
 //! The async driver, the credentials handle and the ports.
+//!
+//! [`Identity::start`] takes what implements the ports — a [`Provider`](port::Provider), a [`Journal`](port::Journal), a
+//! [`Store`](port::Store) — and runs one task that keeps one identity's credential alive and rotates it. Work takes the
+//! credential from [`Credentials`]; people follow [`Identity::progress`]. What is decided, and in which order, is the core's
+//! business: this crate adds nothing to it and loses nothing of it.
+//!
+//! # What it says
+//!
+//! Everything goes through `tracing`, under the caller's span: a span `rotation` from the announcement of a mint to the end
+//! of the round, one event for each durable record (`lsn`, `step`, `phase`, `current`, `second`, `handle`, `reason`), one
+//! for each effect (`op`, `effect`, `outcome`, `reason`). WARN is a setback that heals by itself, ERROR is for a person; both
+//! bear the provider's own words and a `next`. No secret has a type that could be printed.
 
+mod clock;
+mod credentials;
+mod driver;
+mod identity;
+mod perform;
 pub mod port;
+mod tell;
 
+pub use clock::{BootClock, Clock};
+pub use credentials::{Credentials, Guard, NotReady};
+pub use identity::{Identity, Progress, Recorded, RotateError, Setup, StartError, Status};
 pub use turquoise_core as core;

@@ -43,6 +43,5 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-pub use boot::{boot_id, boottime_now};
 pub use file::{FileJournal, OpenError, Opened};
 pub use scan::Damage;

@@ -145,7 +145,7 @@ impl Rotation {
         let idle = idle && self.policy.consumers == Consumers::Counted;
         let drained = if self.fold.is_compromised(retiring.mint.generation) {
             Drained::Compromised
-        } else if idle || self.policy.has_bug(SeededBug::RevokeBeforeDrain) {
+        } else if idle || self.policy.sown.is(SeededBug::RevokeBeforeDrain) {
             Drained::Idle
         } else if self.now >= deadline {
             Drained::Deadline

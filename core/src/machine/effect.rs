@@ -78,7 +78,7 @@ impl Rotation {
             Phase::Draining(draining) => self.wanted_in_draining(draining),
             Phase::Revoking(Revoking { current, going, .. }) => self.wanted_end(current, going),
             Phase::Abandoning(Abandoning { current, going, .. }) => {
-                let going = if self.policy.has_bug(SeededBug::AbandonRevokesCurrent) && going.end == End::Revoke {
+                let going = if self.policy.sown.is(SeededBug::AbandonRevokesCurrent) && going.end == End::Revoke {
                     Going { mint: current.mint, ..going }
                 } else {
                     going

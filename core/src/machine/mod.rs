@@ -276,7 +276,7 @@ impl Rotation {
         {
             awaiting.emitted = true;
             let record = awaiting.record;
-            if self.policy.has_bug(SeededBug::EffectBeforeIntent) {
+            if self.policy.sown.is(SeededBug::EffectBeforeIntent) {
                 self.durable();
             }
             return Some(Output::Append(record));
@@ -380,7 +380,7 @@ impl Rotation {
             }
             Input::Completed { op, .. } => {
                 let flying = match self.duty {
-                    Duty::Flying { op: flying, .. } => flying == op || self.policy.has_bug(SeededBug::NoCorrelation),
+                    Duty::Flying { op: flying, .. } => flying == op || self.policy.sown.is(SeededBug::NoCorrelation),
                     Duty::Due { .. } => false,
                 };
                 if flying || self.renewal_of(op).is_some() { Ok(()) } else { Err(Illegal::StaleCompletion { op }) }

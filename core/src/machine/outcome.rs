@@ -107,7 +107,7 @@ impl Rotation {
         match outcome {
             Outcome::Applied(Applied::Alive { remaining }) => Step::Issued { life: fresh(sent, self.now, remaining) },
             Outcome::NotApplied(_) => Step::IssueRefused,
-            Outcome::Unknown if self.policy.has_bug(SeededBug::UnknownTakenAsRefused) => Step::IssueRefused,
+            Outcome::Unknown if self.policy.sown.is(SeededBug::UnknownTakenAsRefused) => Step::IssueRefused,
             Outcome::Applied(_) | Outcome::Unknown => {
                 let longest = match self.fold.phase {
                     Phase::Issuing(Issuing { via: Via::Login, .. }) => self.policy.login_life,
@@ -173,7 +173,7 @@ impl Rotation {
     /// An extension that does not come to a full life would make a current credential that cannot be kept.
     fn extended(&mut self, generation: Generation, flight: Flight, outcome: Outcome) -> Option<Step> {
         let (now, policy) = (self.now, self.policy);
-        let believed = outcome == Outcome::Unknown && policy.has_bug(SeededBug::UnknownTakenAsApplied);
+        let believed = outcome == Outcome::Unknown && policy.sown.is(SeededBug::UnknownTakenAsApplied);
         let outcome = if believed { Outcome::Applied(Applied::Alive { remaining: flight.life }) } else { outcome };
         let candidate = self.lease_mut(generation)?;
         match outcome {
@@ -237,7 +237,7 @@ impl Rotation {
     /// has to do.
     fn revoked(&mut self, outcome: Outcome) -> Option<Step> {
         let last = matches!(self.fold.phase, Phase::Closing(_));
-        if self.policy.has_bug(SeededBug::ClearedUnobserved) {
+        if self.policy.sown.is(SeededBug::ClearedUnobserved) {
             return Some(Step::Died { proof: Proof::Observed });
         }
         if last && outcome == Outcome::Applied(Applied::Done) {

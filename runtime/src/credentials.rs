@@ -1,0 +1,250 @@
+//! The handle that work takes its credential from.
+//!
+//! # Why no idleness is lost, and nothing is acquired after it
+//!
+//! What serves is in one cell behind a read-write lock (that of [`watch`]). Work counts itself in while it holds the read
+//! lock; a switch puts the next slot in while it holds the write lock, then marks the old slot `RETIRED` in the very word
+//! that counts. So
+//!
+//! - every acquisition of the old slot precedes its mark: nobody gets hold of it after the switch;
+//! - the word has one order of changes. A release either comes before the mark — then whoever looks after the switch sees
+//!   it — or after, and then the one that leaves nothing but the mark tells the driver. The driver's [`Notify`] keeps a
+//!   token that comes while the driver is busy.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use secrecy::SecretString;
+use tokio::sync::{Notify, watch};
+use turquoise_core::{Generation, Mint};
+
+use crate::port::Credential;
+
+/// The bit of [`Slot::word`] that says that the slot no longer serves; the rest is the count.
+const RETIRED: usize = 1 << (usize::BITS - 1);
+
+/// Gives new work the credential that serves. Cheap to clone; all clones see the same.
+#[derive(Clone)]
+pub struct Credentials {
+    serving: watch::Receiver<Serving>,
+}
+
+/// Why there is no credential to be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotReady {
+    /// There is none yet (or its secret was lost).
+    #[error("there is no credential yet: wait until one is ready")]
+    Vacant,
+    /// The identity was stopped or dropped: its credential lives on for the successor, but nobody renews it here.
+    #[error("the identity has stopped: start it again to get a credential")]
+    Stopped,
+}
+
+/// A credential in use: pinned to its generation, and counted until dropped. Hold it as long as work depends on it, leases
+/// and children made with it included.
+pub struct Guard {
+    slot: Arc<Slot>,
+}
+
+/// One credential while it serves, and as long as work holds it.
+struct Slot {
+    credential: Arc<Credential>,
+    word: AtomicUsize,
+    idle: Arc<Notify>,
+}
+
+struct Serving {
+    current: Result<Arc<Slot>, NotReady>,
+    retired: Option<Arc<Slot>>,
+}
+
+impl Credentials {
+    /// The credential that new work is to use. Never waits for I/O.
+    ///
+    /// # Errors
+    ///
+    /// There is none: see [`ready`](Self::ready).
+    pub fn acquire(&self) -> Result<Guard, NotReady> {
+        let serving = self.serving.borrow();
+        let slot = serving.current.as_ref().map_err(|not_ready| *not_ready)?;
+        slot.word.fetch_add(1, Ordering::Relaxed);
+        Ok(Guard { slot: Arc::clone(slot) })
+    }
+
+    /// Waits until there is a credential. Cancel safe: nothing is lost when the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Only [`NotReady::Stopped`].
+    pub async fn ready(&self) -> Result<(), NotReady> {
+        let mut serving = self.serving.clone();
+        let settled = serving.wait_for(|serving| !matches!(serving.current, Err(NotReady::Vacant))).await;
+        settled.map_err(|_| NotReady::Stopped)?.outcome()
+    }
+
+    /// Waits until another credential serves than when this handle was made or last returned from here.
+    /// Cancel safe: a switch that comes meanwhile is told by the next call.
+    ///
+    /// # Errors
+    ///
+    /// Only [`NotReady::Stopped`]: there will be no further switch.
+    pub async fn changed(&mut self) -> Result<(), NotReady> {
+        self.serving.changed().await.map_err(|_| NotReady::Stopped)?;
+        self.serving.borrow_and_update().outcome()
+    }
+
+    /// How much work holds a generation.
+    pub(crate) fn held(&self, generation: Generation) -> usize {
+        self.serving.borrow().held(generation)
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let serving = self.serving.borrow();
+        f.debug_tuple("Credentials").field(&serving.current.as_ref().map(|slot| slot.credential.mint)).finish()
+    }
+}
+
+impl Guard {
+    /// The secret. It stays readable as long as the guard lives, whatever is rotated meanwhile.
+    #[must_use]
+    pub fn secret(&self) -> &SecretString {
+        &self.slot.credential.secret
+    }
+
+    /// Which credential this is.
+    #[must_use]
+    pub fn mint(&self) -> Mint {
+        self.slot.credential.mint
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Guard").field(&self.mint()).finish()
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if self.slot.word.fetch_sub(1, Ordering::AcqRel) == RETIRED + 1 {
+            self.slot.idle.notify_one();
+        }
+    }
+}
+
+impl Serving {
+    fn outcome(&self) -> Result<(), NotReady> {
+        self.current.as_ref().map(|_| ()).map_err(|not_ready| *not_ready)
+    }
+
+    fn held(&self, generation: Generation) -> usize {
+        let mut slots = self.current.as_ref().ok().into_iter().chain(&self.retired);
+        let slot = slots.find(|slot| slot.credential.mint.generation == generation);
+        slot.map_or(0, |slot| slot.word.load(Ordering::Acquire) & !RETIRED)
+    }
+}
+
+/// The driver's side: it alone switches. When it goes, the handles say [`NotReady::Stopped`].
+pub(crate) struct Switch {
+    serving: watch::Sender<Serving>,
+    idle: Arc<Notify>,
+}
+
+impl Switch {
+    pub(crate) fn new() -> Self {
+        let nothing = Serving { current: Err(NotReady::Vacant), retired: None };
+        Self { serving: watch::Sender::new(nothing), idle: Arc::new(Notify::new()) }
+    }
+
+    pub(crate) fn credentials(&self) -> Credentials {
+        Credentials { serving: self.serving.subscribe() }
+    }
+
+    /// From now on new work is given this one.
+    pub(crate) fn serve(&self, credential: Arc<Credential>) {
+        let next = Arc::new(Slot { credential, word: AtomicUsize::new(0), idle: Arc::clone(&self.idle) });
+        self.serving.send_modify(|serving| {
+            if let Ok(old) = std::mem::replace(&mut serving.current, Ok(next)) {
+                old.word.fetch_or(RETIRED, Ordering::AcqRel);
+                serving.retired = Some(old);
+            }
+        });
+    }
+
+    /// How much work holds a generation.
+    pub(crate) fn held(&self, generation: Generation) -> usize {
+        self.serving.borrow().held(generation)
+    }
+
+    /// Whether no work holds a generation, and none can take it.
+    pub(crate) fn is_idle(&self, generation: Generation) -> bool {
+        let serving = self.serving.borrow();
+        let serves = serving.current.as_ref().is_ok_and(|slot| slot.credential.mint.generation == generation);
+        !serves && serving.held(generation) == 0
+    }
+
+    /// Lets go of what is retired: its secret is wiped with its last guard.
+    pub(crate) fn forget_retired(&self) {
+        self.serving.send_if_modified(|serving| {
+            serving.retired = None;
+            false
+        });
+    }
+
+    /// Waits until a retired slot has become idle. Cancel safe: the token stays until it is taken.
+    pub(crate) async fn idle(&self) {
+        self.idle.notified().await;
+    }
+}
+
+impl Drop for Switch {
+    fn drop(&mut self) {
+        self.serving.send_replace(Serving { current: Err(NotReady::Stopped), retired: None });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+    use turquoise_core::Color;
+
+    use super::*;
+    use crate::port::Handle;
+
+    fn credential(number: u32) -> Arc<Credential> {
+        let mint = Mint { generation: Generation { incarnation: 1, number }, slot: Color::Blue };
+        Arc::new(Credential { mint, handle: Handle(number.to_string()), secret: "x".into() })
+    }
+
+    #[tokio::test]
+    async fn idleness_is_told_and_final_while_threads_come_and_go() {
+        let switch = Switch::new();
+        switch.serve(credential(0));
+        let credentials = switch.credentials();
+        let workers: Vec<_> = (0..3)
+            .map(|_| {
+                let credentials = credentials.clone();
+                thread::spawn(move || while credentials.acquire().is_ok() {})
+            })
+            .collect();
+        for number in 1..300 {
+            let old = credential(number - 1).mint.generation;
+            switch.serve(credential(number));
+            while !switch.is_idle(old) {
+                timeout(Duration::from_mins(1), switch.idle()).await.expect("the last guard tells");
+            }
+            thread::yield_now();
+            assert!(switch.is_idle(old), "{old} was taken after it was idle");
+        }
+        drop(switch);
+        for worker in workers {
+            worker.join().expect("a worker ends when the switch is gone");
+        }
+    }
+}

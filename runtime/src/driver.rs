@@ -1,0 +1,296 @@
+//! The task that runs one machine.
+//!
+//! One loop, as the machine's documentation has it: drain what it wants, wait for what comes first, tell it, go on. An effect
+//! is performed when the machine gives it out, and the machine does so only after it was told that the announcing record is
+//! durable. Whatever may wait — the disk, the provider — waits in a task of its own, so that renewals go on beside it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::{self, JoinError, JoinSet};
+use tokio::time::{Instant, sleep, timeout_at};
+use tracing::{Instrument as _, Span};
+use turquoise_core::{
+    Applied, Draining, Effect, Event, Generation, Illegal, Input, OpId, Outcome, Output, Phase, Record, Rotation, Step,
+};
+
+use crate::clock::Clock;
+use crate::credentials::Switch;
+use crate::identity::{Progress, Recorded, Status, second};
+use crate::perform::{Ended, Secrets, append, ask, is_stored, keep};
+use crate::port::{Entry, Handle, Journal, Provider, Reason, Store};
+use crate::tell;
+
+/// Timers stand still while the machine is suspended: the clock, which does not, is looked at this often.
+const NAP: Duration = Duration::from_secs(10);
+
+/// What the public face asks of the task.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Rotate(oneshot::Sender<Result<(), Illegal>>),
+    Stop,
+}
+
+/// The outside.
+pub(crate) struct Ports<P, J, S> {
+    pub(crate) provider: Arc<P>,
+    pub(crate) journal: Arc<Mutex<J>>,
+    pub(crate) store: Arc<Mutex<S>>,
+    pub(crate) clock: Box<dyn Clock>,
+}
+
+/// The other ends of what the public face holds.
+pub(crate) struct Face {
+    pub(crate) switch: Switch,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) progress: broadcast::Sender<Progress>,
+    pub(crate) status: watch::Sender<Status>,
+}
+
+/// What a task is at.
+enum Flight {
+    Append { entry: Entry, reason: Option<Reason> },
+    Effect { op: OpId, effect: Effect },
+}
+
+/// Everything that one identity owns.
+pub(crate) struct Driver<P, J, S> {
+    machine: Rotation,
+    ports: Ports<P, J, S>,
+    secrets: Secrets,
+    face: Face,
+    tasks: JoinSet<Ended>,
+    /// What each task is at: also one that panics is answered for.
+    flights: HashMap<task::Id, Flight>,
+    /// Why the last effect of the phase was not simply done: the words for the setback that it leads to.
+    duty_words: Option<Reason>,
+    /// Why anything last went wrong.
+    last_words: Option<Reason>,
+    /// The rotation under way.
+    rotation: Option<Span>,
+}
+
+impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
+    #[expect(clippy::large_types_passed_by_value, reason = "it is moved in, once")]
+    pub(crate) fn new(machine: Rotation, ports: Ports<P, J, S>, secrets: Secrets, face: Face) -> Self {
+        Self {
+            machine,
+            ports,
+            secrets,
+            face,
+            tasks: JoinSet::new(),
+            flights: HashMap::new(),
+            duty_words: None,
+            last_words: None,
+            rotation: None,
+        }
+    }
+
+    /// Runs until it is told to stop or nobody is left who could tell. Dropped, it leaves every effect under way in doubt,
+    /// as a crash does.
+    pub(crate) async fn run(mut self) {
+        self.settle();
+        loop {
+            let now = self.ports.clock.now();
+            let nap = self.machine.poll_timeout().map_or(NAP, |at| at.since(now).min(NAP));
+            tokio::select! {
+                biased;
+                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
+                () = sleep(nap) => self.input(Input::Timeout),
+                () = self.face.switch.idle() => self.settle(),
+                command = self.face.commands.recv() => match command {
+                    Some(Command::Rotate(reply)) => {
+                        // Whoever asked may have gone meanwhile.
+                        let _ = reply.send(self.rotate());
+                    }
+                    Some(Command::Stop) => break,
+                    None => {
+                        tracing::warn!(next = "call stop() and await it, to know when the journal is closed", "dropped");
+                        break;
+                    }
+                },
+            }
+        }
+        self.tasks.shutdown().await;
+        let current = self.machine.serving().map(tracing::field::display);
+        tracing::info!(current, next = "a successor finds it in the survivor store and goes on", "stopped: credential kept");
+    }
+
+    /// Tells the machine, and does what it then wants.
+    fn input(&mut self, input: Input) {
+        self.hear(input);
+        self.settle();
+    }
+
+    fn hear(&mut self, input: Input) {
+        if let Err(illegal) = self.machine.handle(self.ports.clock.now(), input) {
+            tell::illegal(input, illegal);
+        }
+    }
+
+    fn rotate(&mut self) -> Result<(), Illegal> {
+        self.machine.handle(self.ports.clock.now(), Input::Begin)?;
+        self.settle();
+        Ok(())
+    }
+
+    /// Drains the machine. What it serves is switched by then, so whether work still holds the retiring one can be judged.
+    fn settle(&mut self) {
+        self.drain();
+        if let Phase::Draining(Draining { retiring, idle: false, .. }) = *self.machine.phase()
+            && self.face.switch.is_idle(retiring.mint.generation)
+        {
+            self.hear(Input::Idle(retiring.mint.generation));
+            self.drain();
+        }
+        let (stalled, reason) = (self.machine.stalled(), self.last_words.clone());
+        self.face.status.send_replace(Status { stalled, reason, ..Status::of(self.machine.phase()) });
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.machine.poll_output() {
+            match output {
+                Output::Append(record) => self.append(record),
+                Output::Perform { op, effect } => self.perform(op, effect),
+                Output::Serve(generation) => self.serve(generation),
+                Output::Notify(event) => self.notice(event),
+            }
+        }
+    }
+
+    fn append(&mut self, record: Record) {
+        let entry = Entry { record, handle: self.handle_of_new(record.step) };
+        let reason = if tell::is_setback(record.step) { self.duty_words.take() } else { None };
+        let (journal, written) = (Arc::clone(&self.ports.journal), entry.clone());
+        let span = self.span();
+        let task = self.tasks.spawn_blocking(move || span.in_scope(|| append(&journal, &written)));
+        self.flights.insert(task.id(), Flight::Append { entry, reason });
+    }
+
+    /// Each call to the provider ends within the policy's patience. A write to the store ends when the disk lets it: it
+    /// cannot be called off, and a late one must not overtake the next.
+    fn perform(&mut self, op: OpId, effect: Effect) {
+        let (secrets, span) = (self.secrets.clone(), self.span());
+        let task = if is_stored(&effect) {
+            let store = Arc::clone(&self.ports.store);
+            self.tasks.spawn_blocking(move || span.in_scope(|| keep(&store, effect, &secrets)))
+        } else {
+            let (provider, patience) = (Arc::clone(&self.ports.provider), self.machine.policy().patience);
+            let until = Instant::now() + patience;
+            let call = async move {
+                let answer = timeout_at(until, ask(provider.as_ref(), effect, &secrets)).await;
+                answer.unwrap_or_else(|_| Ended::unknown(format!("no answer within {patience:?}")))
+            };
+            self.tasks.spawn(call.instrument(span))
+        };
+        self.flights.insert(task.id(), Flight::Effect { op, effect });
+    }
+
+    fn serve(&mut self, generation: Generation) {
+        if let Some(credential) = self.secrets.find(generation) {
+            self.face.switch.serve(Arc::clone(credential));
+        } else {
+            tracing::error!(%generation, "what is to serve is not in memory: this is a defect, please report it");
+            debug_assert!(false, "{generation} is to serve, but its secret is not in memory");
+        }
+    }
+
+    fn notice(&self, event: Event) {
+        let reason = self.last_words.clone();
+        self.span().in_scope(|| tell::noticed(event, reason.as_ref()));
+        // Nobody may be listening.
+        let _ = self.face.progress.send(Progress::Noticed { event, reason });
+    }
+
+    fn ended(&mut self, ended: Result<(task::Id, Ended), JoinError>) {
+        let (id, ended) = match ended {
+            Ok((id, ended)) => (id, ended),
+            // What it said may hold anything, so it is not repeated here.
+            Err(error) => (error.id(), Ended::unknown("the adapter panicked")),
+        };
+        match self.flights.remove(&id) {
+            Some(Flight::Append { entry, reason }) => self.appended(entry, reason, ended),
+            Some(Flight::Effect { op, effect }) => self.performed(op, effect, ended),
+            None => debug_assert!(false, "a task that nobody sent off has ended"),
+        }
+    }
+
+    fn appended(&mut self, entry: Entry, reason: Option<Reason>, ended: Ended) {
+        let lsn = entry.record.lsn;
+        if ended.outcome != Outcome::Applied(Applied::Done) {
+            self.last_words = ended.reason;
+            return self.input(Input::NotDurable(lsn));
+        }
+        self.hear(Input::Durable(lsn));
+        let phase = *self.machine.phase();
+        let (current, second) = (phase.current().map(|lease| lease.mint), second(&phase));
+        let recorded = Recorded { record: entry.record, phase, current, second, handle: entry.handle, reason };
+        self.tell(&recorded);
+        self.settle();
+        self.forget(&recorded);
+        // Nobody may be listening.
+        let _ = self.face.progress.send(Progress::Recorded(Box::new(recorded)));
+    }
+
+    /// A rotation's span lasts from the announcement of its mint, or from a restart in its midst, to the end of its round.
+    fn tell(&mut self, recorded: &Recorded) {
+        let under_way = match recorded.phase {
+            Phase::Vacant(_) | Phase::Steady(_) | Phase::NeedsOperator(_) => None,
+            Phase::Draining(_) | Phase::Revoking(_) => recorded.current,
+            Phase::Issuing(_) | Phase::Validating(_) | Phase::Abandoning(_) => recorded.second,
+        };
+        if let Some(mint) = under_way.filter(|_| self.rotation.is_none()) {
+            self.rotation = Some(tracing::info_span!("rotation", generation = %mint.generation, slot = %mint.slot));
+        }
+        let handle = recorded.second.or(recorded.current).and_then(|mint| self.handle(mint.generation));
+        let held = recorded.second.map_or(0, |mint| self.face.switch.held(mint.generation));
+        self.span().in_scope(|| tell::recorded(recorded, handle.as_ref(), held));
+        if under_way.is_none() {
+            self.rotation = None;
+        }
+    }
+
+    /// The rotation under way, or else whatever the identity was started in.
+    fn span(&self) -> Span {
+        self.rotation.clone().unwrap_or_else(Span::current)
+    }
+
+    /// Lets go of every secret that the phase no longer mentions: it is wiped once no call and no guard holds it.
+    fn forget(&mut self, recorded: &Recorded) {
+        let mentioned = [recorded.current, recorded.second].map(|mint| mint.map(|mint| mint.generation));
+        self.secrets.0.retain(|generation, _| mentioned.contains(&Some(*generation)));
+        if recorded.second.is_none() {
+            self.face.switch.forget_retired();
+        }
+    }
+
+    fn performed(&mut self, op: OpId, effect: Effect, ended: Ended) {
+        let Ended { outcome, reason, minted } = ended;
+        self.span().in_scope(|| tell::performed(op, &effect, outcome, reason.as_ref()));
+        if let Some(credential) = minted {
+            self.secrets.insert(credential);
+        }
+        if reason.is_some() {
+            self.last_words.clone_from(&reason);
+        }
+        if !matches!(effect, Effect::Renew { .. }) {
+            self.duty_words = reason;
+        }
+        self.input(Input::Completed { op, outcome });
+    }
+
+    fn handle(&self, generation: Generation) -> Option<Handle> {
+        self.secrets.find(generation).map(|credential| credential.handle.clone())
+    }
+
+    fn handle_of_new(&self, step: Step) -> Option<Handle> {
+        match step {
+            Step::LoggedIn { .. } | Step::Issued { .. } => {
+                second(self.machine.phase()).and_then(|mint| self.handle(mint.generation))
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The public face of one identity: start, ask, watch, stop.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tracing::Instrument as _;
+use turquoise_core::{Event, Illegal, Mint, Phase, PhaseKind, Policy, PolicyError, Record, RecoverError, Rotation};
+
+use crate::clock::Clock;
+use crate::credentials::{Credentials, Switch};
+use crate::driver::{Command, Driver, Face, Ports};
+use crate::perform::Secrets;
+use crate::port::{Entry, Handle, Journal, Provider, Reason, Store, StoreError, held};
+
+/// Progress that a receiver may leave unread before it misses some.
+const BACKLOG: usize = 256;
+
+/// One identity whose credential is kept alive and rotated by a task of its own.
+///
+/// Dropping it ends the task like [`stop`](Self::stop), in the background: the credential lives on for a successor.
+#[derive(Debug)]
+pub struct Identity {
+    commands: mpsc::Sender<Command>,
+    credentials: Credentials,
+    progress: broadcast::Sender<Progress>,
+    status: watch::Receiver<Status>,
+    task: JoinHandle<()>,
+}
+
+/// What an identity is made of.
+pub struct Setup<P, J, S> {
+    /// The timing.
+    pub policy: Policy,
+    /// Where credentials come from.
+    pub provider: P,
+    /// The journal, open and locked …
+    pub journal: J,
+    /// … and everything that was found in it.
+    pub entries: Vec<Entry>,
+    /// Where secrets outlive the process.
+    pub store: S,
+    /// What time it is: [`BootClock`](crate::BootClock), except in tests.
+    pub clock: Box<dyn Clock>,
+}
+
+/// Why an identity could not start. Nothing was changed anywhere.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The timing cannot keep the promise.
+    #[error("the policy cannot keep a credential alive: {0}")]
+    Policy(#[from] PolicyError),
+    /// The survivor store cannot be read: what it holds decides what may be done.
+    #[error("the survivor store cannot be read: {0}")]
+    Store(#[from] StoreError),
+    /// The journal makes no sense, or was lost.
+    #[error("{0}")]
+    Recover(#[from] RecoverError),
+    /// No random name for a new journal.
+    #[error("the system gave no random number: {0}")]
+    Entropy(#[from] getrandom::Error),
+}
+
+/// Why no rotation was begun.
+#[derive(Debug, thiserror::Error)]
+pub enum RotateError {
+    /// Not in this phase; it says what would be legal.
+    #[error(transparent)]
+    Illegal(#[from] Illegal),
+    /// Nobody is there to do it.
+    #[error("the identity has stopped: start it again")]
+    Stopped,
+}
+
+/// What happens, as it happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// A record has become durable, and what it means is so: after a promotion the new credential already serves.
+    Recorded(Box<Recorded>),
+    /// Something that no record says.
+    Noticed {
+        /// What.
+        event: Event,
+        /// In the provider's or the journal's words.
+        reason: Option<Reason>,
+    },
+}
+
+/// One durable step, and where it led.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The step.
+    pub record: Record,
+    /// The phase after it.
+    pub phase: Phase,
+    /// What serves after it.
+    pub current: Option<Mint>,
+    /// The other credential of the rotation: coming, retiring or going.
+    pub second: Option<Mint>,
+    /// On `LoggedIn` and `Issued`: what names the new credential at its provider.
+    pub handle: Option<Handle>,
+    /// The provider's words, if a refusal or a lost reply led here.
+    pub reason: Option<Reason>,
+}
+
+/// A snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Where the rotation stands.
+    pub phase: PhaseKind,
+    /// What serves.
+    pub current: Option<Mint>,
+    /// How much work holds it.
+    pub current_held: usize,
+    /// The other credential of the rotation: coming, retiring or going.
+    pub second: Option<Mint>,
+    /// How much work holds that one.
+    pub second_held: usize,
+    /// Whether the journal failed: renewal goes on, anything else needs a restart.
+    pub stalled: bool,
+    /// Why something last went wrong, in the provider's or the disk's words.
+    pub reason: Option<Reason>,
+}
+
+impl Identity {
+    /// Loads the survivor store, recovers the machine from the journal and starts the task that runs it, within the
+    /// caller's `tracing` span. Must be called within a Tokio runtime whose timer is enabled.
+    ///
+    /// Cancel safe: dropped before it ends, it has changed nothing, and the journal is closed.
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`]; the journal is closed.
+    pub async fn start<P: Provider, J: Journal, S: Store>(setup: Setup<P, J, S>) -> Result<Self, StartError> {
+        let Setup { policy, provider, journal, entries, mut store, clock } = setup;
+        policy.check()?;
+        let loading = tokio::task::spawn_blocking(move || (store.load(), store)).await;
+        let (loaded, store) = loading.map_err(|_| StoreError("reading it panicked".to_owned()))?;
+        let loaded = loaded?;
+        let records = entries.iter().map(|entry| entry.record);
+        let machine = Rotation::recover(policy, getrandom::u32()?, clock.boot(), clock.now(), records, held(&loaded))?;
+
+        let mut secrets = Secrets::default();
+        for credential in loaded {
+            secrets.insert(credential);
+        }
+        let (commands, received) = mpsc::channel(1);
+        let switch = Switch::new();
+        let credentials = switch.credentials();
+        let progress = broadcast::Sender::new(BACKLOG);
+        let status = watch::Sender::new(Status::of(machine.phase()));
+        let seen = status.subscribe();
+        let ports = Ports {
+            provider: Arc::new(provider),
+            journal: Arc::new(Mutex::new(journal)),
+            store: Arc::new(Mutex::new(store)),
+            clock,
+        };
+        let face = Face { switch, commands: received, progress: progress.clone(), status };
+        let driver = Driver::new(machine, ports, secrets, face);
+        let task = tokio::spawn(driver.run().in_current_span());
+        Ok(Self { commands, credentials, progress, status: seen, task })
+    }
+
+    /// Where work takes the credential from.
+    #[must_use]
+    pub fn credentials(&self) -> Credentials {
+        self.credentials.clone()
+    }
+
+    /// Asks for a rotation now. Returns as soon as it is accepted; [`progress`](Self::progress) tells how it goes on.
+    ///
+    /// Not cancel safe: dropped before it ends, the rotation may begin all the same.
+    ///
+    /// # Errors
+    ///
+    /// Not now, or not any more: see [`RotateError`].
+    pub async fn rotate(&self) -> Result<(), RotateError> {
+        let (reply, accepted) = oneshot::channel();
+        self.commands.send(Command::Rotate(reply)).await.map_err(|_| RotateError::Stopped)?;
+        Ok(accepted.await.map_err(|_| RotateError::Stopped)??)
+    }
+
+    /// What happens from now on. A receiver that falls behind by more than 256 misses the oldest and is told so.
+    #[must_use]
+    pub fn progress(&self) -> broadcast::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Where the identity stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let status = self.status.borrow().clone();
+        let held = |mint: Option<Mint>| mint.map_or(0, |mint| self.credentials.held(mint.generation));
+        Status { current_held: held(status.current), second_held: held(status.second), ..status }
+    }
+
+    /// Ends the task and keeps the credential for a successor: nothing is revoked. Calls to the provider under way are
+    /// dropped; a write to the journal or the store under way is waited for. When this returns, the journal is closed.
+    ///
+    /// A successor in the same process does not count the guards of this one: drop them before it rotates.
+    ///
+    /// Dropped before it ends, the task ends all the same, in the background.
+    pub async fn stop(self) {
+        // Neither can fail but because the task has ended already.
+        let _ = self.commands.send(Command::Stop).await;
+        let _ = self.task.await;
+    }
+}
+
+impl Status {
+    pub(crate) fn of(phase: &Phase) -> Self {
+        Self {
+            phase: phase.kind(),
+            current: phase.current().map(|lease| lease.mint),
+            current_held: 0,
+            second: second(phase),
+            second_held: 0,
+            stalled: false,
+            reason: None,
+        }
+    }
+}
+
+/// The credential that a phase mentions beside the current one.
+pub(crate) fn second(phase: &Phase) -> Option<Mint> {
+    use turquoise_core::{Arrival, Vacant};
+    match *phase {
+        Phase::Vacant(Vacant { stage: Arrival::LoggingIn { mint } }) => Some(mint),
+        Phase::Vacant(Vacant { stage: Arrival::Settling { lease, .. } }) => Some(lease.mint),
+        Phase::Issuing(issuing) => Some(issuing.mint),
+        Phase::Validating(validating) => Some(validating.candidate.mint),
+        Phase::Draining(draining) => Some(draining.retiring.mint),
+        Phase::Revoking(revoking) => Some(revoking.going.mint),
+        Phase::Abandoning(abandoning) => Some(abandoning.going.mint),
+        Phase::Vacant(_) | Phase::Steady(_) | Phase::NeedsOperator(_) => None,
+    }
+}

@@ -1,0 +1,125 @@
+//! Effects, done through the ports.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use turquoise_core::{Applied, Effect, Generation, Mint, Outcome, Refusal};
+
+use crate::port::{Credential, Entry, Journal, Minted, Observed, Provider, Reason, Reply, Store};
+
+/// The secrets that the phase mentions. What is removed is wiped once no call and no guard holds it any more.
+#[derive(Clone, Default)]
+pub(crate) struct Secrets(pub(crate) HashMap<Generation, Arc<Credential>>);
+
+impl Secrets {
+    pub(crate) fn insert(&mut self, credential: Credential) {
+        self.0.insert(credential.mint.generation, Arc::new(credential));
+    }
+
+    pub(crate) fn find(&self, generation: Generation) -> Option<&Arc<Credential>> {
+        self.0.get(&generation)
+    }
+}
+
+/// How an effect or an append ended.
+pub(crate) struct Ended {
+    pub(crate) outcome: Outcome,
+    /// In whose words, unless it was simply done.
+    pub(crate) reason: Option<Reason>,
+    /// What a login or a mint gave.
+    pub(crate) minted: Option<Credential>,
+}
+
+impl Ended {
+    const fn new(outcome: Outcome, reason: Option<Reason>) -> Self {
+        Self { outcome, reason, minted: None }
+    }
+
+    pub(crate) fn unknown(reason: impl Into<String>) -> Self {
+        Self::new(Outcome::Unknown, Some(Reason(reason.into())))
+    }
+
+    fn no_secret() -> Self {
+        let reason = Reason("its secret is not in memory: a crash or a lost reply took it".to_owned());
+        Self::new(Outcome::NotApplied(Refusal::NoSecret), Some(reason))
+    }
+
+    fn reply<T>(reply: Reply<T>, applied: impl FnOnce(T) -> Applied) -> Self {
+        match reply {
+            Reply::Applied(what) => Self::new(Outcome::Applied(applied(what)), None),
+            Reply::Refused(reason) => Self::new(Outcome::NotApplied(Refusal::Refused), Some(reason)),
+            Reply::Unavailable(reason) => Self::new(Outcome::NotApplied(Refusal::Unavailable), Some(reason)),
+            Reply::Unknown(reason) => Self::new(Outcome::Unknown, Some(reason)),
+        }
+    }
+
+    fn life(reply: Reply<Duration>) -> Self {
+        Self::reply(reply, |remaining| Applied::Alive { remaining })
+    }
+
+    fn minted(mint: Mint, reply: Reply<Minted>) -> Self {
+        let mut minted = None;
+        let ended = Self::reply(reply, |Minted { secret, handle, remaining }| {
+            minted = Some(Credential { mint, handle, secret });
+            Applied::Alive { remaining }
+        });
+        Self { minted, ..ended }
+    }
+
+    /// A disk that failed may have written all the same.
+    fn written(result: Result<(), impl ToString>) -> Self {
+        match result {
+            Ok(()) => Self::new(Outcome::Applied(Applied::Done), None),
+            Err(error) => Self::unknown(error.to_string()),
+        }
+    }
+}
+
+/// Whether an effect goes to the store, where it blocks, instead of to the provider.
+pub(crate) const fn is_stored(effect: &Effect) -> bool {
+    matches!(effect, Effect::Persist(_) | Effect::Publish(_) | Effect::Clear(_))
+}
+
+/// Asks the provider. Dropped, it leaves the outcome unknown.
+pub(crate) async fn ask(provider: &impl Provider, effect: Effect, secrets: &Secrets) -> Ended {
+    ask_with(provider, effect, secrets).await.unwrap_or_else(Ended::no_secret)
+}
+
+async fn ask_with(provider: &impl Provider, effect: Effect, secrets: &Secrets) -> Option<Ended> {
+    Some(match effect {
+        Effect::Login { mint } => Ended::minted(mint, provider.login(mint).await),
+        Effect::Issue { mint, by, life } => Ended::minted(mint, provider.issue(secrets.find(by)?, mint, life).await),
+        Effect::Probe(generation) => Ended::life(provider.probe(secrets.find(generation)?).await),
+        Effect::Renew { generation, life } | Effect::Extend { generation, life } | Effect::Shorten { generation, life, .. } => {
+            Ended::life(provider.set_life(secrets.find(generation)?, life).await)
+        }
+        Effect::Revoke { generation, .. } => Ended::reply(provider.revoke(secrets.find(generation)?).await, |()| Applied::Done),
+        Effect::Observe { generation, witness } => {
+            let reply = provider.observe(secrets.find(generation)?, secrets.find(witness.by())?).await;
+            Ended::reply(reply, |observed| match observed {
+                Observed::Alive(remaining) => Applied::Alive { remaining },
+                Observed::Dead => Applied::Dead,
+            })
+        }
+        Effect::Persist(_) | Effect::Publish(_) | Effect::Clear(_) => return None,
+    })
+}
+
+/// Writes to the store. Blocks.
+pub(crate) fn keep(store: &Mutex<impl Store>, effect: Effect, secrets: &Secrets) -> Ended {
+    let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
+    let secret = |mint: Mint| secrets.find(mint.generation);
+    let written = match effect {
+        Effect::Persist(mint) => secret(mint).map(|credential| store.persist(credential)),
+        Effect::Publish(mint) => secret(mint).map(|credential| store.publish(credential)),
+        Effect::Clear(mint) => Some(store.clear(mint)),
+        _ => None,
+    };
+    written.map_or_else(Ended::no_secret, Ended::written)
+}
+
+/// Appends to the journal. Blocks.
+pub(crate) fn append(journal: &Mutex<impl Journal>, entry: &Entry) -> Ended {
+    Ended::written(journal.lock().unwrap_or_else(PoisonError::into_inner).append(entry))
+}

@@ -1,0 +1,100 @@
+//! What is said through `tracing`, in one vocabulary. An ERROR is for a person; a WARN heals by itself.
+
+use tracing::field::display;
+use turquoise_core::{AbandonReason, Drained, Effect, Event, Illegal, Input, Mint, OpId, Outcome, Step, StuckReason};
+
+use crate::identity::Recorded;
+use crate::port::{Handle, Reason};
+
+/// Whether a step is something that went wrong.
+pub(crate) const fn is_setback(step: Step) -> bool {
+    matches!(step, Step::LoginFailed { .. } | Step::IssueRefused | Step::AbandonIntent { .. } | Step::Stuck { .. })
+}
+
+/// A record has become durable.
+pub(crate) fn recorded(recorded: &Recorded, handle: Option<&Handle>, held: usize) {
+    let Recorded { record, phase, current, second, reason, .. } = recorded;
+    let generation = |mint: &Option<Mint>| mint.map(|mint| display(mint.generation));
+    macro_rules! say {
+        ($level:ident, $($next:tt)*) => {
+            tracing::$level!(
+                lsn = record.lsn.0,
+                step = ?record.step.kind(),
+                phase = ?phase.kind(),
+                current = generation(current),
+                second = generation(second),
+                handle = handle.map(|handle| handle.0.as_str()),
+                reason = reason.as_ref().map(|reason| reason.0.as_str()),
+                $($next)*
+            )
+        };
+    }
+    match record.step {
+        Step::Stuck { reason } => say!(error, next = after_stuck(reason), "stuck: an operator is needed"),
+        Step::AbandonIntent { reason, .. } => {
+            say!(warn, next = after_abandoning(reason), because = ?reason, "candidate abandoned");
+        }
+        Step::IssueRefused => say!(warn, next = "allow the current credential to mint; it is tried again by schedule", "no mint"),
+        Step::LoginFailed { .. } => say!(warn, next = "it is tried again by itself; check what logs in", "login failed"),
+        Step::RevokeIntent { drained: Drained::Deadline, .. } if held > 0 => {
+            say!(warn, held, next = "let work end within the grace, or lengthen the grace", "revoked under work that holds it");
+        }
+        _ => say!(info, "recorded"),
+    }
+}
+
+const fn after_abandoning(reason: AbandonReason) -> &'static str {
+    match reason {
+        AbandonReason::MintLost => "if it exists it dies by itself; no other is minted before",
+        AbandonReason::Interrupted => "a new rotation begins by schedule or when asked",
+        AbandonReason::NotPersisted => "repair or free the disk of the survivor store",
+        AbandonReason::ProbeRefused => "give new credentials the rights that the probe needs, then rotate again",
+        AbandonReason::TimedOut => "see why the probes were not answered; lengthen validate_for if the provider is slow",
+        AbandonReason::NotExtended => "let new credentials be renewed to the full life, or shorten the policy's",
+    }
+}
+
+const fn after_stuck(reason: StuckReason) -> &'static str {
+    match reason {
+        StuckReason::CurrentRefused => "find out who revoked it; nothing is destroyed until this is resolved",
+        StuckReason::CurrentMissing => "restore the survivor store, or revoke that credential and begin with a new journal",
+        StuckReason::Stranger => "two journals share one survivor store, or one was restored: bring back the right one",
+    }
+}
+
+/// The machine has something to say that no record says.
+pub(crate) fn noticed(event: Event, reason: Option<&Reason>) {
+    let reason = reason.map(|reason| reason.0.as_str());
+    match event {
+        Event::Dark => tracing::error!(
+            reason,
+            next = "bring the provider back; renewal is tried on by itself",
+            "dark: the current credential may be dead"
+        ),
+        Event::Stalled => tracing::error!(
+            reason,
+            next = "repair or free the journal's disk, then restart; until then credentials are only renewed",
+            "stalled: a record may not be durable"
+        ),
+    }
+}
+
+/// An effect has ended.
+pub(crate) fn performed(op: OpId, effect: &Effect, outcome: Outcome, reason: Option<&Reason>) {
+    if let Some(Reason(reason)) = reason {
+        tracing::warn!(%op, ?effect, ?outcome, reason, "effect not done");
+    } else {
+        tracing::debug!(%op, ?effect, ?outcome, "effect done");
+    }
+}
+
+/// The machine refused an input. A completion may be late: what sent it died in a recovery or with its phase. Nothing else can
+/// happen.
+pub(crate) fn illegal(input: Input, illegal: Illegal) {
+    if let Illegal::StaleCompletion { op } = illegal {
+        tracing::debug!(%op, "a late completion changes nothing");
+    } else {
+        tracing::error!(?input, %illegal, "illegal input: this is a defect, please report it");
+        debug_assert!(false, "{input:?}: {illegal}");
+    }
+}

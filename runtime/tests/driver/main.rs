@@ -1,0 +1,14 @@
+//! The driver against a small world in memory, under paused time. One file per behaviour.
+
+mod common;
+
+mod abandons_a_bad_candidate;
+mod goes_on_after_every_crash;
+mod keeps_secrets;
+mod mints_no_second_blindly;
+mod outlives_a_broken_journal;
+mod rotates_in_order;
+mod says_when_it_is_dark;
+mod stops_and_keeps;
+mod survives_what_hangs;
+mod waits_for_work;
