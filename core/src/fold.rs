@@ -159,14 +159,14 @@ impl Ledger {
         }
         match self.phase {
             Phase::Vacant(vacant) => after_vacant(vacant, step, at, policy),
-            Phase::Steady(steady) => after_steady(steady, step),
+            Phase::Steady(steady) => after_steady(steady, step, at),
             Phase::Issuing(issuing) => self.after_issuing(issuing, step, at, policy),
             Phase::Validating(validating) => after_validating(validating, step, at),
             Phase::Draining(draining) => after_draining(draining, step, at, policy),
             Phase::Revoking(revoking) => after_revoking(revoking, step, at, policy),
             Phase::Abandoning(abandoning) => self.after_abandoning(abandoning, step, at, policy),
             Phase::NeedsOperator(stuck) => resolved(stuck, step, at),
-            Phase::Closing(closing) => after_closing(closing, step),
+            Phase::Closing(closing) => after_closing(closing, step, at),
             Phase::Stopped(_) => Err(Misfit),
         }
     }
@@ -282,8 +282,11 @@ impl Ledger {
                 stuck(current.map(renewed), rest, reason)
             }
             Phase::Closing(Closing { going }) => Phase::Closing(Closing { going: going_on(going) }),
-            Phase::Stopped(Stopped { kept: Some(current) }) => steady(renewed(current), at, policy),
-            Phase::Stopped(Stopped { kept: None }) => Phase::Vacant(Vacant { stage: Arrival::Waiting { not_before: at } }),
+            Phase::Stopped(Stopped { kept: Some(current), .. }) => steady(renewed(current), at, policy),
+            Phase::Stopped(Stopped { kept: None, not_before }) => {
+                let vacant = Vacant { stage: Arrival::Waiting { not_before } };
+                Phase::Vacant(recovered_vacant(vacant, held, at, same_boot, policy))
+            }
         }
     }
 }
@@ -298,7 +301,7 @@ fn after_vacant(vacant: Vacant, step: Step, at: Instant, policy: &Policy) -> Res
             Arrival::Settling { lease: Lease::new(mint, life, at), persisted: false }
         }
         (Step::Cleared, Arrival::Clearing { .. }) => Arrival::Waiting { not_before: at },
-        (Step::Stopped { .. }, Arrival::Waiting { .. }) => return Ok(Phase::Stopped(Stopped { kept: None })),
+        (Step::Stopped { .. }, Arrival::Waiting { not_before }) => return Ok(Phase::Stopped(Stopped { kept: None, not_before })),
         (Step::Ready, Arrival::Settling { lease, .. }) => {
             return Ok(steady(lease, at, policy));
         }
@@ -307,7 +310,7 @@ fn after_vacant(vacant: Vacant, step: Step, at: Instant, policy: &Policy) -> Res
     Ok(Phase::Vacant(Vacant { stage }))
 }
 
-fn after_steady(steady: Steady, step: Step) -> Result<Phase, Misfit> {
+fn after_steady(steady: Steady, step: Step, at: Instant) -> Result<Phase, Misfit> {
     let Steady { current, .. } = steady;
     match step {
         Step::IssueIntent { mint, via, .. } if mint.slot != current.mint.slot => {
@@ -317,7 +320,7 @@ fn after_steady(steady: Steady, step: Step) -> Result<Phase, Misfit> {
             let going = Going { mint: current.mint, ub, secret: Secret::Held, end: End::Revoke };
             Ok(Phase::Closing(Closing { going }))
         }
-        Step::Stopped { how: AtStop::Keep } => Ok(Phase::Stopped(Stopped { kept: Some(current) })),
+        Step::Stopped { how: AtStop::Keep } => Ok(Phase::Stopped(Stopped { kept: Some(current), not_before: at })),
         Step::Stuck { reason } => Ok(stuck(Some(current), Rest::Nothing, reason)),
         _ => Err(Misfit),
     }
@@ -397,11 +400,11 @@ fn resolved(stuck: NeedsOperator, step: Step, at: Instant) -> Result<Phase, Misf
     }
 }
 
-fn after_closing(closing: Closing, step: Step) -> Result<Phase, Misfit> {
+fn after_closing(closing: Closing, step: Step, at: Instant) -> Result<Phase, Misfit> {
     let Closing { going } = closing;
     match step {
         Step::Died { proof } => Ok(Phase::Closing(Closing { going: died(going, proof)? })),
-        Step::Cleared if going.end == End::Clear => Ok(Phase::Stopped(Stopped { kept: None })),
+        Step::Cleared if going.end == End::Clear => Ok(Phase::Stopped(Stopped { kept: None, not_before: at })),
         _ => Err(Misfit),
     }
 }
@@ -431,7 +434,7 @@ fn recovered_vacant(vacant: Vacant, held: Held, at: Instant, same_boot: bool, po
 
 /// What in the survivor store contradicts the journal.
 fn contradiction(phase: &Phase, held: Held) -> Option<StuckReason> {
-    if phase.kept().is_some_and(|lease| !held.has(lease.mint)) {
+    if phase.current().is_some_and(|lease| !held.has(lease.mint)) {
         return Some(StuckReason::CurrentMissing);
     }
     let strange = |slot: Color| held.slot(slot).is_some_and(|generation| !phase.knows(Mint { generation, slot }));

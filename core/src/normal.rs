@@ -81,7 +81,8 @@ fn phase(phase: &mut Phase, to: &mut dyn Rewrite) {
                 to.deadline(at);
             }
         }
-        Phase::Revoking(_) | Phase::Abandoning(_) | Phase::Closing(_) | Phase::Stopped(_) => {}
+        Phase::Stopped(stopped) => to.deadline(&mut stopped.not_before),
+        Phase::Revoking(_) | Phase::Abandoning(_) | Phase::Closing(_) => {}
     }
     if let Some(going) = phase.going_mut() {
         mint(&mut going.mint, to);

@@ -197,6 +197,8 @@ pub struct Closing {
 pub struct Stopped {
     /// What was kept for a successor.
     pub kept: Option<Lease>,
+    /// A successor that finds nothing logs in no sooner: the outcome of a login may still be unknown.
+    pub not_before: Instant,
 }
 
 /// Waiting for a person.
@@ -255,27 +257,27 @@ impl Phase {
     #[must_use]
     pub const fn current(&self) -> Option<&Lease> {
         match self {
-            Self::Vacant(_) | Self::Closing(_) | Self::Stopped(_) => None,
+            Self::Vacant(_) | Self::Closing(_) => None,
             Self::Steady(Steady { current, .. })
             | Self::Issuing(Issuing { current, .. })
             | Self::Validating(Validating { current, .. })
             | Self::Draining(Draining { current, .. })
             | Self::Revoking(Revoking { current, .. })
             | Self::Abandoning(Abandoning { current, .. }) => Some(current),
-            Self::NeedsOperator(NeedsOperator { current, .. }) => current.as_ref(),
+            Self::NeedsOperator(NeedsOperator { current, .. }) | Self::Stopped(Stopped { kept: current, .. }) => current.as_ref(),
         }
     }
 
     pub(crate) const fn current_mut(&mut self) -> Option<&mut Lease> {
         match self {
-            Self::Vacant(_) | Self::Closing(_) | Self::Stopped(_) => None,
+            Self::Vacant(_) | Self::Closing(_) => None,
             Self::Steady(Steady { current, .. })
             | Self::Issuing(Issuing { current, .. })
             | Self::Validating(Validating { current, .. })
             | Self::Draining(Draining { current, .. })
             | Self::Revoking(Revoking { current, .. })
             | Self::Abandoning(Abandoning { current, .. }) => Some(current),
-            Self::NeedsOperator(NeedsOperator { current, .. }) => current.as_mut(),
+            Self::NeedsOperator(NeedsOperator { current, .. }) | Self::Stopped(Stopped { kept: current, .. }) => current.as_mut(),
         }
     }
 
@@ -284,7 +286,6 @@ impl Phase {
         match self {
             Self::Vacant(Vacant { stage: Arrival::Settling { lease, .. } }) => Some(lease),
             Self::Issuing(Issuing { issued, .. }) => issued.as_mut(),
-            Self::Stopped(Stopped { kept }) => kept.as_mut(),
             Self::Validating(Validating { candidate, .. }) => Some(candidate),
             Self::Draining(Draining { retiring, .. })
             | Self::NeedsOperator(NeedsOperator { rest: Rest::Draining { retiring, .. }, .. }) => Some(retiring),
@@ -315,14 +316,6 @@ impl Phase {
                 rest: Rest::Revoking { going, .. } | Rest::Abandoning { going, .. }, ..
             }) => Some(going),
             _ => None,
-        }
-    }
-
-    /// What a successor must find in the survivor store.
-    pub(crate) const fn kept(&self) -> Option<&Lease> {
-        match self {
-            Self::Stopped(Stopped { kept }) => kept.as_ref(),
-            _ => self.current(),
         }
     }
 

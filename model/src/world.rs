@@ -390,7 +390,7 @@ impl World {
             }
             world.crashes -= 1;
             world.die();
-        } else if matches!(world.process, Process::Up(_)) && world.phase().kind() == PhaseKind::Stopped {
+        } else if world.has_stopped() {
             world.die();
         }
         if world.violated.is_none() {
@@ -398,6 +398,13 @@ impl World {
         }
         world.normalise(config);
         Some(world)
+    }
+
+    fn has_stopped(&self) -> bool {
+        match &self.process {
+            Process::Up(machine) => machine.phase().kind() == PhaseKind::Stopped && machine.awaited().is_none(),
+            Process::Down(_) => false,
+        }
     }
 
     fn happen(&mut self, config: &Config, event: Event) {

@@ -289,7 +289,8 @@ impl Rotation {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let phase = &self.fold.phase;
         let renewals = self.renewing().into_iter().flatten().filter(|lease| lease.renewal.is_none()).map(|lease| lease.renew_at);
-        let darkness = phase.current().filter(|_| self.light == Light::Lit).map(|lease| lease.life.lb);
+        let watched = self.light == Light::Lit && !self.has_ended();
+        let darkness = phase.current().filter(|_| watched).map(|lease| lease.life.lb);
         let own = if self.awaiting.is_some() || self.stalled {
             [None, None]
         } else {
@@ -448,6 +449,11 @@ impl Rotation {
         matches!(self.fold.phase, Phase::Closing(_) | Phase::Stopped(_))
     }
 
+    /// Whether this process has nothing more to do; a successor that has not yet begun has.
+    const fn has_ended(&self) -> bool {
+        matches!(self.fold.phase, Phase::Stopped(_)) && self.awaiting.is_none()
+    }
+
     /// Whether new work is turned away, because the last credential is to go.
     fn is_closing(&self) -> bool {
         matches!(self.fold.phase, Phase::Steady(_)) && self.wishes.leave.is_some_and(|leave| leave.how == AtStop::Revoke)
@@ -527,6 +533,9 @@ impl Rotation {
 
     /// The leases that the phase keeps alive.
     fn renewing(&self) -> [Option<Lease>; 2] {
+        if self.has_ended() {
+            return [None, None];
+        }
         let retiring = match self.fold.phase {
             Phase::Draining(Draining { retiring, deadline: None, .. }) => Some(retiring),
             _ => None,
