@@ -159,7 +159,7 @@ macro_rules! conditions {
 }
 
 fn invariants() -> impl Iterator<Item = Property<Stateright>> {
-    let conditions = conditions!(keeps, [0 1 2 3 4 5 6]);
+    let conditions = conditions!(keeps, [0 1 2 3 4 5 6 7]);
     Invariant::ALL.into_iter().zip(conditions).map(|(invariant, condition)| Property::always(invariant.id(), condition))
 }
 

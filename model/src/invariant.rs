@@ -23,11 +23,13 @@ pub enum Invariant {
     S9,
     /// no-survivor, its safe half
     L2,
+    /// compromised-never-again: rule 6
+    R6,
 }
 
 impl Invariant {
     /// All that are checked.
-    pub const ALL: [Self; 7] = [Self::S1, Self::S2, Self::S3, Self::S4, Self::S5, Self::S9, Self::L2];
+    pub const ALL: [Self; 8] = [Self::S1, Self::S2, Self::S3, Self::S4, Self::S5, Self::S9, Self::L2, Self::R6];
 
     /// Its name in the specification.
     #[must_use]
@@ -40,6 +42,7 @@ impl Invariant {
             Self::S5 => "S5",
             Self::S9 => "S9",
             Self::L2 => "L2",
+            Self::R6 => "R6",
         }
     }
 
@@ -59,6 +62,7 @@ impl Invariant {
                 "what serves is what was committed last, before a crash and after it; recovering twice is recovering once"
             }
             Self::S9 => "a late or repeated completion is refused and changes nothing",
+            Self::R6 => "a rollback never makes a compromised credential current again",
             Self::L2 => "a slot is cleared only when its credential is dead, and in Steady nothing lives but the current one",
         }
     }
@@ -72,7 +76,7 @@ impl Invariant {
             Self::S5 => !serves_the_committed(world),
             Self::S9 => !refuses_stale_completions(world),
             Self::L2 => !alone_in_steady(world),
-            Self::S2 | Self::S3 => false,
+            Self::S2 | Self::S3 | Self::R6 => false,
         };
         Self::ALL.into_iter().find(|invariant| broken(*invariant))
     }
@@ -110,7 +114,7 @@ fn lit(world: &World) -> bool {
     };
     let survives = ghost.committed.is_none_or(|generation| {
         let kept = [world.slots.blue, world.slots.green].contains(&Some(generation));
-        kept && (matches!(world.process, Process::Down(_)) || alive(generation))
+        excused(generation) || kept && (matches!(world.process, Process::Down(_)) || alive(generation))
     });
     let reads = |generation| alive(generation) || ghost.compromised.contains(&generation);
     let works = |generation| alive(generation) || over(generation);
@@ -127,7 +131,8 @@ fn permits(world: &World, effect: &Effect) -> bool {
     let ghost = &world.ghost;
     let sound = |other: Generation| world.alive(other).is_some() || ghost.excused.contains(&other);
     let Some(witness) = witness else { return ghost.waived };
-    if witness.by() == generation || !sound(witness.by()) {
+    let recent = world.alive(witness.by()).is_none_or(|credential| world.now < credential.accepted);
+    if witness.by() == generation || !sound(witness.by()) || !recent {
         return false;
     }
     if !world.alive(generation).is_some_and(|credential| credential.served) {

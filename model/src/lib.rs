@@ -10,7 +10,7 @@ mod story;
 mod world;
 
 pub use check::{Progress, Report, SecondOpinion, check, rows};
-pub use config::{Config, Hostility, SINK, STANDARD};
+pub use config::{Assumption, Config, Hostility, SINK, STANDARD};
 pub use explore::{Explored, Row, explore};
 pub use invariant::Invariant;
 pub use sight::Sight;

@@ -4,7 +4,7 @@
 use turquoise_core::{Generation, Instant, Lease, OpId, Rewrite};
 
 use crate::config::Config;
-use crate::world::{NOW, Process, World};
+use crate::world::{NOW, Process, STRANGER, World};
 
 impl World {
     /// Renames generations and operations in order, and sets the clock to [`NOW`].
@@ -39,6 +39,7 @@ impl World {
         for credential in &mut self.live {
             to.generation(&mut credential.generation);
             to.deadline(&mut credential.expires);
+            to.deadline(&mut credential.accepted);
         }
         for request in &mut self.flight {
             request.op.iter_mut().for_each(|op| to.op(op));
@@ -71,7 +72,9 @@ impl Rewrite for Names {
     }
 
     fn generation(&mut self, generation: &mut Generation) {
-        self.generations.push(*generation);
+        if *generation != STRANGER {
+            self.generations.push(*generation);
+        }
     }
 
     fn op(&mut self, op: &mut OpId) {
@@ -117,6 +120,9 @@ impl Rewrite for Rename {
     }
 
     fn generation(&mut self, generation: &mut Generation) {
+        if *generation == STRANGER {
+            return;
+        }
         generation.number = rank(&self.names.generations, |other| other <= generation);
     }
 

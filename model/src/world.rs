@@ -10,7 +10,7 @@ use turquoise_core::{
     Outcome, Output, Phase, PhaseKind, Record, Refusal, Resolution, Rotation, Step, StepKind,
 };
 
-use crate::config::{Config, Hostility};
+use crate::config::{Assumption, Config, Hostility};
 use crate::invariant::Invariant;
 
 /// Where the clock of every normalised state stands.
@@ -19,6 +19,10 @@ pub const NOW: Instant = Instant(1_000);
 const INCARNATION: u32 = 1;
 /// The boot that every normalised journal is of.
 pub(crate) const BOOT: BootId = BootId(1);
+/// So long no process stays down even where nobody restarts it in time.
+const LONG: u64 = 12;
+/// What nobody knows.
+pub(crate) const STRANGER: Generation = Generation { incarnation: 666, number: 0 };
 /// The boot after it.
 const REBOOT: BootId = BootId(2);
 
@@ -80,6 +84,8 @@ pub struct Credential {
     pub proven: bool,
     /// New work was given it.
     pub served: bool,
+    /// Until then its last acceptance, by this process, is recent.
+    pub accepted: Instant,
 }
 
 /// A request that was sent.
@@ -155,6 +161,8 @@ pub enum Event {
     SyncFails,
     /// *Fault.* It is answered and not done.
     AnswerNoop(u8),
+    /// *Fault.* While the process is dead, this slot loses what it held, or gets what nobody knows.
+    Tamper(Color),
     /// The disk acknowledges the record.
     Synced,
     /// The request is applied and its reply delivered.
@@ -272,13 +280,17 @@ impl World {
                 events.extend(unsure.then_some(Event::Restart { kept: true, rebooted }));
             }
         }
-        if ticks < config.downtime && !self.reader_is_due() {
+        let in_time = ticks < config.downtime || config.broken == Some(Assumption::RestartIsTimely);
+        if in_time && ticks < LONG && !self.reader_is_due() {
             events.push(Event::Tick);
+        }
+        if self.faults > 0 && config.can(Hostility::Slots) {
+            events.extend([Color::Blue, Color::Green].map(Event::Tamper));
         }
     }
 
     fn events_while_up(&self, config: &Config, machine: &Rotation, events: &mut Vec<Event>) {
-        self.events_of_time(machine, events);
+        self.events_of_time(config, machine, events);
         self.events_of_people(config, machine, events);
         if machine.stalled() {
             // Whoever watches it starts it again: that is no fault of its own.
@@ -297,14 +309,19 @@ impl World {
         }
     }
 
-    fn events_of_time(&self, machine: &Rotation, events: &mut Vec<Event>) {
+    fn events_of_time(&self, config: &Config, machine: &Rotation, events: &mut Vec<Event>) {
+        let untimely = config.broken == Some(Assumption::DriverIsTimely);
         let due = machine.poll_timeout().is_some_and(|at| at <= self.now);
         let overdue = |request: &Request| request.op.is_some() && self.now >= request.sent + machine.policy().patience;
         let writing = self.writing.filter(|_| !machine.stalled());
         let late = self.flight.iter().any(overdue) || writing.is_some_and(|record| record.at < self.now);
         if due {
             events.push(Event::Timer);
-        } else if !late && !self.reader_is_due() && (self.faults > 0 || !self.pending()) {
+        }
+        if due && !untimely {
+            return;
+        }
+        if !late && !self.reader_is_due() && (self.faults > 0 || !self.pending()) {
             events.push(Event::Tick);
         }
     }
@@ -413,6 +430,9 @@ impl World {
             Event::Timer => self.tell(Input::Timeout),
             Event::Operator(demand) => {
                 self.operator -= u8::from(!matches!(demand, Demand::Begin | Demand::Resolve(Resolution::Forget)));
+                if matches!(demand, Demand::Resolve(_)) {
+                    self.move_strangers_away();
+                }
                 self.tell(self.input(demand));
             }
             Event::Work => {
@@ -446,6 +466,7 @@ impl World {
                 let outcome = Outcome::Applied(if alive { Applied::Alive { remaining } } else { Applied::Done });
                 self.tell(Input::Completed { op: request.op.unwrap_or(OpId(0)), outcome });
             }
+            Event::Tamper(color) => self.tamper(color),
             Event::Restarted => self.die(),
             Event::Synced => self.synced(config, true),
             Event::Answer(i) => {
@@ -484,6 +505,22 @@ impl World {
             }
             Event::Restart { kept, rebooted } => self.restart(config, kept, rebooted),
         }
+    }
+
+    fn move_strangers_away(&mut self) {
+        for color in [Color::Blue, Color::Green] {
+            if self.slots.slot(color) == Some(STRANGER) {
+                self.set_slot(color, None);
+            }
+        }
+    }
+
+    fn tamper(&mut self, color: Color) {
+        self.faults -= 1;
+        let held = self.slots.slot(color);
+        self.set_slot(color, if held.is_some() { None } else { Some(STRANGER) });
+        // Nobody can serve a secret that is gone.
+        self.ghost.excused.extend(held);
     }
 
     fn tell(&mut self, input: Input) {
@@ -541,6 +578,7 @@ impl World {
         let now = self.now;
         self.live.retain(|credential| now < credential.expires);
         let delta = config.policy.delta;
+        let delta = if config.broken == Some(Assumption::DeltaHolds) { 4 * delta } else { delta };
         self.flight.retain(|request| request.op.is_some() || is_local(&request.effect) || now < request.sent + delta);
         if let Process::Down(ticks) = &mut self.process {
             *ticks += 1;
@@ -550,6 +588,13 @@ impl World {
     /// The record is durable; the machine, if it lives, is told.
     fn synced(&mut self, config: &Config, acknowledged: bool) {
         let Some(record) = self.writing.take() else { return };
+        let lost = acknowledged && self.crashes > 0 && config.broken == Some(Assumption::AcknowledgedIsDurable);
+        if lost {
+            self.tell(Input::Durable(record.lsn));
+            self.drain(None);
+            self.crashes -= 1;
+            return self.die();
+        }
         let applied = self.journal.apply(&record, &config.policy);
         assert!(applied.is_ok(), "the journal refuses {record:?}: {applied:?}");
         self.note(&record);
@@ -570,6 +615,9 @@ impl World {
                 ghost.waived = false;
             }
             Step::RolledBack { .. } => {
+                if ghost.previous.is_some_and(|generation| ghost.compromised.contains(&generation)) {
+                    self.violated.get_or_insert(Invariant::R6);
+                }
                 core::mem::swap(&mut ghost.previous, &mut ghost.committed);
                 ghost.deadline = None;
             }
@@ -638,59 +686,88 @@ impl World {
 
     /// What the provider, or the survivor store, does.
     fn apply(&mut self, config: &Config, effect: &Effect, useless: bool) -> Outcome {
-        let done = Outcome::Applied(Applied::Done);
+        match *effect {
+            Effect::Persist(mint) => self.persist(config, mint),
+            Effect::Publish(mint) => {
+                self.publish(config, mint.generation);
+                Outcome::Applied(Applied::Done)
+            }
+            Effect::Clear(mint) => {
+                self.set_slot(mint.slot, None);
+                Outcome::Applied(Applied::Done)
+            }
+            _ => self.provide(config, effect, useless),
+        }
+    }
+
+    fn persist(&mut self, config: &Config, mint: Mint) -> Outcome {
+        match self.slots.slot(mint.slot) {
+            Some(other) if other != mint.generation => Outcome::NotApplied(Refusal::Unavailable),
+            _ => {
+                if config.broken != Some(Assumption::PersistedIsDurable) {
+                    self.set_slot(mint.slot, Some(mint.generation));
+                }
+                Outcome::Applied(Applied::Done)
+            }
+        }
+    }
+
+    /// What the provider does.
+    fn provide(&mut self, config: &Config, effect: &Effect, useless: bool) -> Outcome {
+        let refused = Outcome::NotApplied(Refusal::Refused);
         match *effect {
             Effect::Login { mint } => self.mint(mint, config.policy.login_life, useless),
-            Effect::Issue { mint, by, life } => {
-                if self.find(by).is_none() {
-                    return Outcome::NotApplied(Refusal::Refused);
-                }
-                self.mint(mint, life, useless)
-            }
-            Effect::Probe(generation) => match self.find(generation) {
+            Effect::Issue { mint, by, life } => match self.accept(config, by) {
+                None => refused,
+                Some(_) => self.mint(mint, life, useless),
+            },
+            Effect::Probe(generation) => match self.accept(config, generation) {
                 Some(i) if !self.live[i].useless => {
                     self.live[i].proven = true;
                     Outcome::Applied(Applied::Alive { remaining: self.live[i].expires.since(self.now) })
                 }
-                _ => Outcome::NotApplied(Refusal::Refused),
+                _ => refused,
             },
             Effect::Renew { generation, life }
             | Effect::Extend { generation, life }
             | Effect::Shorten { generation, life, .. } => {
-                let Some(i) = self.find(generation) else { return Outcome::NotApplied(Refusal::Refused) };
-                self.live[i].expires = self.now + life;
+                let Some(i) = self.accept(config, generation) else { return refused };
+                let lies = config.broken == Some(Assumption::AnswersAreTrue);
+                self.live[i].expires = self.now + life / if lies { 3 } else { 1 };
                 Outcome::Applied(Applied::Alive { remaining: life })
             }
             Effect::Revoke { generation, .. } => match self.find(generation) {
                 Some(i) => {
                     self.live.remove(i);
-                    done
+                    if config.broken == Some(Assumption::SiblingsAreOrphans) {
+                        self.live.retain(|credential| credential.generation < generation);
+                    }
+                    Outcome::Applied(Applied::Done)
                 }
                 None => Outcome::Unknown,
             },
-            Effect::Observe { generation, witness } => match (self.find(witness.by()), self.find(generation)) {
-                (None, _) => Outcome::NotApplied(Refusal::Refused),
-                (_, None) => Outcome::Applied(Applied::Dead),
-                (_, Some(i)) => Outcome::Applied(Applied::Alive { remaining: self.live[i].expires.since(self.now) }),
+            Effect::Observe { generation, witness } => match (self.accept(config, witness.by()), self.find(generation)) {
+                (None, _) => refused,
+                (_, Some(i)) if config.broken != Some(Assumption::DeadIsDead) => {
+                    Outcome::Applied(Applied::Alive { remaining: self.live[i].expires.since(self.now) })
+                }
+                _ => Outcome::Applied(Applied::Dead),
             },
-            Effect::Persist(mint) => {
-                self.set_slot(mint.slot, Some(mint.generation));
-                done
-            }
-            Effect::Publish(mint) => {
-                self.publish(config, mint.generation);
-                done
-            }
-            Effect::Clear(mint) => {
-                self.set_slot(mint.slot, None);
-                done
-            }
+            Effect::Persist(_) | Effect::Publish(_) | Effect::Clear(_) => Outcome::Unknown,
         }
+    }
+
+    /// The provider accepts a secret, if its credential lives.
+    fn accept(&mut self, config: &Config, generation: Generation) -> Option<usize> {
+        let i = self.find(generation)?;
+        self.live[i].accepted = self.now + config.policy.evidence;
+        Some(i)
     }
 
     fn mint(&mut self, mint: Mint, life: Duration, useless: bool) -> Outcome {
         let expires = self.now + life;
-        let credential = Credential { generation: mint.generation, expires, useless, proven: false, served: false };
+        let credential =
+            Credential { generation: mint.generation, expires, useless, proven: false, served: false, accepted: self.now };
         self.live.push(credential);
         self.live.sort_by_key(|credential| credential.generation);
         Outcome::Applied(Applied::Alive { remaining: life })
@@ -714,10 +791,12 @@ impl World {
     }
 
     fn publish(&mut self, config: &Config, generation: Generation) {
+        let slow = config.broken == Some(Assumption::ReadersReadAgain);
+        let grace = config.policy.grace * if slow { 2 } else { 1 };
         if self.published != Some(generation) {
             self.published = Some(generation);
             match &mut self.reader {
-                Some(reader) => reader.again = Some(self.now + config.policy.grace),
+                Some(reader) => reader.again = Some(self.now + grace),
                 None if config.policy.consumers == Consumers::Uncounted => self.read(),
                 None => {}
             }
@@ -747,6 +826,7 @@ impl World {
         }
         self.flight.retain(|request| !local(request));
         self.writing = None;
+        self.live.iter_mut().for_each(|credential| credential.accepted = self.now);
         self.start(config, if rebooted { REBOOT } else { BOOT });
     }
 
@@ -758,7 +838,8 @@ impl World {
                 }
                 self.process = Process::Up(machine);
             }
-            Err(_) => self.violate(Invariant::S5),
+            // Refused at the start, with the remedy: who reads it moves the strange secret away.
+            Err(_) => self.move_strangers_away(),
         }
     }
 

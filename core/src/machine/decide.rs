@@ -38,7 +38,7 @@ impl Rotation {
 
     fn arrive(&self, Vacant { stage }: Vacant) -> Option<Step> {
         match (stage, self.wishes.leave) {
-            (Arrival::Clearing { mints: [None, None] }, _) => Some(Step::Cleared),
+            (Arrival::Clearing { mints: [None, None], .. }, _) => Some(Step::Cleared),
             (Arrival::Waiting { .. }, Some(Leave { how, .. })) => Some(Step::Stopped { how }),
             (Arrival::Waiting { not_before }, None) if self.now >= not_before => {
                 Some(Step::LoginIntent { mint: self.fold.next_mint(Color::Blue) })
@@ -141,13 +141,18 @@ impl Rotation {
         if self.wishes.rollback {
             return Some(Step::RollbackIntent);
         }
+        let early = self.policy.sown.is(SeededBug::ShortenedBeforePublished);
+        if deadline.is_none() && early {
+            return Some(Step::ShortenIntent { deadline: self.now + self.policy.grace });
+        }
         let deadline = deadline?;
-        let idle = idle && self.policy.consumers == Consumers::Counted;
+        let counted = self.policy.consumers == Consumers::Counted || self.policy.sown.is(SeededBug::ReadersTakenAsCounted);
+        let idle = idle && counted;
         let drained = if self.fold.is_compromised(retiring.mint.generation) {
             Drained::Compromised
         } else if idle || self.policy.sown.is(SeededBug::RevokeBeforeDrain) {
             Drained::Idle
-        } else if self.now >= deadline {
+        } else if self.now >= deadline && !self.policy.sown.is(SeededBug::DeadlineIgnored) {
             Drained::Deadline
         } else {
             return None;

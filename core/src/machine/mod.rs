@@ -418,7 +418,9 @@ impl Rotation {
                     Phase::Draining(Draining { retiring, rollback: None, .. }) => Some(retiring.mint.generation),
                     _ => None,
                 };
-                let back = old.is_some_and(|generation| !self.fold.is_compromised(generation)) && self.awaiting.is_none();
+                let sticky = !self.policy.sown.is(SeededBug::RollbackToCompromised);
+                let barred = |generation| sticky && self.fold.is_compromised(generation);
+                let back = old.is_some_and(|generation| !barred(generation)) && self.awaiting.is_none();
                 (
                     back && !wishes.rollback,
                     "roll back",
