@@ -8,7 +8,7 @@ use crate::world::{NOW, Process, World};
 
 impl World {
     /// Renames generations and operations in order, and sets the clock to [`NOW`].
-    pub(crate) fn normalise(&mut self, config: &Config) {
+    pub fn normalise(&mut self, config: &Config) {
         let mut names = Names::default();
         self.rewrite(&mut names);
         self.journal.rewrite(&mut names);

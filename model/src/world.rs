@@ -266,6 +266,14 @@ impl World {
     /// The world after an action, normalised; `None` if the process would not have lived to die there.
     #[must_use]
     pub fn step(&self, config: &Config, action: Action) -> Option<Self> {
+        let mut world = self.step_raw(config, action)?;
+        world.normalise(config);
+        Some(world)
+    }
+
+    /// [`step`](Self::step) without the normalising: names and clock still are those of the state before.
+    #[must_use]
+    pub fn step_raw(&self, config: &Config, action: Action) -> Option<Self> {
         let mut world = self.clone();
         world.happen(config, action.event);
         let drained = world.drain(action.dies_after);
@@ -279,7 +287,6 @@ impl World {
         if world.violated.is_none() {
             world.violated = Invariant::broken_in(&world);
         }
-        world.normalise(config);
         Some(world)
     }
 
