@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::graph::{Choice, Edge, Graph, Mood, Part, State, actions};
 use crate::invariant::Invariant;
 use crate::liveness::{mood, part};
-use crate::refine::{Moves, Rule, refines};
+use crate::refine::{Moves, Rule, View};
 use crate::sight::Sight;
 use crate::world::{Action, Event, World};
 
@@ -61,7 +61,7 @@ pub fn explore_on(config: &Config, threads: NonZeroUsize, mut progress: impl FnM
     let initial = World::initial(config);
     let mut walk = Walk { config, threads, known: Known::default(), found: Explored::default(), firsts: Firsts::default() };
     walk.known.insert(Fingerprinter::default().of(&initial));
-    let mut level = Frontier(vec![vec![initial]]);
+    let mut level = Frontier(vec![vec![Box::new(initial)]]);
     while !level.0.is_empty() {
         let mut next = Frontier::default();
         for block in level.0 {
@@ -80,12 +80,13 @@ const CHUNK: usize = 64;
 /// States that are expanded before what they lead to is numbered.
 const BLOCK: usize = 128 * CHUNK;
 
-/// The states to expand next, block by block, so that the memory of a block is free as soon as it is expanded.
+/// The states to expand next, block by block, so that the memory of a block is free as soon as it is expanded. A
+/// world is more than a kilobyte: it stays where it was made.
 #[derive(Default)]
-struct Frontier(Vec<Vec<World>>);
+struct Frontier(Vec<Vec<Box<World>>>);
 
 impl Frontier {
-    fn push(&mut self, world: World) {
+    fn push(&mut self, world: Box<World>) {
         match self.0.last_mut() {
             Some(block) if block.len() < BLOCK => block.push(world),
             _ => self.0.push(vec![world]),
@@ -111,7 +112,7 @@ struct Firsts {
 
 impl Walk<'_> {
     /// Expands the next states, and numbers those that are new.
-    fn expand(&mut self, block: &[World], next: &mut Frontier) {
+    fn expand(&mut self, block: &[Box<World>], next: &mut Frontier) {
         let unseen: Vec<_> = Sight::REQUIRED.into_iter().filter(|sight| !self.found.seen.contains(sight)).collect();
         let chunks: Vec<_> = block.chunks(CHUNK).collect();
         let taken = AtomicUsize::new(0);
@@ -139,7 +140,7 @@ impl Walk<'_> {
     /// Takes what was found in a chunk.
     fn take(&mut self, report: Report, next: &mut Frontier) {
         let first = self.found.graph.len();
-        let number = |(world, fingerprint): (World, u128)| {
+        let number = |(world, fingerprint): (Box<World>, u128)| {
             let (state, is_new) = self.known.insert(fingerprint);
             if is_new {
                 next.push(world);
@@ -199,7 +200,7 @@ struct Report {
     states: Vec<(Mood, usize)>,
     steps: Vec<Step>,
     /// States that were not known when the chunk was begun; another chunk may have found them too.
-    fresh: Vec<World>,
+    fresh: Vec<Box<World>>,
     /// Their fingerprints.
     names: Known,
     seen: BTreeSet<Sight>,
@@ -222,7 +223,7 @@ enum Target {
 }
 
 impl Scout<'_> {
-    fn explore(&mut self, chunk: &[World], unseen: &[Sight]) -> Report {
+    fn explore(&mut self, chunk: &[Box<World>], unseen: &[Sight]) -> Report {
         let mut report = Report::default();
         let mut unseen = unseen.to_vec();
         for (nth, world) in chunk.iter().enumerate() {
@@ -231,9 +232,10 @@ impl Scout<'_> {
                 report.broken.entry(invariant).or_insert(nth);
             }
             let before = report.steps.len();
+            let view = View::of(world);
             for (action, choice) in world.actions(self.config).into_iter().zip((0..).map(Choice)) {
                 let Some(successor) = world.step_raw(self.config, action) else { continue };
-                match refines(world, &successor) {
+                match view.refined_by(&successor) {
                     Ok(moves) => report.moves = report.moves.and(moves),
                     Err(rule) => _ = report.unrefined.entry(rule).or_insert((nth, choice)),
                 }
@@ -255,7 +257,7 @@ impl Scout<'_> {
         }
         let (nth, is_new) = report.names.insert(fingerprint);
         if is_new {
-            report.fresh.push(world);
+            report.fresh.push(Box::new(world));
         }
         Target::Fresh(nth)
     }

@@ -58,7 +58,7 @@ pub struct Edge {
 }
 
 /// States and edges, eight bytes an edge and five a state.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Graph {
     moods: Vec<Mood>,
     /// For each state where its edges end; they begin where those of the one before end.

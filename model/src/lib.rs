@@ -18,7 +18,7 @@ pub use explore::{Explored, Row, explore, explore_on};
 pub use graph::{Choice, Edge, Graph, Mood, Part, State};
 pub use invariant::Invariant;
 pub use liveness::{Endless, Liveness, is_quiet, liveness};
-pub use refine::{Abstract, Move, Moves, Rule, Set, refines, step};
+pub use refine::{Abstract, Move, Moves, Rule, Set, View, step};
 pub use sight::Sight;
 pub use story::tell;
 pub use world::{Action, Credential, Event, Ghost, NOW, Process, Reader, Request, World};

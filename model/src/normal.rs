@@ -12,10 +12,6 @@ impl World {
         let mut names = Names::default();
         self.rewrite(&mut names);
         self.journal.rewrite(&mut names);
-        names.generations.sort_unstable();
-        names.generations.dedup();
-        names.ops.sort_unstable();
-        names.ops.dedup();
         let skew = u64::try_from(config.policy.skew.as_millis()).unwrap_or(u64::MAX);
         let mut rename = Rename { names, now: self.now, skew, longest: None };
         self.rewrite(&mut rename);
@@ -57,7 +53,7 @@ impl World {
     }
 }
 
-/// Collects what there is to rename.
+/// Collects what there is to rename, in order: a world bears few names, each in many places.
 #[derive(Default)]
 struct Names {
     generations: Vec<Generation>,
@@ -70,11 +66,11 @@ impl Rewrite for Names {
     }
 
     fn generation(&mut self, generation: &mut Generation) {
-        self.generations.push(*generation);
+        insert(&mut self.generations, *generation);
     }
 
     fn op(&mut self, op: &mut OpId) {
-        self.ops.push(*op);
+        insert(&mut self.ops, *op);
     }
 
     fn deadline(&mut self, _: &mut Instant) {}
@@ -150,6 +146,12 @@ impl Rewrite for Rename {
 
     fn next_op(&mut self, next: &mut u64) {
         *next = 1 + u64::from(rank(&self.names.ops, |_| true));
+    }
+}
+
+fn insert<T: Ord>(sorted: &mut Vec<T>, name: T) {
+    if let Err(place) = sorted.binary_search(&name) {
+        sorted.insert(place, name);
     }
 }
 

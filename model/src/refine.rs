@@ -204,12 +204,6 @@ impl Abstract {
     }
 }
 
-/// All that anything in this world names, and that was ever asked for.
-fn known(world: &World) -> Set {
-    let kept = [world.slots.blue, world.slots.green, world.published, world.ghost.committed];
-    kept.into_iter().flatten().collect()
-}
-
 /// Whether the machine's bounds on lives are true of the provider. Of all but the current credential a new process believes
 /// nothing before its takeover is durable.
 fn bounds_are_true(world: &World, truth: Abstract) -> bool {
@@ -239,15 +233,31 @@ const fn second(phase: &Phase) -> Option<&Lease> {
     }
 }
 
-/// Judges a step of the world. `after` must bear the names of `before`: it is not normalised.
-///
-/// # Errors
-///
-/// The first rule that is broken.
-pub fn refines(before: &World, after: &World) -> Result<Moves, Rule> {
-    let is = Abstract::of(after);
-    if !bounds_are_true(after, is) {
-        return Err(Rule::BoundsAreTrue);
+/// A state of the world in the abstract, with all whose names it still bears.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    state: Abstract,
+    known: Set,
+}
+
+impl View {
+    /// That of a normalised world.
+    #[must_use]
+    pub fn of(world: &World) -> Self {
+        let kept = [world.slots.blue, world.slots.green, world.published, world.ghost.committed];
+        Self { state: Abstract::of(world), known: kept.into_iter().flatten().collect() }
     }
-    step(Abstract::of(before), is, known(before))
+
+    /// Judges a step from this state. `after` must bear the names of the world before: it is not normalised.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that is broken.
+    pub fn refined_by(self, after: &World) -> Result<Moves, Rule> {
+        let state = Abstract::of(after);
+        if !bounds_are_true(after, state) {
+            return Err(Rule::BoundsAreTrue);
+        }
+        step(self.state, state, self.known)
+    }
 }
