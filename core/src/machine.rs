@@ -184,9 +184,9 @@ impl Rotation {
         if fold.lsn == 0 {
             machine.decide();
         } else {
-            for lease in machine.leases_mut().into_iter().flatten() {
-                *lease = lease.recovered(now, policy.full, &policy);
-            }
+            let doubt = |lease: &mut Lease| *lease = lease.recovered(now, policy.full, &policy);
+            machine.fold.phase.current_mut().into_iter().for_each(doubt);
+            machine.fold.phase.second_mut().into_iter().for_each(doubt);
             machine.append_in(boot, Step::Recovered { held });
         }
         Ok(machine)
@@ -472,7 +472,7 @@ impl Rotation {
     fn deadline(&self) -> Option<Instant> {
         match self.fold.phase {
             Phase::Vacant(Vacant { stage: Arrival::Waiting { not_before } }) => Some(not_before),
-            Phase::Steady(Steady { rotate_at, .. }) => rotate_at.filter(|at| *at > self.now),
+            Phase::Steady(Steady { rotate_at, .. }) => rotate_at.filter(|_| !self.hurried),
             Phase::Validating(Validating { until, .. }) => Some(until),
             Phase::Draining(Draining { deadline, .. }) => deadline,
             _ => self.fold.phase.going().filter(|going| going.end != End::Clear).map(|going| going.ub + self.policy.skew),

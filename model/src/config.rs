@@ -57,6 +57,6 @@ pub const SINK: Config = Config {
     crashes: 1,
     faults: 1,
     downtime: 1,
-    states: 128_169,
-    depth: 83,
+    states: 126_354,
+    depth: 84,
 };

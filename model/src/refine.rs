@@ -1,7 +1,7 @@
 //! The abstract specification: what a rotation is, told of three sets only, and that every step of the world is such a step
 //! or changes none of them. It shares no function with the machine, and knows nothing of phases, journals and timers.
 
-use turquoise_core::{Arrival, Effect, Generation, Instant, Lease, Phase, Step, Vacant};
+use turquoise_core::{Arrival, Effect, Generation, Instant, Lease, Phase, Vacant};
 
 use crate::world::{Process, World};
 
@@ -199,18 +199,18 @@ impl Abstract {
         Self {
             may: live().chain(minting).collect(),
             must: live().filter(|generation| !doomed(generation)).collect(),
-            serving: new_work.into_iter().chain(world.published).chain(world.reader.as_ref().map(|reader| reader.holds)).collect(),
+            serving: new_work
+                .into_iter()
+                .chain(world.published)
+                .chain(world.reader.as_ref().map(|reader| reader.holds))
+                .collect(),
         }
     }
 }
 
-/// Whether the machine's bounds on lives are true of the provider. Of all but the current credential a new process believes
-/// nothing before its takeover is durable.
+/// Whether the machine's bounds on lives are true of the provider.
 fn bounds_are_true(world: &World, truth: Abstract) -> bool {
     let Process::Up(machine) = &world.process else { return true };
-    let taking_over = machine.awaited().is_some_and(|record| matches!(record.step, Step::Recovered { .. }));
-    let beside = if taking_over { None } else { second(machine.phase()) };
-    let going = machine.phase().going().filter(|_| !taking_over);
     let over = |ub: Instant| ub + machine.policy().skew <= world.now;
     let may_live = |generation: Generation| Set::from_iter([generation]).is_in(truth.may);
     let true_of = |lease: &Lease| {
@@ -218,8 +218,9 @@ fn bounds_are_true(world: &World, truth: Abstract) -> bool {
         let lives = lease.life.lb <= world.now || world.alive(generation).is_some_and(|is| is.expires >= lease.life.lb);
         lives && !(over(lease.life.ub) && may_live(generation))
     };
-    machine.phase().current().into_iter().chain(beside).all(true_of)
-        && going.is_none_or(|going| !(over(going.ub) && may_live(going.mint.generation)))
+    let phase = machine.phase();
+    phase.current().into_iter().chain(second(phase)).all(true_of)
+        && phase.going().is_none_or(|going| !(over(going.ub) && may_live(going.mint.generation)))
 }
 
 /// The lease beside the current one.

@@ -275,8 +275,8 @@ impl World {
     #[must_use]
     pub fn step_raw(&self, config: &Config, action: Action) -> Option<Self> {
         let mut world = self.clone();
-        world.happen(config, action.event);
-        let drained = world.drain(action.dies_after);
+        // As its driver does, the world asks the machine for outputs only after it has taken an input.
+        let drained = !world.happen(config, action.event) || world.drain(action.dies_after);
         if action.dies_after.is_some() {
             if drained {
                 return None;
@@ -290,29 +290,30 @@ impl World {
         Some(world)
     }
 
-    fn happen(&mut self, config: &Config, event: Event) {
+    /// Whether the machine took an input.
+    fn happen(&mut self, config: &Config, event: Event) -> bool {
         match event {
             Event::Tick => self.tick(config),
-            Event::Timer => self.tell(Input::Timeout),
-            Event::Begin => self.tell(Input::Begin),
-            Event::Synced => self.synced(config, true),
+            Event::Timer => return self.tell(Input::Timeout),
+            Event::Begin => return self.tell(Input::Begin),
+            Event::Synced => return self.synced(config, true),
             Event::Answer(i) => {
                 let (op, outcome) = self.answer(config, i, false);
-                self.tell(Input::Completed { op, outcome });
+                return self.tell(Input::Completed { op, outcome });
             }
             Event::AnswerUseless(i) => {
                 self.faults -= 1;
                 let (op, outcome) = self.answer(config, i, true);
-                self.tell(Input::Completed { op, outcome });
+                return self.tell(Input::Completed { op, outcome });
             }
-            Event::Reject(i) => self.reject(i),
+            Event::Reject(i) => return self.reject(i),
             Event::Swallow(i) => {
                 self.faults -= 1;
                 let effect = self.flight[usize::from(i)].effect;
                 self.apply(config, &effect, false);
                 self.flight[usize::from(i)].swallowed = true;
             }
-            Event::GiveUp(i) => self.give_up(i),
+            Event::GiveUp(i) => return self.give_up(i),
             Event::ApplyLate(i) => {
                 let request = self.flight.remove(usize::from(i));
                 self.apply(config, &request.effect, false);
@@ -320,9 +321,10 @@ impl World {
             Event::AnswerTwice(i) => {
                 self.faults -= 1;
                 let (op, outcome) = self.answer(config, i, false);
-                self.tell(Input::Completed { op, outcome });
                 // Between the two the driver drains: only a repetition that the machine refuses is harmless.
-                self.drain(None);
+                if self.tell(Input::Completed { op, outcome }) {
+                    self.drain(None);
+                }
                 self.repeat(Input::Completed { op, outcome });
             }
             Event::Read => self.read(),
@@ -330,15 +332,21 @@ impl World {
                 self.crashes -= 1;
                 self.die();
             }
-            Event::Restart { kept } => self.restart(config, kept),
+            Event::Restart { kept } => {
+                self.restart(config, kept);
+                return true;
+            }
         }
+        false
     }
 
-    fn tell(&mut self, input: Input) {
-        let Process::Up(machine) = &mut self.process else { return };
+    /// Whether the machine took it.
+    fn tell(&mut self, input: Input) -> bool {
+        let Process::Up(machine) = &mut self.process else { return false };
         match machine.handle(self.now, input) {
+            Ok(()) => true,
             // A renewal may outlast the phase that kept the credential alive.
-            Ok(()) | Err(Illegal::StaleCompletion { .. }) => {}
+            Err(Illegal::StaleCompletion { .. }) => false,
             Err(illegal) => panic!("the world told the machine {input:?}: {illegal}"),
         }
     }
@@ -395,15 +403,13 @@ impl World {
         }
     }
 
-    /// The record is durable; the machine, if it lives, is told.
-    fn synced(&mut self, config: &Config, acknowledged: bool) {
-        let Some(record) = self.writing.take() else { return };
+    /// The record is durable; the machine, if it lives, is told. Whether it took that.
+    fn synced(&mut self, config: &Config, acknowledged: bool) -> bool {
+        let Some(record) = self.writing.take() else { return false };
         let applied = self.journal.apply(&record, &config.policy);
         assert!(applied.is_ok(), "the journal refuses {record:?}: {applied:?}");
         self.note(&record);
-        if acknowledged {
-            self.tell(Input::Durable(record.lsn));
-        }
+        acknowledged && self.tell(Input::Durable(record.lsn))
     }
 
     /// What the judge keeps of a durable record.
@@ -434,7 +440,7 @@ impl World {
         (op, self.apply(config, &request.effect, useless))
     }
 
-    fn reject(&mut self, i: u8) {
+    fn reject(&mut self, i: u8) -> bool {
         self.faults -= 1;
         let request = self.flight.remove(usize::from(i));
         let refusal = match request.effect {
@@ -442,18 +448,18 @@ impl World {
             _ => Refusal::Unavailable,
         };
         let op = request.op.unwrap_or(OpId(0));
-        self.tell(Input::Completed { op, outcome: Outcome::NotApplied(refusal) });
+        self.tell(Input::Completed { op, outcome: Outcome::NotApplied(refusal) })
     }
 
-    fn give_up(&mut self, i: u8) {
+    fn give_up(&mut self, i: u8) -> bool {
         let i = usize::from(i);
-        let Some(op) = self.flight[i].op.take() else { return };
+        let Some(op) = self.flight[i].op.take() else { return false };
         if self.flight[i].swallowed {
             self.flight.remove(i);
         } else {
             self.faults -= 1;
         }
-        self.tell(Input::Completed { op, outcome: Outcome::Unknown });
+        self.tell(Input::Completed { op, outcome: Outcome::Unknown })
     }
 
     /// What the provider, or the survivor store, does.
