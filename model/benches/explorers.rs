@@ -24,7 +24,10 @@ fn main() -> io::Result<()> {
         }
         let (ours, theirs) = (rate(states, ours), rate(states, theirs));
         let ratio = ours / theirs;
-        writeln!(out, "{threads} threads: {states} states; ours {ours:.0} states/s, stateright {theirs:.0} states/s, {ratio:.2} times")?;
+        writeln!(
+            out,
+            "{threads} threads: {states} states; ours {ours:.0} states/s, stateright {theirs:.0} states/s, {ratio:.2} times"
+        )?;
     }
     let explored = explore_on(&SINK, NonZeroUsize::MIN, |_, _| {});
     writeln!(out, "ours remembers a state and its edges in {} bytes", explored.bytes / explored.states)?;

@@ -80,9 +80,9 @@ const CHUNK: usize = 64;
 /// States that are expanded before what they lead to is numbered.
 const BLOCK: usize = 128 * CHUNK;
 
-/// The states to expand next, block by block, so that the memory of a block is free as soon as it is expanded. A
-/// world is more than a kilobyte: it stays where it was made.
+/// The states to expand next, block by block, so that the memory of a block is free as soon as it is expanded.
 #[derive(Default)]
+#[expect(clippy::vec_box, reason = "a world is moved from list to list, and is more than a kilobyte")]
 struct Frontier(Vec<Vec<Box<World>>>);
 
 impl Frontier {
@@ -200,6 +200,7 @@ struct Report {
     states: Vec<(Mood, usize)>,
     steps: Vec<Step>,
     /// States that were not known when the chunk was begun; another chunk may have found them too.
+    #[expect(clippy::vec_box, reason = "a world is moved from list to list, and is more than a kilobyte")]
     fresh: Vec<Box<World>>,
     /// Their fingerprints.
     names: Known,

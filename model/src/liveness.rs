@@ -39,7 +39,6 @@ pub(crate) fn part(before: &World, action: Action, after: &World) -> Part {
         return Part::Finite;
     }
     match action.event {
-        Event::Begin => Part::Finite,
         // A request that nobody waits for may as well be lost, and a reader may sleep until its time is over.
         Event::ApplyLate(_) | Event::Read => Part::Free,
         Event::Tick => Part::Fair(0),
@@ -48,8 +47,10 @@ pub(crate) fn part(before: &World, action: Action, after: &World) -> Part {
         Event::Restart { .. } => Part::Fair(3),
         Event::GiveUp(_) => Part::Fair(4),
         Event::Answer(i) => before.flight.get(usize::from(i)).map_or(Part::Free, |request| Part::Fair(class(&request.effect))),
-        // These always take from a budget.
-        Event::Reject(_) | Event::AnswerUseless(_) | Event::Swallow(_) | Event::AnswerTwice(_) | Event::Die => Part::Finite,
+        // All but the first take from a budget.
+        Event::Begin | Event::Reject(_) | Event::AnswerUseless(_) | Event::Swallow(_) | Event::AnswerTwice(_) | Event::Die => {
+            Part::Finite
+        }
     }
 }
 
@@ -100,9 +101,12 @@ pub struct Endless {
 impl Liveness {
     /// Why L1 does not hold, or was not seen to.
     pub fn failures(&self) -> impl Iterator<Item = &'static str> {
-        let endless = self.endless.as_ref().map(|endless| match endless.cycle.is_empty() {
-            true => "L1 is broken: there are states from which quiet cannot be reached",
-            false => "L1 is broken: a fair way goes on for ever without ever being quiet",
+        let endless = self.endless.as_ref().map(|endless| {
+            if endless.cycle.is_empty() {
+                "L1 is broken: there are states from which quiet cannot be reached"
+            } else {
+                "L1 is broken: a fair way goes on for ever without ever being quiet"
+            }
         });
         let vacuous = (self.cycles == 0).then_some("liveness says nothing: the graph has no cycle");
         let restless = (self.quiet == 0).then_some("liveness says nothing: no state is quiet");
@@ -138,7 +142,7 @@ pub fn liveness(graph: &Graph) -> Liveness {
     };
     Liveness {
         states: graph.len(),
-        edges: graph.states().map(|state| graph.edges(state).iter().filter(|edge| counts(edge)).count()).sum(),
+        edges: graph.states().map(|state| graph.edges(state).iter().filter(|edge| counts(**edge)).count()).sum(),
         quiet: graph.states().filter(|state| graph.mood(*state) == Mood::Quiet).count(),
         cycles: all.cycles,
         detours,
@@ -147,7 +151,7 @@ pub fn liveness(graph: &Graph) -> Liveness {
     }
 }
 
-fn counts(edge: &Edge) -> bool {
+fn counts(edge: Edge) -> bool {
     edge.part != Part::Finite
 }
 
@@ -162,41 +166,49 @@ struct Reach {
 fn judge_reach(graph: &Graph) -> Reach {
     let mut found = Reach::default();
     let mut rests = vec![false; graph.len()];
-    components(graph, |_| true, |component, _| {
-        found.cycles += usize::from(has_cycle(graph, component));
-        let mut leads = component.iter().flat_map(|state| graph.edges(*state)).filter(|edge| counts(edge));
-        let comes_to_rest =
-            component.iter().any(|state| graph.mood(*state) != Mood::Busy) || leads.any(|edge| rests[edge.to.index()]);
-        for state in component {
-            rests[state.index()] = comes_to_rest;
-        }
-        if !comes_to_rest {
-            found.stranded += component.len();
-            let first = component.iter().min().copied();
-            found.first_stranded = [found.first_stranded, first].into_iter().flatten().min();
-        }
-    });
+    components(
+        graph,
+        |_| true,
+        |component, _| {
+            found.cycles += usize::from(has_cycle(graph, component));
+            let mut leads = component.iter().flat_map(|state| graph.edges(*state)).filter(|edge| counts(**edge));
+            let comes_to_rest =
+                component.iter().any(|state| graph.mood(*state) != Mood::Busy) || leads.any(|edge| rests[edge.to.index()]);
+            for state in component {
+                rests[state.index()] = comes_to_rest;
+            }
+            if !comes_to_rest {
+                found.stranded += component.len();
+                let first = component.iter().min().copied();
+                found.first_stranded = [found.first_stranded, first].into_iter().flatten().min();
+            }
+        },
+    );
     found
 }
 
 /// How many components without quiet states have a cycle, and the first state of one in which a fair way can stay.
 fn judge_detours(graph: &Graph) -> (usize, Option<State>) {
     let (mut detours, mut entry) = (0, None::<State>);
-    components(graph, |state| graph.mood(state) == Mood::Busy, |component, inside| {
-        if has_cycle(graph, component) {
-            detours += 1;
-            if !is_unfair(graph, component, inside) {
-                entry = entry.into_iter().chain(component.iter().copied()).min();
+    components(
+        graph,
+        |state| graph.mood(state) == Mood::Busy,
+        |component, inside| {
+            if has_cycle(graph, component) {
+                detours += 1;
+                if !is_unfair(graph, component, inside) {
+                    entry = entry.into_iter().chain(component.iter().copied()).min();
+                }
             }
-        }
-    });
+        },
+    );
     (detours, entry)
 }
 
 /// A cycle is a component with more than one state, or one that leads to itself.
 fn has_cycle(graph: &Graph, component: &[State]) -> bool {
     match component {
-        [state] => graph.edges(*state).iter().any(|edge| counts(edge) && edge.to == *state),
+        [state] => graph.edges(*state).iter().any(|edge| counts(*edge) && edge.to == *state),
         _ => true,
     }
 }
@@ -219,14 +231,18 @@ fn is_unfair(graph: &Graph, component: &[State], inside: &dyn Fn(State) -> bool)
 /// A cycle through `entry` that is fair to every class: it comes by an edge of that class, or by a state where there is none.
 fn fair_cycle(graph: &Graph, entry: State) -> Vec<Choice> {
     let mut component = Vec::new();
-    components(graph, |state| graph.mood(state) == Mood::Busy, |states, _| {
-        if states.contains(&entry) {
-            component = states.to_vec();
-        }
-    });
+    components(
+        graph,
+        |state| graph.mood(state) == Mood::Busy,
+        |states, _| {
+            if states.contains(&entry) {
+                component = states.to_vec();
+            }
+        },
+    );
     component.sort_unstable();
     let inside = |state: State| component.binary_search(&state).is_ok();
-    let stays = |_: State, edge: &Edge| counts(edge) && inside(edge.to);
+    let stays = |_: State, edge: &Edge| counts(*edge) && inside(edge.to);
     let mut cycle = Vec::new();
     let mut at = entry;
     for class in 0..32 {
@@ -249,7 +265,8 @@ fn fair_cycle(graph: &Graph, entry: State) -> Vec<Choice> {
 /// The strongly connected components of the states that `belongs` admits, over the edges that count, each after all that
 /// it leads to (Tarjan's algorithm, without recursion). The visitor is also told how to ask whether a state is inside.
 fn components(graph: &Graph, belongs: impl Fn(State) -> bool, mut visit: impl FnMut(&[State], &dyn Fn(State) -> bool)) {
-    let mut search = Tarjan { order: vec![0; graph.len()], low: vec![0; graph.len()], met: 0, open: Vec::new(), path: Vec::new() };
+    let mut search =
+        Tarjan { order: vec![0; graph.len()], low: vec![0; graph.len()], met: 0, open: Vec::new(), path: Vec::new() };
     for root in graph.states().filter(|state| belongs(*state)) {
         if search.order[root.index()] == 0 {
             search.meet(root);
@@ -258,7 +275,7 @@ fn components(graph: &Graph, belongs: impl Fn(State) -> bool, mut visit: impl Fn
             match graph.edges(state).get(done as usize) {
                 Some(edge) => {
                     search.path.push((state, done + 1));
-                    if counts(edge) && belongs(edge.to) {
+                    if counts(*edge) && belongs(edge.to) {
                         search.follow(state, edge.to);
                     }
                 }

@@ -103,7 +103,9 @@ impl Rewrite for Rename {
         if let Some(longest) = self.longest {
             assert!(lease.life.ub <= longest, "a recovery would rely on the recorded end of {lease:?}");
             let forgotten = [&mut lease.life.lb, &mut lease.life.ub, &mut lease.renew_at, &mut lease.accepted_until];
-            forgotten.into_iter().for_each(|at| *at = self.now);
+            for at in forgotten {
+                *at = self.now;
+            }
             (lease.unsettled_until, lease.unsettled_ub) = (self.now, self.now);
         }
         lease.rewrite(self);

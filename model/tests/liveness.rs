@@ -60,21 +60,14 @@ fn a_fair_cycle_without_rest_breaks_it_with_a_story_of_what_repeats() {
 
 #[test]
 fn a_cycle_that_starves_what_is_always_possible_is_unfair_and_breaks_nothing() {
-    let judged = judge(&[
-        (Mood::Busy, &[(1, FAIR), (2, OTHER)]),
-        (Mood::Busy, &[(0, FAIR), (2, OTHER)]),
-        (Mood::Quiet, &[(2, FAIR)]),
-    ]);
+    let judged =
+        judge(&[(Mood::Busy, &[(1, FAIR), (2, OTHER)]), (Mood::Busy, &[(0, FAIR), (2, OTHER)]), (Mood::Quiet, &[(2, FAIR)])]);
     assert_eq!((judged.detours, judged.failures().next()), (1, None));
 }
 
 #[test]
 fn a_cycle_in_which_the_way_out_is_sometimes_impossible_is_fair() {
-    let judged = judge(&[
-        (Mood::Busy, &[(1, FAIR), (2, OTHER)]),
-        (Mood::Busy, &[(0, FAIR)]),
-        (Mood::Quiet, &[(2, FAIR)]),
-    ]);
+    let judged = judge(&[(Mood::Busy, &[(1, FAIR), (2, OTHER)]), (Mood::Busy, &[(0, FAIR)]), (Mood::Quiet, &[(2, FAIR)])]);
     assert_eq!(judged.endless.map(|endless| endless.cycle), Some(vec![Choice(0), Choice(0)]));
 }
 

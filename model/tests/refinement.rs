@@ -37,7 +37,8 @@ fn a_rotation_is_a_way_through_the_abstract() {
         state(&[1, 2], &[2], &[2]),
         state(&[2], &[2], &[2]),
     ];
-    let moves = [Move::Mint, Move::Settle, Move::Serve, Move::Mint, Move::Settle, Move::Serve, Move::Release, Move::Doom, Move::Die];
+    let moves =
+        [Move::Mint, Move::Settle, Move::Serve, Move::Mint, Move::Settle, Move::Serve, Move::Release, Move::Doom, Move::Die];
     for (pair, made) in way.windows(2).zip(moves) {
         let taken = step(pair[0], pair[1], Set::default()).expect("it is legal");
         let all: Vec<_> = Move::ALL.into_iter().filter(|one| taken.has(*one)).collect();
