@@ -222,6 +222,11 @@ impl Ledger {
             Phase::Revoking(Revoking { going, drained, .. }) => Rest::Revoking { going, drained },
             Phase::Abandoning(Abandoning { going, reason, .. }) => Rest::Abandoning { going, reason },
             Phase::NeedsOperator(NeedsOperator { rest, .. }) => rest,
+            // It never served, and what never served can be given up.
+            Phase::Vacant(Vacant { stage: Arrival::Settling { lease, .. } }) => {
+                let going = Going { mint: lease.mint, ub: lease.life.ub, secret: Secret::Held, end: End::Revoke };
+                Rest::Abandoning { going, reason: AbandonReason::Interrupted }
+            }
             _ => Rest::Nothing,
         };
         let not_before = match resumed {
@@ -295,7 +300,11 @@ impl Ledger {
                 let not_before = if same_boot { not_before } else { at + policy.delta + policy.login_life };
                 Phase::NeedsOperator(NeedsOperator { current: current.map(renewed), rest, not_before, reason })
             }
-            Phase::Closing(Closing { going }) => Phase::Closing(Closing { going: going_on(going) }),
+            Phase::Closing(Closing { going }) => {
+                // It was the current one, and may have been renewed after its end was recorded.
+                let ub = going.ub.max(at + policy.delta + policy.full);
+                Phase::Closing(Closing { going: Going { ub, ..going_on(going) } })
+            }
             Phase::Stopped(Stopped { kept: Some(current), .. }) => steady(renewed(current), at, policy),
             Phase::Stopped(Stopped { kept: None, not_before }) => {
                 let vacant = Vacant { stage: Arrival::Waiting { not_before } };
@@ -454,6 +463,10 @@ fn recovered_vacant(vacant: Vacant, held: Held, at: Instant, same_boot: bool, po
 
 /// What in the survivor store contradicts the journal.
 fn contradiction(phase: &Phase, held: Held) -> Option<StuckReason> {
+    // What is being closed needs nobody: it ends, or its life does.
+    if let Phase::Closing(_) = phase {
+        return None;
+    }
     if phase.current().is_some_and(|lease| !held.has(lease.mint)) {
         return Some(StuckReason::CurrentMissing);
     }

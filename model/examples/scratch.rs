@@ -8,25 +8,35 @@ fn main() {
         }
         c.policy.check().unwrap();
         let t = std::time::Instant::now();
-        let e = explore(&c, |s, d| {
-            if d % 40 == 0 {
-                println!("{s} {d}");
-            }
+        let e = explore(&c, |s, _| {
             if s > 4_000_000 {
                 println!("{} too many", c.name);
                 std::process::exit(1)
             }
         });
-        println!("{}: states {} steps {} depth {} {:?} rows {}", c.name, e.states, e.steps, e.depth, t.elapsed(), e.rows.len());
+        println!(
+            "{}: states {} steps {} depth {} {:?} rows {} seen {}",
+            c.name,
+            e.states,
+            e.steps,
+            e.depth,
+            t.elapsed(),
+            e.rows.len(),
+            e.seen.len()
+        );
         for (_i, w) in &e.broken {
             println!("{}", tell(&c, w));
-            if std::env::var("V").is_ok() {
-                let mut x = World::initial(&c);
-                for a in w {
-                    x = x.step(&c, *a).unwrap();
-                }
-                println!("{x:#?}");
+        }
+        println!("unrefined {:?}", e.unrefined.keys().collect::<Vec<_>>());
+        if std::env::var("R").is_ok() {
+            for (_i, w) in &e.unrefined {
+                println!("{}", tell(&c, w));
             }
+        }
+        let l = liveness(&e.graph);
+        println!("{:?}", (l.quiet, l.cycles, l.detours, l.stranded));
+        if let Some(x) = &l.endless {
+            println!("{}", x.tell(&c));
         }
         if a.len() > 2 {
             for s in Sight::REQUIRED {

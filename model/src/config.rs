@@ -43,7 +43,7 @@ pub enum Hostility {
     Lag,
     /// The machine is booted anew with the process: instants of before mean nothing.
     Reboot,
-    /// *Fault.* While the process is dead, a secret vanishes from its slot, or a strange one appears in an empty slot.
+    /// *Fault.* While the process is dead, a strange secret appears in an empty slot.
     Slots,
 }
 

@@ -116,7 +116,8 @@ fn lit(world: &World) -> bool {
         let kept = [world.slots.blue, world.slots.green].contains(&Some(generation));
         excused(generation) || kept && (matches!(world.process, Process::Down(_)) || alive(generation))
     });
-    let reads = |generation| alive(generation) || ghost.compromised.contains(&generation);
+    // Before the first credential is ready nothing is promised to readers.
+    let reads = |generation| alive(generation) || ghost.compromised.contains(&generation) || ghost.committed.is_none();
     let works = |generation| alive(generation) || over(generation);
     served && survives && world.reader.as_ref().is_none_or(|reader| reads(reader.holds)) && world.work.is_none_or(works)
 }
@@ -165,10 +166,12 @@ fn announced(world: &World, effect: &Effect) -> bool {
 
 /// S5: (b) what serves is what the last durable commit made current.
 fn serves_the_committed(world: &World) -> bool {
-    match &world.process {
-        // Before the last credential goes it is given to nobody any more.
-        Process::Up(machine) => machine.serving() == world.ghost.committed || (machine.serving().is_none() && machine.asked()),
-        Process::Down(_) => true,
+    let Process::Up(machine) = &world.process else { return true };
+    let lost = world.ghost.committed.is_some_and(|generation| world.ghost.excused.contains(&generation));
+    match machine.serving() {
+        // Before the last credential goes it is given to nobody any more; and nobody can give what is lost.
+        None => world.ghost.committed.is_none() || machine.asked() || lost,
+        serving => serving == world.ghost.committed,
     }
 }
 

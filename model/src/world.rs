@@ -161,7 +161,7 @@ pub enum Event {
     SyncFails,
     /// *Fault.* It is answered and not done.
     AnswerNoop(u8),
-    /// *Fault.* While the process is dead, this slot loses what it held, or gets what nobody knows.
+    /// *Fault.* While the process is dead, this empty slot gets what nobody knows.
     Tamper(Color),
     /// The disk acknowledges the record.
     Synced,
@@ -285,7 +285,8 @@ impl World {
             events.push(Event::Tick);
         }
         if self.faults > 0 && config.can(Hostility::Slots) {
-            events.extend([Color::Blue, Color::Green].map(Event::Tamper));
+            let empty = |color: &Color| self.slots.slot(*color).is_none();
+            events.extend([Color::Blue, Color::Green].into_iter().filter(empty).map(Event::Tamper));
         }
     }
 
@@ -333,12 +334,15 @@ impl World {
         };
         let mut demands = vec![Demand::Begin];
         if self.operator > 0 {
-            demands.extend([Demand::Abort, Demand::Rollback, Demand::Resolve(Resolution::Keep)]);
+            demands.extend([Demand::Abort, Demand::Rollback]);
             demands.extend((0..).zip(&self.live).map(|(i, _)| Demand::Compromise(i)));
             demands.extend([AtStop::Keep, AtStop::Revoke].map(Demand::Shutdown));
         }
-        // An operator who is needed comes, and tells the truth: what is given up is dead.
-        if self.live.is_empty() {
+        // An operator who is needed comes, and tells the truth: what is kept lives, what is given up is dead.
+        let current = machine.phase().current().map(|lease| lease.mint.generation);
+        if current.is_some_and(|generation| self.alive(generation).is_some()) {
+            demands.push(Demand::Resolve(Resolution::Keep));
+        } else if self.live.is_empty() {
             demands.push(Demand::Resolve(Resolution::Forget));
         }
         events.extend(demands.into_iter().filter(|demand| takes(self.input(*demand))).map(Event::Operator));
@@ -398,9 +402,17 @@ impl World {
     /// The world after an action, normalised; `None` if the process would not have lived to die there.
     #[must_use]
     pub fn step(&self, config: &Config, action: Action) -> Option<Self> {
+        let mut world = self.step_raw(config, action)?;
+        world.normalise(config);
+        Some(world)
+    }
+
+    /// [`step`](Self::step) without the normalising: names and clock still are those of the state before.
+    #[must_use]
+    pub fn step_raw(&self, config: &Config, action: Action) -> Option<Self> {
         let mut world = self.clone();
-        world.happen(config, action.event);
-        let drained = world.drain(action.dies_after);
+        // As its driver does, the world asks the machine for outputs only after it has taken an input.
+        let drained = !world.happen(config, action.event) || world.drain(action.dies_after);
         if action.dies_after.is_some() {
             if drained {
                 return None;
@@ -413,7 +425,6 @@ impl World {
         if world.violated.is_none() {
             world.violated = Invariant::broken_in(&world);
         }
-        world.normalise(config);
         Some(world)
     }
 
@@ -424,16 +435,17 @@ impl World {
         }
     }
 
-    fn happen(&mut self, config: &Config, event: Event) {
+    /// Whether the machine took an input.
+    fn happen(&mut self, config: &Config, event: Event) -> bool {
         match event {
             Event::Tick => self.tick(config),
-            Event::Timer => self.tell(Input::Timeout),
+            Event::Timer => return self.tell(Input::Timeout),
             Event::Operator(demand) => {
-                self.operator -= u8::from(!matches!(demand, Demand::Begin | Demand::Resolve(Resolution::Forget)));
+                self.operator -= u8::from(!matches!(demand, Demand::Begin | Demand::Resolve(_)));
                 if matches!(demand, Demand::Resolve(_)) {
                     self.move_strangers_away();
                 }
-                self.tell(self.input(demand));
+                return self.tell(self.input(demand));
             }
             Event::Work => {
                 if let Process::Up(machine) = &self.process {
@@ -445,7 +457,7 @@ impl World {
                 if let Process::Up(machine) = &self.process
                     && let Some(generation) = self.idle(machine)
                 {
-                    self.tell(Input::Idle(generation));
+                    return self.tell(Input::Idle(generation));
                 }
             }
             Event::RevokedByOthers(i) => {
@@ -455,7 +467,7 @@ impl World {
             Event::SyncFails => {
                 self.faults -= 1;
                 if let Some(record) = self.writing {
-                    self.tell(Input::NotDurable(record.lsn));
+                    return self.tell(Input::NotDurable(record.lsn));
                 }
             }
             Event::AnswerNoop(i) => {
@@ -464,28 +476,31 @@ impl World {
                 let remaining = Duration::from_millis(1);
                 let alive = matches!(request.effect, Effect::Probe(_));
                 let outcome = Outcome::Applied(if alive { Applied::Alive { remaining } } else { Applied::Done });
-                self.tell(Input::Completed { op: request.op.unwrap_or(OpId(0)), outcome });
+                return self.tell(Input::Completed { op: request.op.unwrap_or(OpId(0)), outcome });
             }
-            Event::Tamper(color) => self.tamper(color),
+            Event::Tamper(color) => {
+                self.faults -= 1;
+                self.set_slot(color, Some(STRANGER));
+            }
             Event::Restarted => self.die(),
-            Event::Synced => self.synced(config, true),
+            Event::Synced => return self.synced(config, true),
             Event::Answer(i) => {
                 let (op, outcome) = self.answer(config, i, false);
-                self.tell(Input::Completed { op, outcome });
+                return self.tell(Input::Completed { op, outcome });
             }
             Event::AnswerUseless(i) => {
                 self.faults -= 1;
                 let (op, outcome) = self.answer(config, i, true);
-                self.tell(Input::Completed { op, outcome });
+                return self.tell(Input::Completed { op, outcome });
             }
-            Event::Reject(i) => self.reject(i),
+            Event::Reject(i) => return self.reject(i),
             Event::Swallow(i) => {
                 self.faults -= 1;
                 let effect = self.flight[usize::from(i)].effect;
                 self.apply(config, &effect, false);
                 self.flight[usize::from(i)].swallowed = true;
             }
-            Event::GiveUp(i) => self.give_up(i),
+            Event::GiveUp(i) => return self.give_up(i),
             Event::ApplyLate(i) => {
                 let request = self.flight.remove(usize::from(i));
                 self.apply(config, &request.effect, false);
@@ -493,9 +508,10 @@ impl World {
             Event::AnswerTwice(i) => {
                 self.faults -= 1;
                 let (op, outcome) = self.answer(config, i, false);
-                self.tell(Input::Completed { op, outcome });
                 // Between the two the driver drains: only a repetition that the machine refuses is harmless.
-                self.drain(None);
+                if self.tell(Input::Completed { op, outcome }) {
+                    self.drain(None);
+                }
                 self.repeat(Input::Completed { op, outcome });
             }
             Event::Read => self.read(),
@@ -503,8 +519,12 @@ impl World {
                 self.crashes -= 1;
                 self.die();
             }
-            Event::Restart { kept, rebooted } => self.restart(config, kept, rebooted),
+            Event::Restart { kept, rebooted } => {
+                self.restart(config, kept, rebooted);
+                return true;
+            }
         }
+        false
     }
 
     fn move_strangers_away(&mut self) {
@@ -515,19 +535,13 @@ impl World {
         }
     }
 
-    fn tamper(&mut self, color: Color) {
-        self.faults -= 1;
-        let held = self.slots.slot(color);
-        self.set_slot(color, if held.is_some() { None } else { Some(STRANGER) });
-        // Nobody can serve a secret that is gone.
-        self.ghost.excused.extend(held);
-    }
-
-    fn tell(&mut self, input: Input) {
-        let Process::Up(machine) = &mut self.process else { return };
+    /// Whether the machine took it.
+    fn tell(&mut self, input: Input) -> bool {
+        let Process::Up(machine) = &mut self.process else { return false };
         match machine.handle(self.now, input) {
+            Ok(()) => true,
             // A renewal may outlast the phase that kept the credential alive.
-            Ok(()) | Err(Illegal::StaleCompletion { .. }) => {}
+            Err(Illegal::StaleCompletion { .. }) => false,
             Err(illegal) => panic!("the world told the machine {input:?}: {illegal}"),
         }
     }
@@ -585,22 +599,20 @@ impl World {
         }
     }
 
-    /// The record is durable; the machine, if it lives, is told.
-    fn synced(&mut self, config: &Config, acknowledged: bool) {
-        let Some(record) = self.writing.take() else { return };
-        let lost = acknowledged && self.crashes > 0 && config.broken == Some(Assumption::AcknowledgedIsDurable);
-        if lost {
+    /// The record is durable; the machine, if it lives, is told. Whether it took that.
+    fn synced(&mut self, config: &Config, acknowledged: bool) -> bool {
+        let Some(record) = self.writing.take() else { return false };
+        if acknowledged && self.crashes > 0 && config.broken == Some(Assumption::AcknowledgedIsDurable) {
             self.tell(Input::Durable(record.lsn));
             self.drain(None);
             self.crashes -= 1;
-            return self.die();
+            self.die();
+            return false;
         }
         let applied = self.journal.apply(&record, &config.policy);
         assert!(applied.is_ok(), "the journal refuses {record:?}: {applied:?}");
         self.note(&record);
-        if acknowledged {
-            self.tell(Input::Durable(record.lsn));
-        }
+        acknowledged && self.tell(Input::Durable(record.lsn))
     }
 
     /// What the judge keeps of a durable record.
@@ -662,7 +674,7 @@ impl World {
         (op, self.apply(config, &request.effect, useless))
     }
 
-    fn reject(&mut self, i: u8) {
+    fn reject(&mut self, i: u8) -> bool {
         self.faults -= 1;
         let request = self.flight.remove(usize::from(i));
         let refusal = match request.effect {
@@ -670,18 +682,18 @@ impl World {
             _ => Refusal::Unavailable,
         };
         let op = request.op.unwrap_or(OpId(0));
-        self.tell(Input::Completed { op, outcome: Outcome::NotApplied(refusal) });
+        self.tell(Input::Completed { op, outcome: Outcome::NotApplied(refusal) })
     }
 
-    fn give_up(&mut self, i: u8) {
+    fn give_up(&mut self, i: u8) -> bool {
         let i = usize::from(i);
-        let Some(op) = self.flight[i].op.take() else { return };
+        let Some(op) = self.flight[i].op.take() else { return false };
         if self.flight[i].swallowed {
             self.flight.remove(i);
         } else {
             self.faults -= 1;
         }
-        self.tell(Input::Completed { op, outcome: Outcome::Unknown });
+        self.tell(Input::Completed { op, outcome: Outcome::Unknown })
     }
 
     /// What the provider, or the survivor store, does.
@@ -777,6 +789,16 @@ impl World {
         self.live.iter().position(|credential| credential.generation == generation)
     }
 
+    /// Whether nothing is promised yet, or others, or an operator's word, have ended a credential that served: nobody can
+    /// keep such a one alive.
+    #[must_use]
+    pub fn is_pardoned(&self) -> bool {
+        self.ghost.committed.is_none()
+            || self.ghost.waived
+            || !self.ghost.excused.is_empty()
+            || !self.ghost.compromised.is_empty()
+    }
+
     /// The credential, if it lives.
     #[must_use]
     pub fn alive(&self, generation: Generation) -> Option<&Credential> {
@@ -796,7 +818,7 @@ impl World {
         if self.published != Some(generation) {
             self.published = Some(generation);
             match &mut self.reader {
-                Some(reader) => reader.again = Some(self.now + grace),
+                Some(reader) => reader.again = (reader.holds != generation).then(|| self.now + grace),
                 None if config.policy.consumers == Consumers::Uncounted => self.read(),
                 None => {}
             }

@@ -183,9 +183,11 @@ impl Rotation {
         if let Some(Leave { how, by, .. }) = self.wishes.leave {
             return (how == AtStop::Revoke).then_some(by);
         }
+        if self.hurried {
+            return None;
+        }
         let urgent = self.fold.is_compromised(current.mint.generation) || self.wishes.begin.is_some();
-        let cooled = urgent.then_some(cool_until);
         let due = rotate_at.map(|at| at.max(cool_until));
-        cooled.into_iter().chain(due).filter(|at| *at > self.now).min()
+        urgent.then_some(cool_until).into_iter().chain(due).min()
     }
 }
