@@ -95,6 +95,8 @@ bugs! {
     RollbackToCompromised,
     /// The grace never ends by its deadline.
     DeadlineIgnored,
-    /// A revocation that did not end the credential is not repeated.
-    RevokedOnlyOnce,
+    /// A mint whose secret is lost is waited for, and never counted as dead.
+    LostMintNeverConcluded,
+    /// A credential that was observed dead is revoked and looked for once more.
+    DeathNotBelieved,
 }

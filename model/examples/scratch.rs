@@ -1,54 +1,31 @@
 #![allow(missing_docs, clippy::all, clippy::pedantic, clippy::print_stdout, clippy::allow_attributes)]
 use turquoise_model::*;
 fn main() {
-    let a: Vec<String> = std::env::args().collect();
+    let t = std::time::Instant::now();
+    let mut all = vec![];
     for c in STANDARD {
-        if a.len() > 1 && !c.name.contains(&a[1]) {
-            continue;
+        let e = explore(&c, |_, _| {});
+        println!("PIN {}|{}|{}|{}", c.name, e.states, e.depth, e.rows.len());
+        let r: Vec<_> = Sight::required(&c).filter(|s| !e.seen.contains(s)).collect();
+        if !r.is_empty() {
+            println!("unseen {r:?}");
         }
-        c.policy.check().unwrap();
-        let t = std::time::Instant::now();
-        let e = explore(&c, |s, _| {
-            if s > 4_000_000 {
-                println!("{} too many", c.name);
-                std::process::exit(1)
+        for m in Move::ALL {
+            if !e.moves.has(m) {
+                println!("no move {m:?}");
             }
-        });
-        println!(
-            "{}: states {} steps {} depth {} {:?} rows {} seen {}",
-            c.name,
-            e.states,
-            e.steps,
-            e.depth,
-            t.elapsed(),
-            e.rows.len(),
-            e.seen.len()
-        );
-        for (_i, w) in &e.broken {
-            println!("{}", tell(&c, w));
         }
-        println!("unrefined {:?}", e.unrefined.keys().collect::<Vec<_>>());
-        if std::env::var("R").is_ok() {
-            for (_i, w) in &e.unrefined {
-                println!("{}", tell(&c, w));
-            }
+        if !e.broken.is_empty() || !e.unrefined.is_empty() {
+            println!("BROKEN {:?} {:?}", e.broken.keys().collect::<Vec<_>>(), e.unrefined.keys().collect::<Vec<_>>());
         }
         let l = liveness(&e.graph);
-        println!("{:?}", (l.quiet, l.cycles, l.detours, l.stranded));
-        if let Some(x) = &l.endless {
-            println!("{}", x.tell(&c));
+        for f in l.failures() {
+            println!("L {f}");
         }
-        if a.len() > 2 {
-            for s in Sight::REQUIRED {
-                if !e.seen.contains(&s) {
-                    println!("unseen {s:?}");
-                }
-            }
-            for t in turquoise_core::TRANSITIONS {
-                if !e.rows.contains(&(t.from, t.step, t.to)) {
-                    println!("untaken {:?} {:?} {:?}", t.from, t.step, t.to);
-                }
-            }
-        }
+        all.push(e);
     }
+    for h in holes(&all) {
+        println!("{h}");
+    }
+    println!("{:?}", t.elapsed());
 }

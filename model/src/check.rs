@@ -121,25 +121,28 @@ fn judge(config: &Config, own: &Explored, second: &SecondOpinion) -> Vec<String>
     let pinned = (own.states, own.depth) == (config.states, config.depth);
     let expected = format!("expected {} to {}", config.states, config.depth);
     require(pinned, format!("the state space has changed: {} states to depth {}, {expected}", own.states, own.depth));
-    for sight in Sight::REQUIRED {
+    for sight in Sight::required(config) {
         require(own.seen.contains(&sight), format!("never seen: {sight:?}"));
     }
-    for (row, out_of_reach) in rows(config) {
-        let taken = own.rows.contains(&row);
-        let word = if taken { "was declared out of reach and taken" } else { "was never taken" };
-        require(taken != out_of_reach, format!("the transition {:?} --{:?}--> {:?} {word}", row.0, row.1, row.2));
-    }
+    require(own.rows.len() == config.rows, format!("{} transitions were taken, expected {}", own.rows.len(), config.rows));
     failures
 }
 
-/// Every transition, and whether it is out of reach: without revocations by others and lost slots in the world, nothing
-/// contradicts the journal.
-pub fn rows(_: &Config) -> impl Iterator<Item = (Row, bool)> {
-    TRANSITIONS.iter().map(|row| {
-        let out_of_reach = row.to == PhaseKind::NeedsOperator || row.step == StepKind::Stuck;
-        ((row.from, row.step, row.to), out_of_reach)
-    })
+/// The transitions that none of these explorations has taken, and those that were taken and are declared out of reach.
+pub fn holes<'a>(all: impl IntoIterator<Item = &'a Explored>) -> Vec<String> {
+    let taken: BTreeSet<Row> = all.into_iter().flat_map(|explored| explored.rows.iter().copied()).collect();
+    let rows = TRANSITIONS.iter().map(|row| (row.from, row.step, row.to));
+    let holes = rows.filter(|row| taken.contains(row) == OUT_OF_REACH.contains(row));
+    holes.map(|(from, step, to)| format!("a hole in the coverage: {from:?} --{step:?}--> {to:?}")).collect()
 }
+
+/// Transitions that no pinned configuration takes: where both slots are full there is no place for a strange secret, and
+/// that a slot loses its secret is an assumption's business (`docs/assumptions.md`).
+pub const OUT_OF_REACH: [Row; 3] = [
+    (PhaseKind::Validating, StepKind::Recovered, PhaseKind::NeedsOperator),
+    (PhaseKind::Draining, StepKind::Recovered, PhaseKind::NeedsOperator),
+    (PhaseKind::NeedsOperator, StepKind::Resolved, PhaseKind::Draining),
+];
 
 /// The world as stateright wants it.
 struct Stateright(Config);

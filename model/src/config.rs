@@ -136,31 +136,86 @@ const BASE: Config = Config {
 
 /// Readers take the credential from the published file of the two-slot sink; the machine has no power over any credential
 /// but through its own secret.
-pub const SINK: Config = Config { name: "two-slot sink, self privileges", states: 0, depth: 0, rows: 25, ..BASE };
+pub const SINK: Config = Config { name: "two-slot sink, self privileges", states: 138_737, depth: 84, rows: 25, ..BASE };
 
 /// The pinned configurations that are explored on every change.
-pub const STANDARD: [Config; 14] = [
+pub const STANDARD: [Config; 15] = [
     SINK,
-    Config { name: "two crashes", crashes: 2, ..BASE },
-    Config { name: "two faults", crashes: 0, faults: 2, ..BASE },
-    Config { name: "work through the handle", policy: Policy { consumers: Consumers::Counted, ..POLICY }, ..BASE },
-    Config { name: "accessor privileges", policy: Policy { privileges: Privileges::Accessor, ..POLICY }, ..BASE },
+    Config { name: "two crashes", crashes: 2, states: 1_588_557, depth: 98, rows: 25, ..BASE },
+    Config { name: "two faults", crashes: 0, faults: 2, states: 55_679, depth: 97, rows: 18, ..BASE },
+    Config {
+        name: "work through the handle",
+        policy: Policy { consumers: Consumers::Counted, ..POLICY },
+        states: 796_807,
+        depth: 152,
+        rows: 25,
+        ..BASE
+    },
+    Config {
+        name: "accessor privileges",
+        policy: Policy { privileges: Privileges::Accessor, ..POLICY },
+        states: 140_557,
+        depth: 84,
+        rows: 25,
+        ..BASE
+    },
     Config {
         name: "every candidate is a login",
         policy: Policy { mint: Via::Login, relogin: Relogin::Possible, ..POLICY },
+        states: 140_775,
+        depth: 84,
+        rows: 25,
         ..BASE
     },
-    Config { name: "an operator", faults: 0, operator: 1, ..BASE },
-    Config { name: "an operator and a fault", crashes: 0, operator: 1, ..BASE },
-    Config { name: "a disk that fails", hostility: &[Hostility::Disk], ..BASE },
-    Config { name: "lagging replies", crashes: 0, faults: 2, hostility: &[Hostility::Lag, Hostility::Outside], ..BASE },
+    Config {
+        name: "an operator with two requests",
+        crashes: 0,
+        faults: 0,
+        operator: 2,
+        states: 59_501,
+        depth: 83,
+        rows: 34,
+        ..BASE
+    },
+    Config { name: "an operator", faults: 0, operator: 1, states: 154_588, depth: 82, rows: 41, ..BASE },
+    Config { name: "an operator and a fault", crashes: 0, operator: 1, states: 136_338, depth: 85, rows: 35, ..BASE },
+    Config { name: "a disk that fails", hostility: &[Hostility::Disk], states: 208_393, depth: 84, rows: 25, ..BASE },
+    Config {
+        name: "lagging replies",
+        crashes: 0,
+        faults: 2,
+        hostility: &[Hostility::Lag, Hostility::Outside],
+        states: 82_761,
+        depth: 97,
+        rows: 23,
+        ..BASE
+    },
     Config {
         name: "revoked by others, a login helps",
         policy: Policy { relogin: Relogin::Possible, ..POLICY },
         hostility: &[Hostility::Outside],
+        states: 172_731,
+        depth: 96,
+        rows: 29,
         ..BASE
     },
-    Config { name: "revoked by others, an operator helps", operator: 1, hostility: &[Hostility::Outside], ..BASE },
-    Config { name: "a reboot", hostility: &[Hostility::Reboot], ..BASE },
-    Config { name: "slots that are tampered with", operator: 1, hostility: &[Hostility::Slots], ..BASE },
+    Config {
+        name: "revoked by others, an operator helps",
+        operator: 1,
+        hostility: &[Hostility::Outside],
+        states: 2_892_387,
+        depth: 98,
+        rows: 50,
+        ..BASE
+    },
+    Config { name: "a reboot", hostility: &[Hostility::Reboot], states: 254_799, depth: 84, rows: 25, ..BASE },
+    Config {
+        name: "slots that are tampered with",
+        operator: 1,
+        hostility: &[Hostility::Slots],
+        states: 2_539_898,
+        depth: 98,
+        rows: 56,
+        ..BASE
+    },
 ];

@@ -57,13 +57,13 @@ impl Invariant {
                 "nothing that served is revoked or cut short before its successor is proven, kept and published, and the grace is over"
             }
             Self::S3 => "no effect is performed before the record that announces it is durable",
-            Self::S4 => "at most two credentials live at the provider",
+            Self::S4 => "at most two credentials live at the provider, and in Steady only the current one",
             Self::S5 => {
                 "what serves is what was committed last, before a crash and after it; recovering twice is recovering once"
             }
             Self::S9 => "a late or repeated completion is refused and changes nothing",
             Self::R6 => "a rollback never makes a compromised credential current again",
-            Self::L2 => "a slot is cleared only when its credential is dead, and in Steady nothing lives but the current one",
+            Self::L2 => "a slot is cleared only when its credential is dead at the provider",
         }
     }
 
@@ -72,11 +72,10 @@ impl Invariant {
     pub fn broken_in(world: &World) -> Option<Self> {
         let broken = |invariant: Self| match invariant {
             Self::S1 => !lit(world),
-            Self::S4 => world.live.len() > 2,
+            Self::S4 => world.live.len() > 2 || !alone_in_steady(world),
             Self::S5 => !serves_the_committed(world),
             Self::S9 => !refuses_stale_completions(world),
-            Self::L2 => !alone_in_steady(world),
-            Self::S2 | Self::S3 | Self::R6 => false,
+            Self::S2 | Self::S3 | Self::L2 | Self::R6 => false,
         };
         Self::ALL.into_iter().find(|invariant| broken(*invariant))
     }
@@ -184,7 +183,7 @@ fn refuses_stale_completions(world: &World) -> bool {
     })
 }
 
-/// L2: when a round is over, nothing is left of it.
+/// S4: (b) when a round is over, nothing is left of it.
 fn alone_in_steady(world: &World) -> bool {
     match (&world.process, world.phase()) {
         (Process::Up(_), Phase::Steady(Steady { current, .. })) => {

@@ -12,7 +12,7 @@ mod sight;
 mod story;
 mod world;
 
-pub use check::{Progress, Report, SecondOpinion, check, rows, second_opinion};
+pub use check::{OUT_OF_REACH, Progress, Report, SecondOpinion, check, holes, second_opinion};
 pub use config::{Assumption, Config, Hostility, SINK, STANDARD};
 pub use explore::{Explored, Row, explore, explore_on};
 pub use graph::{Choice, Edge, Graph, Mood, Part, State};

@@ -382,7 +382,8 @@ impl World {
         if !is_local(&request.effect) {
             events.extend([Event::Swallow(i), Event::GiveUp(i)]);
         }
-        if matches!(request.effect, Effect::Issue { .. }) {
+        let candidate = self.phase().kind() == PhaseKind::Issuing;
+        if candidate && matches!(request.effect, Effect::Issue { .. } | Effect::Login { .. }) {
             events.push(Event::AnswerUseless(i));
         }
         let lags = match request.effect {
@@ -592,7 +593,7 @@ impl World {
         let now = self.now;
         self.live.retain(|credential| now < credential.expires);
         let delta = config.policy.delta;
-        let delta = if config.broken == Some(Assumption::DeltaHolds) { 4 * delta } else { delta };
+        let delta = if config.broken == Some(Assumption::DeltaHolds) { 3 * delta } else { delta };
         self.flight.retain(|request| request.op.is_some() || is_local(&request.effect) || now < request.sent + delta);
         if let Process::Down(ticks) = &mut self.process {
             *ticks += 1;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
-use turquoise_core::SeededBug;
+use turquoise_core::{SeededBug, Sown};
 use turquoise_model::{Config, Explored, SINK, explore_on, second_opinion};
 
 fn on(threads: usize, config: &Config) -> Explored {
@@ -17,7 +17,7 @@ fn small(crashes: u8, faults: u8) -> Config {
 
 fn with(bug: SeededBug) -> Config {
     let mut config = small(1, 1);
-    config.policy.bug = Some(bug);
+    config.policy.sown = Sown::bug(bug);
     config
 }
 

@@ -2,8 +2,8 @@
 
 use super::{Duty, Leave, Rotation};
 use crate::phase::{
-    Abandoning, Arrival, Closing, Draining, End, Going, Issuing, NeedsOperator, Phase, Revoking, Rollback, Steady, Vacant,
-    Validating,
+    Abandoning, Arrival, Closing, Draining, End, Going, Issuing, NeedsOperator, Phase, Revoking, Rollback, Secret, Steady,
+    Vacant, Validating,
 };
 use crate::policy::{Consumers, Relogin};
 use crate::record::{AbandonReason, AtStop, Drained, Proof, Step, Trigger, Via};
@@ -135,10 +135,11 @@ impl Rotation {
 
     fn drained(&self, draining: Draining) -> Option<Step> {
         let Draining { retiring, deadline, idle, rollback, .. } = draining;
+        let barred = self.is_barred(retiring.mint.generation);
         if let Some(Rollback { until, .. }) = rollback {
-            return (self.now >= until).then_some(Step::RollbackFailed);
+            return (barred || self.now >= until).then_some(Step::RollbackFailed);
         }
-        if self.wishes.rollback {
+        if self.wishes.rollback && !barred {
             return Some(Step::RollbackIntent);
         }
         let early = self.policy.sown.is(SeededBug::ShortenedBeforePublished);
@@ -160,8 +161,15 @@ impl Rotation {
         Some(Step::RevokeIntent { drained, ub: retiring.life.ub })
     }
 
+    /// What is compromised, or about to be recorded as such, never becomes current again (rule 6).
+    pub(super) fn is_barred(&self, generation: Generation) -> bool {
+        let known = self.fold.is_compromised(generation) || self.wishes.compromise == Some(generation);
+        known && !self.policy.sown.is(SeededBug::RollbackToCompromised)
+    }
+
     fn expired(&self, going: Going) -> Option<Step> {
-        let over = going.end != End::Clear && self.now >= going.ub + self.policy.skew;
+        let never = going.secret == Secret::Lost && self.policy.sown.is(SeededBug::LostMintNeverConcluded);
+        let over = going.end != End::Clear && self.now >= going.ub + self.policy.skew && !never;
         over.then_some(Step::Died { proof: Proof::Expired })
     }
 

@@ -421,9 +421,7 @@ impl Rotation {
                     Phase::Draining(Draining { retiring, rollback: None, .. }) => Some(retiring.mint.generation),
                     _ => None,
                 };
-                let sticky = !self.policy.sown.is(SeededBug::RollbackToCompromised);
-                let barred = |generation| sticky && self.fold.is_compromised(generation);
-                let back = old.is_some_and(|generation| !barred(generation)) && self.awaiting.is_none();
+                let back = old.is_some_and(|generation| !self.is_barred(generation)) && self.awaiting.is_none();
                 (
                     back && !wishes.rollback,
                     "roll back",

@@ -143,6 +143,7 @@ impl Rotation {
 
     /// A probe was accepted.
     fn accepted(&mut self, generation: Generation) -> Option<Step> {
+        let barred = self.is_barred(generation);
         match &mut self.fold.phase {
             Phase::Validating(validating) => {
                 validating.passed += 1;
@@ -150,7 +151,7 @@ impl Rotation {
                 None
             }
             Phase::Draining(Draining { retiring, rollback: Some(_), .. }) if retiring.mint.generation == generation => {
-                Some(Step::RolledBack { life: retiring.life })
+                Some(if barred { Step::RollbackFailed } else { Step::RolledBack { life: retiring.life } })
             }
             _ => None,
         }
@@ -261,11 +262,13 @@ impl Rotation {
     }
 
     fn observed(&mut self, outcome: Outcome) -> Option<Step> {
-        let once = self.policy.sown.is(SeededBug::RevokedOnlyOnce);
+        let doubt = self.policy.sown.is(SeededBug::DeathNotBelieved);
+        let never = self.now + self.policy.full;
         let going = self.fold.phase.going_mut()?;
         match outcome {
+            Outcome::Applied(Applied::Dead) if doubt => (going.end, going.ub) = (End::Revoke, never),
             Outcome::Applied(Applied::Dead) => return Some(Step::Died { proof: Proof::Observed }),
-            Outcome::Applied(_) => going.end = if once { End::Observe } else { End::Revoke },
+            Outcome::Applied(_) => going.end = End::Revoke,
             Outcome::NotApplied(Refusal::NoSecret) => going.secret = Secret::Lost,
             Outcome::NotApplied(_) | Outcome::Unknown => {}
         }
