@@ -200,9 +200,10 @@ pub const STANDARD: [Config; 15] = [
     },
     Config {
         name: "revoked by others, an operator helps",
+        crashes: 0,
         operator: 1,
         hostility: &[Hostility::Outside],
-        pins: Some(Pins::of(2_892_387, 98, 50)),
+        pins: Some(Pins::of(158_827, 85, 40)),
         ..BASE
     },
     Config { name: "a reboot", hostility: &[Hostility::Reboot], pins: Some(Pins::of(254_799, 84, 25)), ..BASE },
