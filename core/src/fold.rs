@@ -175,7 +175,9 @@ impl Ledger {
         let Issuing { current, mint, issued, .. } = issuing;
         match (step, issued) {
             (Step::IssueRefused, None) => Ok(self.steady_after_miss(current, at, policy)),
-            (Step::Issued { life }, None) => Ok(Phase::Issuing(Issuing { issued: Some(Lease::new(mint, life, at)), ..issuing })),
+            (Step::Issued { life }, None) => {
+                Ok(Phase::Issuing(Issuing { issued: Some(Lease::new(mint, life, at, policy)), ..issuing }))
+            }
             (Step::Persisted, Some(candidate)) => {
                 let until = at + policy.validate_for;
                 Ok(Phase::Validating(Validating { current, candidate, until, passed: 0, extending: false }))
@@ -193,7 +195,7 @@ impl Ledger {
         match step {
             Step::Died { proof } => Ok(Phase::Abandoning(Abandoning { going: died(going, proof)?, ..abandoning })),
             Step::Cleared if going.end == End::Clear => Ok(self.steady_after_miss(current, at, policy)),
-            Step::Stuck { reason: why } => Ok(stuck(Some(current), Rest::Abandoning { going, reason: abandoning.reason }, why)),
+            Step::Stuck { reason: why } => Ok(stuck(current, Rest::Abandoning { going, reason: abandoning.reason }, at, why)),
             _ => Err(Misfit),
         }
     }
@@ -220,9 +222,20 @@ impl Ledger {
             Phase::Revoking(Revoking { going, drained, .. }) => Rest::Revoking { going, drained },
             Phase::Abandoning(Abandoning { going, reason, .. }) => Rest::Abandoning { going, reason },
             Phase::NeedsOperator(NeedsOperator { rest, .. }) => rest,
+            // It never served, and what never served can be given up.
+            Phase::Vacant(Vacant { stage: Arrival::Settling { lease, .. } }) => {
+                let going = Going { mint: lease.mint, ub: lease.life.ub, secret: Secret::Held, end: End::Revoke };
+                Rest::Abandoning { going, reason: AbandonReason::Interrupted }
+            }
             _ => Rest::Nothing,
         };
-        stuck(resumed.current().filter(|lease| held.has(lease.mint)).copied(), rest, reason)
+        let not_before = match resumed {
+            Phase::Vacant(Vacant { stage: Arrival::Waiting { not_before } })
+            | Phase::NeedsOperator(NeedsOperator { not_before, .. }) => not_before,
+            _ => at,
+        };
+        let current = resumed.current().filter(|lease| held.has(lease.mint)).copied();
+        Phase::NeedsOperator(NeedsOperator { current, rest, not_before, reason })
     }
 
     fn resumed(&self, held: Held, at: Instant, same_boot: bool, policy: &Policy) -> Phase {
@@ -244,6 +257,11 @@ impl Ledger {
                 let rotate_at = if same_boot { rotate_at } else { policy.period.map(|period| at + period) };
                 let cool_until = if same_boot { cool_until } else { at };
                 Phase::Steady(Steady { current: renewed(current), rotate_at, cool_until })
+            }
+            Phase::Issuing(Issuing { current, .. }) | Phase::Validating(Validating { current, .. })
+                if policy.sown.is(SeededBug::RecoveryForgetsCandidate) =>
+            {
+                steady(renewed(current), at, policy)
             }
             Phase::Issuing(Issuing { current, mint, via, issued }) => {
                 let longest = if via == Via::Login { policy.login_life } else { policy.probation };
@@ -269,7 +287,7 @@ impl Ledger {
                 Phase::Revoking(Revoking { current: renewed(current), going: going_on(going), drained })
             }
             Phase::Abandoning(Abandoning { current, going, reason }) => abandoning(renewed(current), going_on(going), reason),
-            Phase::NeedsOperator(NeedsOperator { current, rest, reason }) => {
+            Phase::NeedsOperator(NeedsOperator { current, rest, not_before, reason }) => {
                 let rest = match rest {
                     Rest::Nothing => Rest::Nothing,
                     Rest::Draining { retiring, deadline } => {
@@ -279,9 +297,14 @@ impl Ledger {
                     Rest::Revoking { going, drained } => Rest::Revoking { going: going_on(going), drained },
                     Rest::Abandoning { going, reason } => Rest::Abandoning { going: going_on(going), reason },
                 };
-                stuck(current.map(renewed), rest, reason)
+                let not_before = if same_boot { not_before } else { at + policy.delta + policy.login_life };
+                Phase::NeedsOperator(NeedsOperator { current: current.map(renewed), rest, not_before, reason })
             }
-            Phase::Closing(Closing { going }) => Phase::Closing(Closing { going: going_on(going) }),
+            Phase::Closing(Closing { going }) => {
+                // It was the current one, and may have been renewed after its end was recorded.
+                let ub = going.ub.max(at + policy.delta + policy.full);
+                Phase::Closing(Closing { going: Going { ub, ..going_on(going) } })
+            }
             Phase::Stopped(Stopped { kept: Some(current), .. }) => steady(renewed(current), at, policy),
             Phase::Stopped(Stopped { kept: None, not_before }) => {
                 let vacant = Vacant { stage: Arrival::Waiting { not_before } };
@@ -298,10 +321,13 @@ fn after_vacant(vacant: Vacant, step: Step, at: Instant, policy: &Policy) -> Res
             Arrival::Waiting { not_before }
         }
         (Step::LoggedIn { life }, Arrival::LoggingIn { mint }) => {
-            Arrival::Settling { lease: Lease::new(mint, life, at), persisted: false }
+            Arrival::Settling { lease: Lease::new(mint, life, at, policy), persisted: false }
         }
-        (Step::Cleared, Arrival::Clearing { .. }) => Arrival::Waiting { not_before: at },
-        (Step::Stopped { .. }, Arrival::Waiting { not_before }) => return Ok(Phase::Stopped(Stopped { kept: None, not_before })),
+        (Step::Cleared, Arrival::Clearing { not_before, .. }) => Arrival::Waiting { not_before },
+        (Step::Stopped { .. }, Arrival::Waiting { not_before }) => {
+            let not_before = if policy.sown.is(SeededBug::StopForgetsLostLogin) { at } else { not_before };
+            return Ok(Phase::Stopped(Stopped { kept: None, not_before }));
+        }
         (Step::Ready, Arrival::Settling { lease, .. }) => {
             return Ok(steady(lease, at, policy));
         }
@@ -321,7 +347,7 @@ fn after_steady(steady: Steady, step: Step, at: Instant) -> Result<Phase, Misfit
             Ok(Phase::Closing(Closing { going }))
         }
         Step::Stopped { how: AtStop::Keep } => Ok(Phase::Stopped(Stopped { kept: Some(current), not_before: at })),
-        Step::Stuck { reason } => Ok(stuck(Some(current), Rest::Nothing, reason)),
+        Step::Stuck { reason } => Ok(stuck(current, Rest::Nothing, at, reason)),
         _ => Err(Misfit),
     }
 }
@@ -379,7 +405,7 @@ fn after_draining(draining: Draining, step: Step, at: Instant, policy: &Policy) 
 /// An operator resolves a contradiction: what was under way goes on, or all is given up.
 fn resolved(stuck: NeedsOperator, step: Step, at: Instant) -> Result<Phase, Misfit> {
     let Step::Resolved { resolution } = step else { return Err(Misfit) };
-    let NeedsOperator { current, rest, .. } = stuck;
+    let NeedsOperator { current, rest, not_before, .. } = stuck;
     match (resolution, current) {
         (Resolution::Keep, None) => Err(Misfit),
         (Resolution::Keep, Some(current)) => {
@@ -395,7 +421,7 @@ fn resolved(stuck: NeedsOperator, step: Step, at: Instant) -> Result<Phase, Misf
         }
         (Resolution::Forget, current) => {
             let mints = [current.map(|lease| lease.mint), rest.mint()];
-            Ok(Phase::Vacant(Vacant { stage: Arrival::Clearing { mints } }))
+            Ok(Phase::Vacant(Vacant { stage: Arrival::Clearing { mints, not_before } }))
         }
     }
 }
@@ -414,7 +440,7 @@ fn after_revoking(revoking: Revoking, step: Step, at: Instant, policy: &Policy) 
     match step {
         Step::Died { proof } => Ok(Phase::Revoking(Revoking { going: died(going, proof)?, ..revoking })),
         Step::Cleared if going.end == End::Clear => Ok(steady(current, at, policy)),
-        Step::Stuck { reason } => Ok(stuck(Some(current), Rest::Revoking { going, drained: revoking.drained }, reason)),
+        Step::Stuck { reason } => Ok(stuck(current, Rest::Revoking { going, drained: revoking.drained }, at, reason)),
         _ => Err(Misfit),
     }
 }
@@ -426,7 +452,10 @@ fn recovered_vacant(vacant: Vacant, held: Held, at: Instant, same_boot: bool, po
             Arrival::Settling { lease: lease.recovered(at, policy.full, policy), persisted: true }
         }
         Arrival::Waiting { not_before } if same_boot => Arrival::Waiting { not_before },
-        Arrival::Clearing { mints } => Arrival::Clearing { mints },
+        Arrival::Clearing { mints, not_before } => {
+            let not_before = if same_boot { not_before } else { at + policy.delta + policy.login_life };
+            Arrival::Clearing { mints, not_before }
+        }
         _ => lost,
     };
     Vacant { stage }
@@ -434,6 +463,10 @@ fn recovered_vacant(vacant: Vacant, held: Held, at: Instant, same_boot: bool, po
 
 /// What in the survivor store contradicts the journal.
 fn contradiction(phase: &Phase, held: Held) -> Option<StuckReason> {
+    // What is being closed needs nobody: it ends, or its life does.
+    if let Phase::Closing(_) = phase {
+        return None;
+    }
     if phase.current().is_some_and(|lease| !held.has(lease.mint)) {
         return Some(StuckReason::CurrentMissing);
     }
@@ -455,8 +488,8 @@ const fn abandoning(current: Lease, going: Going, reason: AbandonReason) -> Phas
     Phase::Abandoning(Abandoning { current, going, reason })
 }
 
-const fn stuck(current: Option<Lease>, rest: Rest, reason: StuckReason) -> Phase {
-    Phase::NeedsOperator(NeedsOperator { current, rest, reason })
+const fn stuck(current: Lease, rest: Rest, at: Instant, reason: StuckReason) -> Phase {
+    Phase::NeedsOperator(NeedsOperator { current: Some(current), rest, not_before: at, reason })
 }
 
 fn died(going: Going, _: Proof) -> Result<Going, Misfit> {

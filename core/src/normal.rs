@@ -63,7 +63,10 @@ fn phase(phase: &mut Phase, to: &mut dyn Rewrite) {
         Phase::Vacant(vacant) => match &mut vacant.stage {
             Arrival::Waiting { not_before } => to.deadline(not_before),
             Arrival::LoggingIn { mint: m } => mint(m, to),
-            Arrival::Clearing { mints } => mints.iter_mut().flatten().for_each(|m| mint(m, to)),
+            Arrival::Clearing { mints, not_before } => {
+                mints.iter_mut().flatten().for_each(|m| mint(m, to));
+                to.deadline(not_before);
+            }
             Arrival::Settling { .. } => {}
         },
         Phase::Steady(steady) => {
@@ -77,6 +80,7 @@ fn phase(phase: &mut Phase, to: &mut dyn Rewrite) {
             draining.rollback.iter_mut().for_each(|rollback| to.deadline(&mut rollback.until));
         }
         Phase::NeedsOperator(stuck) => {
+            to.deadline(&mut stuck.not_before);
             if let Rest::Draining { deadline: Some(at), .. } = &mut stuck.rest {
                 to.deadline(at);
             }

@@ -48,6 +48,8 @@ pub enum Arrival {
     Clearing {
         /// What was in them.
         mints: [Option<Mint>; 2],
+        /// The next login waits until then.
+        not_before: Instant,
     },
     /// A login is announced.
     LoggingIn {
@@ -208,6 +210,8 @@ pub struct NeedsOperator {
     pub current: Option<Lease>,
     /// What else there is.
     pub rest: Rest,
+    /// A login, if it comes to that, waits until then: the outcome of another one may still be unknown.
+    pub not_before: Instant,
     /// Why.
     pub reason: StuckReason,
 }
@@ -324,7 +328,7 @@ impl Phase {
         let mut same = *self;
         let second = same.second_mut().map(|lease| lease.mint);
         let third = match self {
-            Self::Vacant(Vacant { stage: Arrival::Clearing { mints: [a, b] } }) => return [*a, *b, None],
+            Self::Vacant(Vacant { stage: Arrival::Clearing { mints: [a, b], .. } }) => return [*a, *b, None],
             Self::NeedsOperator(NeedsOperator { rest, .. }) => rest.mint(),
             _ => self.going().map(|going| going.mint),
         };

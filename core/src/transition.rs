@@ -202,10 +202,12 @@ pub const TRANSITIONS: &[Transition] = transitions! {
     NeedsOperator --Compromised--> NeedsOperator, [""], "an operator says so";
     NeedsOperator --Recovered--> NeedsOperator, [""], "a new process";
 
+    Closing --Compromised--> Closing, [""], "an operator said so before the end began";
     Closing --Died--> Closing, ["clear"], "it answered its own revocation, or its life is over for certain";
     Closing --Cleared--> Stopped, [""], "its slot is empty";
     Closing --Recovered--> Closing, ["revoke, clear"], "a new process goes on";
 
+    Stopped --Compromised--> Stopped, [""], "an operator said so before the stop: a successor rotates at once";
     Stopped --Recovered--> Steady, [""], "a successor takes over what was kept";
     Stopped --Recovered--> Vacant, [""], "a successor begins anew";
     Stopped --Recovered--> NeedsOperator, [""], "a successor finds other secrets than the journal";

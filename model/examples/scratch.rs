@@ -1,44 +1,31 @@
 #![allow(missing_docs, clippy::all, clippy::pedantic, clippy::print_stdout, clippy::allow_attributes)]
 use turquoise_model::*;
 fn main() {
-    let a: Vec<String> = std::env::args().collect();
+    let t = std::time::Instant::now();
+    let mut all = vec![];
     for c in STANDARD {
-        if a.len() > 1 && !c.name.contains(&a[1]) {
-            continue;
+        let e = explore(&c, |_, _| {});
+        println!("PIN {}|{}|{}|{}", c.name, e.states, e.depth, e.rows.len());
+        let r: Vec<_> = Sight::required(&c).filter(|s| !e.seen.contains(s)).collect();
+        if !r.is_empty() {
+            println!("unseen {r:?}");
         }
-        c.policy.check().unwrap();
-        let t = std::time::Instant::now();
-        let e = explore(&c, |s, d| {
-            if d % 40 == 0 {
-                println!("{s} {d}");
-            }
-            if s > 4_000_000 {
-                println!("{} too many", c.name);
-                std::process::exit(1)
-            }
-        });
-        println!("{}: states {} steps {} depth {} {:?} rows {}", c.name, e.states, e.steps, e.depth, t.elapsed(), e.rows.len());
-        for (_i, w) in &e.broken {
-            println!("{}", tell(&c, w));
-            if std::env::var("V").is_ok() {
-                let mut x = World::initial(&c);
-                for a in w {
-                    x = x.step(&c, *a).unwrap();
-                }
-                println!("{x:#?}");
+        for m in Move::ALL {
+            if !e.moves.has(m) {
+                println!("no move {m:?}");
             }
         }
-        if a.len() > 2 {
-            for s in Sight::REQUIRED {
-                if !e.seen.contains(&s) {
-                    println!("unseen {s:?}");
-                }
-            }
-            for t in turquoise_core::TRANSITIONS {
-                if !e.rows.contains(&(t.from, t.step, t.to)) {
-                    println!("untaken {:?} {:?} {:?}", t.from, t.step, t.to);
-                }
-            }
+        if !e.broken.is_empty() || !e.unrefined.is_empty() {
+            println!("BROKEN {:?} {:?}", e.broken.keys().collect::<Vec<_>>(), e.unrefined.keys().collect::<Vec<_>>());
         }
+        let l = liveness(&e.graph);
+        for f in l.failures() {
+            println!("L {f}");
+        }
+        all.push(e);
     }
+    for h in holes(&all) {
+        println!("{h}");
+    }
+    println!("{:?}", t.elapsed());
 }

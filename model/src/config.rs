@@ -20,12 +20,16 @@ pub struct Config {
     pub operator: u8,
     /// What else the world can do.
     pub hostility: &'static [Hostility],
+    /// An assumption that this world breaks, to show that it is needed.
+    pub broken: Option<Assumption>,
     /// For how long at most a dead process stays down.
     pub downtime: u64,
     /// How many distinct states there are: a change is a change of the machine or of its world, and is reviewed.
     pub states: usize,
     /// How deep they go.
     pub depth: usize,
+    /// How many of the transitions are taken.
+    pub rows: usize,
 }
 
 /// What a world can do beyond its budgets' common faults.
@@ -39,6 +43,46 @@ pub enum Hostility {
     Lag,
     /// The machine is booted anew with the process: instants of before mean nothing.
     Reboot,
+    /// *Fault.* While the process is dead, a strange secret appears in an empty slot.
+    Slots,
+}
+
+/// An assumption about the world that the machine depends on; a world that breaks it must be seen to break the promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Assumption {
+    /// What the journal acknowledged is there after a crash.
+    AcknowledgedIsDurable,
+    /// A request is applied before Δ after it was sent, or never.
+    DeltaHolds,
+    /// Only a credential that is gone is seen to be dead.
+    DeadIsDead,
+    /// A sibling does not die with the credential that minted it.
+    SiblingsAreOrphans,
+    /// Readers read again within the grace.
+    ReadersReadAgain,
+    /// What was persisted is there after a crash.
+    PersistedIsDurable,
+    /// The life that an answer states is the one that was given.
+    AnswersAreTrue,
+    /// A timer that is due fires before the next tick.
+    DriverIsTimely,
+    /// A process that is down is started again in time.
+    RestartIsTimely,
+}
+
+impl Assumption {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::AcknowledgedIsDurable,
+        Self::DeltaHolds,
+        Self::DeadIsDead,
+        Self::SiblingsAreOrphans,
+        Self::ReadersReadAgain,
+        Self::PersistedIsDurable,
+        Self::AnswersAreTrue,
+        Self::DriverIsTimely,
+        Self::RestartIsTimely,
+    ];
 }
 
 impl Config {
@@ -76,32 +120,102 @@ const POLICY: Policy = Policy {
     sown: Sown::NOTHING,
 };
 
-const BASE: Config =
-    Config { name: "", policy: POLICY, crashes: 1, faults: 1, operator: 0, hostility: &[], downtime: 1, states: 0, depth: 0 };
+const BASE: Config = Config {
+    name: "",
+    policy: POLICY,
+    crashes: 1,
+    faults: 1,
+    operator: 0,
+    hostility: &[],
+    broken: None,
+    downtime: 1,
+    states: 0,
+    depth: 0,
+    rows: 0,
+};
 
 /// Readers take the credential from the published file of the two-slot sink; the machine has no power over any credential
 /// but through its own secret.
-pub const SINK: Config = Config { name: "two-slot sink, self privileges", states: 128_169, depth: 83, ..BASE };
+pub const SINK: Config = Config { name: "two-slot sink, self privileges", states: 138_737, depth: 84, rows: 25, ..BASE };
 
 /// The pinned configurations that are explored on every change.
-pub const STANDARD: [Config; 10] = [
+pub const STANDARD: [Config; 15] = [
     SINK,
-    Config { name: "two crashes", crashes: 2, faults: 0, ..BASE },
-    Config { name: "two faults", crashes: 0, faults: 2, ..BASE },
-    Config { name: "work through the handle", policy: Policy { consumers: Consumers::Counted, ..POLICY }, ..BASE },
-    Config { name: "accessor privileges", policy: Policy { privileges: Privileges::Accessor, ..POLICY }, ..BASE },
+    Config { name: "two crashes", crashes: 2, states: 1_588_557, depth: 98, rows: 25, ..BASE },
+    Config { name: "two faults", crashes: 0, faults: 2, states: 55_679, depth: 97, rows: 18, ..BASE },
+    Config {
+        name: "work through the handle",
+        policy: Policy { consumers: Consumers::Counted, ..POLICY },
+        states: 796_807,
+        depth: 152,
+        rows: 25,
+        ..BASE
+    },
+    Config {
+        name: "accessor privileges",
+        policy: Policy { privileges: Privileges::Accessor, ..POLICY },
+        states: 140_557,
+        depth: 84,
+        rows: 25,
+        ..BASE
+    },
     Config {
         name: "every candidate is a login",
         policy: Policy { mint: Via::Login, relogin: Relogin::Possible, ..POLICY },
+        states: 140_775,
+        depth: 84,
+        rows: 25,
         ..BASE
     },
-    Config { name: "an operator", crashes: 1, faults: 0, operator: 1, ..BASE },
-    Config { name: "a disk that fails", hostility: &[Hostility::Disk], ..BASE },
-    Config { name: "lagging replies", crashes: 0, faults: 2, hostility: &[Hostility::Lag], ..BASE },
     Config {
-        name: "revoked by others",
+        name: "an operator with two requests",
+        crashes: 0,
+        faults: 0,
+        operator: 2,
+        states: 59_501,
+        depth: 83,
+        rows: 34,
+        ..BASE
+    },
+    Config { name: "an operator", faults: 0, operator: 1, states: 154_588, depth: 82, rows: 41, ..BASE },
+    Config { name: "an operator and a fault", crashes: 0, operator: 1, states: 136_338, depth: 85, rows: 35, ..BASE },
+    Config { name: "a disk that fails", hostility: &[Hostility::Disk], states: 208_393, depth: 84, rows: 25, ..BASE },
+    Config {
+        name: "lagging replies",
+        crashes: 0,
+        faults: 2,
+        hostility: &[Hostility::Lag, Hostility::Outside],
+        states: 82_761,
+        depth: 97,
+        rows: 23,
+        ..BASE
+    },
+    Config {
+        name: "revoked by others, a login helps",
         policy: Policy { relogin: Relogin::Possible, ..POLICY },
         hostility: &[Hostility::Outside],
+        states: 172_731,
+        depth: 96,
+        rows: 29,
+        ..BASE
+    },
+    Config {
+        name: "revoked by others, an operator helps",
+        operator: 1,
+        hostility: &[Hostility::Outside],
+        states: 2_892_387,
+        depth: 98,
+        rows: 50,
+        ..BASE
+    },
+    Config { name: "a reboot", hostility: &[Hostility::Reboot], states: 254_799, depth: 84, rows: 25, ..BASE },
+    Config {
+        name: "slots that are tampered with",
+        operator: 1,
+        hostility: &[Hostility::Slots],
+        states: 2_539_898,
+        depth: 98,
+        rows: 56,
         ..BASE
     },
 ];

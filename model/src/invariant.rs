@@ -23,11 +23,13 @@ pub enum Invariant {
     S9,
     /// no-survivor, its safe half
     L2,
+    /// compromised-never-again: rule 6
+    R6,
 }
 
 impl Invariant {
     /// All that are checked.
-    pub const ALL: [Self; 7] = [Self::S1, Self::S2, Self::S3, Self::S4, Self::S5, Self::S9, Self::L2];
+    pub const ALL: [Self; 8] = [Self::S1, Self::S2, Self::S3, Self::S4, Self::S5, Self::S9, Self::L2, Self::R6];
 
     /// Its name in the specification.
     #[must_use]
@@ -40,6 +42,7 @@ impl Invariant {
             Self::S5 => "S5",
             Self::S9 => "S9",
             Self::L2 => "L2",
+            Self::R6 => "R6",
         }
     }
 
@@ -54,12 +57,13 @@ impl Invariant {
                 "nothing that served is revoked or cut short before its successor is proven, kept and published, and the grace is over"
             }
             Self::S3 => "no effect is performed before the record that announces it is durable",
-            Self::S4 => "at most two credentials live at the provider",
+            Self::S4 => "at most two credentials live at the provider, and in Steady only the current one",
             Self::S5 => {
                 "what serves is what was committed last, before a crash and after it; recovering twice is recovering once"
             }
             Self::S9 => "a late or repeated completion is refused and changes nothing",
-            Self::L2 => "a slot is cleared only when its credential is dead, and in Steady nothing lives but the current one",
+            Self::R6 => "a rollback never makes a compromised credential current again",
+            Self::L2 => "a slot is cleared only when its credential is dead at the provider",
         }
     }
 
@@ -68,11 +72,10 @@ impl Invariant {
     pub fn broken_in(world: &World) -> Option<Self> {
         let broken = |invariant: Self| match invariant {
             Self::S1 => !lit(world),
-            Self::S4 => world.live.len() > 2,
+            Self::S4 => world.live.len() > 2 || !alone_in_steady(world),
             Self::S5 => !serves_the_committed(world),
             Self::S9 => !refuses_stale_completions(world),
-            Self::L2 => !alone_in_steady(world),
-            Self::S2 | Self::S3 => false,
+            Self::S2 | Self::S3 | Self::L2 | Self::R6 => false,
         };
         Self::ALL.into_iter().find(|invariant| broken(*invariant))
     }
@@ -110,9 +113,10 @@ fn lit(world: &World) -> bool {
     };
     let survives = ghost.committed.is_none_or(|generation| {
         let kept = [world.slots.blue, world.slots.green].contains(&Some(generation));
-        kept && (matches!(world.process, Process::Down(_)) || alive(generation))
+        excused(generation) || kept && (matches!(world.process, Process::Down(_)) || alive(generation))
     });
-    let reads = |generation| alive(generation) || ghost.compromised.contains(&generation);
+    // Before the first credential is ready nothing is promised to readers.
+    let reads = |generation| alive(generation) || ghost.compromised.contains(&generation) || ghost.committed.is_none();
     let works = |generation| alive(generation) || over(generation);
     served && survives && world.reader.as_ref().is_none_or(|reader| reads(reader.holds)) && world.work.is_none_or(works)
 }
@@ -127,7 +131,8 @@ fn permits(world: &World, effect: &Effect) -> bool {
     let ghost = &world.ghost;
     let sound = |other: Generation| world.alive(other).is_some() || ghost.excused.contains(&other);
     let Some(witness) = witness else { return ghost.waived };
-    if witness.by() == generation || !sound(witness.by()) {
+    let recent = world.alive(witness.by()).is_none_or(|credential| world.now < credential.accepted);
+    if witness.by() == generation || !sound(witness.by()) || !recent {
         return false;
     }
     if !world.alive(generation).is_some_and(|credential| credential.served) {
@@ -160,10 +165,12 @@ fn announced(world: &World, effect: &Effect) -> bool {
 
 /// S5: (b) what serves is what the last durable commit made current.
 fn serves_the_committed(world: &World) -> bool {
-    match &world.process {
-        // Before the last credential goes it is given to nobody any more.
-        Process::Up(machine) => machine.serving() == world.ghost.committed || (machine.serving().is_none() && machine.asked()),
-        Process::Down(_) => true,
+    let Process::Up(machine) = &world.process else { return true };
+    let lost = world.ghost.committed.is_some_and(|generation| world.ghost.excused.contains(&generation));
+    match machine.serving() {
+        // Before the last credential goes it is given to nobody any more; and nobody can give what is lost.
+        None => world.ghost.committed.is_none() || machine.asked() || lost,
+        serving => serving == world.ghost.committed,
     }
 }
 
@@ -176,7 +183,7 @@ fn refuses_stale_completions(world: &World) -> bool {
     })
 }
 
-/// L2: when a round is over, nothing is left of it.
+/// S4: (b) when a round is over, nothing is left of it.
 fn alone_in_steady(world: &World) -> bool {
     match (&world.process, world.phase()) {
         (Process::Up(_), Phase::Steady(Steady { current, .. })) => {

@@ -3,16 +3,22 @@
 mod check;
 mod config;
 mod explore;
+mod graph;
 mod invariant;
+mod liveness;
 mod normal;
+mod refine;
 mod sight;
 mod story;
 mod world;
 
-pub use check::{Progress, Report, SecondOpinion, check, rows};
-pub use config::{Config, Hostility, SINK, STANDARD};
-pub use explore::{Explored, Row, explore};
+pub use check::{OUT_OF_REACH, Progress, Report, SecondOpinion, check, holes, second_opinion};
+pub use config::{Assumption, Config, Hostility, SINK, STANDARD};
+pub use explore::{Explored, Row, explore, explore_on};
+pub use graph::{Choice, Edge, Graph, Mood, Part, State};
 pub use invariant::Invariant;
+pub use liveness::{Endless, Liveness, is_quiet, liveness};
+pub use refine::{Abstract, Move, Moves, Rule, Set, View, step};
 pub use sight::Sight;
 pub use story::tell;
 pub use world::{Action, Credential, Demand, Event, Ghost, NOW, Process, Reader, Request, World};

@@ -42,6 +42,7 @@ fn describe(world: &World, action: Action) -> String {
         }
         Event::SyncFails => format!("FAULT nobody knows whether the journal has {}", record(world)),
         Event::AnswerNoop(i) => format!("FAULT answered and not done: {}", request(i)),
+        Event::Tamper(color) => format!("FAULT somebody tampers with the {color} slot"),
         Event::Restarted => "the process is ended, for it can do nothing more".to_owned(),
         Event::Synced => format!("the journal has {}", record(world)),
         Event::Answer(i) => format!("done: {}", request(i)),

@@ -10,7 +10,7 @@ use turquoise_core::{
     Outcome, Output, Phase, PhaseKind, Record, Refusal, Resolution, Rotation, Step, StepKind,
 };
 
-use crate::config::{Config, Hostility};
+use crate::config::{Assumption, Config, Hostility};
 use crate::invariant::Invariant;
 
 /// Where the clock of every normalised state stands.
@@ -19,6 +19,10 @@ pub const NOW: Instant = Instant(1_000);
 const INCARNATION: u32 = 1;
 /// The boot that every normalised journal is of.
 pub(crate) const BOOT: BootId = BootId(1);
+/// So long no process stays down even where nobody restarts it in time.
+const LONG: u64 = 12;
+/// What nobody knows.
+pub(crate) const STRANGER: Generation = Generation { incarnation: 666, number: 0 };
 /// The boot after it.
 const REBOOT: BootId = BootId(2);
 
@@ -80,6 +84,8 @@ pub struct Credential {
     pub proven: bool,
     /// New work was given it.
     pub served: bool,
+    /// Until then its last acceptance, by this process, is recent.
+    pub accepted: Instant,
 }
 
 /// A request that was sent.
@@ -155,6 +161,8 @@ pub enum Event {
     SyncFails,
     /// *Fault.* It is answered and not done.
     AnswerNoop(u8),
+    /// *Fault.* While the process is dead, this empty slot gets what nobody knows.
+    Tamper(Color),
     /// The disk acknowledges the record.
     Synced,
     /// The request is applied and its reply delivered.
@@ -272,13 +280,18 @@ impl World {
                 events.extend(unsure.then_some(Event::Restart { kept: true, rebooted }));
             }
         }
-        if ticks < config.downtime && !self.reader_is_due() {
+        let in_time = ticks < config.downtime || config.broken == Some(Assumption::RestartIsTimely);
+        if in_time && ticks < LONG && !self.reader_is_due() {
             events.push(Event::Tick);
+        }
+        if self.faults > 0 && config.can(Hostility::Slots) {
+            let empty = |color: &Color| self.slots.slot(*color).is_none();
+            events.extend([Color::Blue, Color::Green].into_iter().filter(empty).map(Event::Tamper));
         }
     }
 
     fn events_while_up(&self, config: &Config, machine: &Rotation, events: &mut Vec<Event>) {
-        self.events_of_time(machine, events);
+        self.events_of_time(config, machine, events);
         self.events_of_people(config, machine, events);
         if machine.stalled() {
             // Whoever watches it starts it again: that is no fault of its own.
@@ -297,14 +310,19 @@ impl World {
         }
     }
 
-    fn events_of_time(&self, machine: &Rotation, events: &mut Vec<Event>) {
+    fn events_of_time(&self, config: &Config, machine: &Rotation, events: &mut Vec<Event>) {
+        let untimely = config.broken == Some(Assumption::DriverIsTimely);
         let due = machine.poll_timeout().is_some_and(|at| at <= self.now);
         let overdue = |request: &Request| request.op.is_some() && self.now >= request.sent + machine.policy().patience;
         let writing = self.writing.filter(|_| !machine.stalled());
         let late = self.flight.iter().any(overdue) || writing.is_some_and(|record| record.at < self.now);
         if due {
             events.push(Event::Timer);
-        } else if !late && !self.reader_is_due() && (self.faults > 0 || !self.pending()) {
+        }
+        if due && !untimely {
+            return;
+        }
+        if !late && !self.reader_is_due() && (self.faults > 0 || !self.pending()) {
             events.push(Event::Tick);
         }
     }
@@ -316,12 +334,15 @@ impl World {
         };
         let mut demands = vec![Demand::Begin];
         if self.operator > 0 {
-            demands.extend([Demand::Abort, Demand::Rollback, Demand::Resolve(Resolution::Keep)]);
+            demands.extend([Demand::Abort, Demand::Rollback]);
             demands.extend((0..).zip(&self.live).map(|(i, _)| Demand::Compromise(i)));
             demands.extend([AtStop::Keep, AtStop::Revoke].map(Demand::Shutdown));
         }
-        // An operator who is needed comes, and tells the truth: what is given up is dead.
-        if self.live.is_empty() {
+        // An operator who is needed comes, and tells the truth: what is kept lives, what is given up is dead.
+        let current = machine.phase().current().map(|lease| lease.mint.generation);
+        if current.is_some_and(|generation| self.alive(generation).is_some()) {
+            demands.push(Demand::Resolve(Resolution::Keep));
+        } else if self.live.is_empty() {
             demands.push(Demand::Resolve(Resolution::Forget));
         }
         events.extend(demands.into_iter().filter(|demand| takes(self.input(*demand))).map(Event::Operator));
@@ -361,7 +382,8 @@ impl World {
         if !is_local(&request.effect) {
             events.extend([Event::Swallow(i), Event::GiveUp(i)]);
         }
-        if matches!(request.effect, Effect::Issue { .. }) {
+        let candidate = self.phase().kind() == PhaseKind::Issuing;
+        if candidate && matches!(request.effect, Effect::Issue { .. } | Effect::Login { .. }) {
             events.push(Event::AnswerUseless(i));
         }
         let lags = match request.effect {
@@ -381,9 +403,17 @@ impl World {
     /// The world after an action, normalised; `None` if the process would not have lived to die there.
     #[must_use]
     pub fn step(&self, config: &Config, action: Action) -> Option<Self> {
+        let mut world = self.step_raw(config, action)?;
+        world.normalise(config);
+        Some(world)
+    }
+
+    /// [`step`](Self::step) without the normalising: names and clock still are those of the state before.
+    #[must_use]
+    pub fn step_raw(&self, config: &Config, action: Action) -> Option<Self> {
         let mut world = self.clone();
-        world.happen(config, action.event);
-        let drained = world.drain(action.dies_after);
+        // As its driver does, the world asks the machine for outputs only after it has taken an input.
+        let drained = !world.happen(config, action.event) || world.drain(action.dies_after);
         if action.dies_after.is_some() {
             if drained {
                 return None;
@@ -396,7 +426,6 @@ impl World {
         if world.violated.is_none() {
             world.violated = Invariant::broken_in(&world);
         }
-        world.normalise(config);
         Some(world)
     }
 
@@ -407,13 +436,17 @@ impl World {
         }
     }
 
-    fn happen(&mut self, config: &Config, event: Event) {
+    /// Whether the machine took an input.
+    fn happen(&mut self, config: &Config, event: Event) -> bool {
         match event {
             Event::Tick => self.tick(config),
-            Event::Timer => self.tell(Input::Timeout),
+            Event::Timer => return self.tell(Input::Timeout),
             Event::Operator(demand) => {
-                self.operator -= u8::from(!matches!(demand, Demand::Begin | Demand::Resolve(Resolution::Forget)));
-                self.tell(self.input(demand));
+                self.operator -= u8::from(!matches!(demand, Demand::Begin | Demand::Resolve(_)));
+                if matches!(demand, Demand::Resolve(_)) {
+                    self.move_strangers_away();
+                }
+                return self.tell(self.input(demand));
             }
             Event::Work => {
                 if let Process::Up(machine) = &self.process {
@@ -425,7 +458,7 @@ impl World {
                 if let Process::Up(machine) = &self.process
                     && let Some(generation) = self.idle(machine)
                 {
-                    self.tell(Input::Idle(generation));
+                    return self.tell(Input::Idle(generation));
                 }
             }
             Event::RevokedByOthers(i) => {
@@ -435,7 +468,7 @@ impl World {
             Event::SyncFails => {
                 self.faults -= 1;
                 if let Some(record) = self.writing {
-                    self.tell(Input::NotDurable(record.lsn));
+                    return self.tell(Input::NotDurable(record.lsn));
                 }
             }
             Event::AnswerNoop(i) => {
@@ -444,27 +477,31 @@ impl World {
                 let remaining = Duration::from_millis(1);
                 let alive = matches!(request.effect, Effect::Probe(_));
                 let outcome = Outcome::Applied(if alive { Applied::Alive { remaining } } else { Applied::Done });
-                self.tell(Input::Completed { op: request.op.unwrap_or(OpId(0)), outcome });
+                return self.tell(Input::Completed { op: request.op.unwrap_or(OpId(0)), outcome });
+            }
+            Event::Tamper(color) => {
+                self.faults -= 1;
+                self.set_slot(color, Some(STRANGER));
             }
             Event::Restarted => self.die(),
-            Event::Synced => self.synced(config, true),
+            Event::Synced => return self.synced(config, true),
             Event::Answer(i) => {
                 let (op, outcome) = self.answer(config, i, false);
-                self.tell(Input::Completed { op, outcome });
+                return self.tell(Input::Completed { op, outcome });
             }
             Event::AnswerUseless(i) => {
                 self.faults -= 1;
                 let (op, outcome) = self.answer(config, i, true);
-                self.tell(Input::Completed { op, outcome });
+                return self.tell(Input::Completed { op, outcome });
             }
-            Event::Reject(i) => self.reject(i),
+            Event::Reject(i) => return self.reject(i),
             Event::Swallow(i) => {
                 self.faults -= 1;
                 let effect = self.flight[usize::from(i)].effect;
                 self.apply(config, &effect, false);
                 self.flight[usize::from(i)].swallowed = true;
             }
-            Event::GiveUp(i) => self.give_up(i),
+            Event::GiveUp(i) => return self.give_up(i),
             Event::ApplyLate(i) => {
                 let request = self.flight.remove(usize::from(i));
                 self.apply(config, &request.effect, false);
@@ -472,9 +509,10 @@ impl World {
             Event::AnswerTwice(i) => {
                 self.faults -= 1;
                 let (op, outcome) = self.answer(config, i, false);
-                self.tell(Input::Completed { op, outcome });
                 // Between the two the driver drains: only a repetition that the machine refuses is harmless.
-                self.drain(None);
+                if self.tell(Input::Completed { op, outcome }) {
+                    self.drain(None);
+                }
                 self.repeat(Input::Completed { op, outcome });
             }
             Event::Read => self.read(),
@@ -482,15 +520,29 @@ impl World {
                 self.crashes -= 1;
                 self.die();
             }
-            Event::Restart { kept, rebooted } => self.restart(config, kept, rebooted),
+            Event::Restart { kept, rebooted } => {
+                self.restart(config, kept, rebooted);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn move_strangers_away(&mut self) {
+        for color in [Color::Blue, Color::Green] {
+            if self.slots.slot(color) == Some(STRANGER) {
+                self.set_slot(color, None);
+            }
         }
     }
 
-    fn tell(&mut self, input: Input) {
-        let Process::Up(machine) = &mut self.process else { return };
+    /// Whether the machine took it.
+    fn tell(&mut self, input: Input) -> bool {
+        let Process::Up(machine) = &mut self.process else { return false };
         match machine.handle(self.now, input) {
+            Ok(()) => true,
             // A renewal may outlast the phase that kept the credential alive.
-            Ok(()) | Err(Illegal::StaleCompletion { .. }) => {}
+            Err(Illegal::StaleCompletion { .. }) => false,
             Err(illegal) => panic!("the world told the machine {input:?}: {illegal}"),
         }
     }
@@ -541,21 +593,27 @@ impl World {
         let now = self.now;
         self.live.retain(|credential| now < credential.expires);
         let delta = config.policy.delta;
+        let delta = if config.broken == Some(Assumption::DeltaHolds) { 3 * delta } else { delta };
         self.flight.retain(|request| request.op.is_some() || is_local(&request.effect) || now < request.sent + delta);
         if let Process::Down(ticks) = &mut self.process {
             *ticks += 1;
         }
     }
 
-    /// The record is durable; the machine, if it lives, is told.
-    fn synced(&mut self, config: &Config, acknowledged: bool) {
-        let Some(record) = self.writing.take() else { return };
+    /// The record is durable; the machine, if it lives, is told. Whether it took that.
+    fn synced(&mut self, config: &Config, acknowledged: bool) -> bool {
+        let Some(record) = self.writing.take() else { return false };
+        if acknowledged && self.crashes > 0 && config.broken == Some(Assumption::AcknowledgedIsDurable) {
+            self.tell(Input::Durable(record.lsn));
+            self.drain(None);
+            self.crashes -= 1;
+            self.die();
+            return false;
+        }
         let applied = self.journal.apply(&record, &config.policy);
         assert!(applied.is_ok(), "the journal refuses {record:?}: {applied:?}");
         self.note(&record);
-        if acknowledged {
-            self.tell(Input::Durable(record.lsn));
-        }
+        acknowledged && self.tell(Input::Durable(record.lsn))
     }
 
     /// What the judge keeps of a durable record.
@@ -570,6 +628,9 @@ impl World {
                 ghost.waived = false;
             }
             Step::RolledBack { .. } => {
+                if ghost.previous.is_some_and(|generation| ghost.compromised.contains(&generation)) {
+                    self.violated.get_or_insert(Invariant::R6);
+                }
                 core::mem::swap(&mut ghost.previous, &mut ghost.committed);
                 ghost.deadline = None;
             }
@@ -614,7 +675,7 @@ impl World {
         (op, self.apply(config, &request.effect, useless))
     }
 
-    fn reject(&mut self, i: u8) {
+    fn reject(&mut self, i: u8) -> bool {
         self.faults -= 1;
         let request = self.flight.remove(usize::from(i));
         let refusal = match request.effect {
@@ -622,75 +683,104 @@ impl World {
             _ => Refusal::Unavailable,
         };
         let op = request.op.unwrap_or(OpId(0));
-        self.tell(Input::Completed { op, outcome: Outcome::NotApplied(refusal) });
+        self.tell(Input::Completed { op, outcome: Outcome::NotApplied(refusal) })
     }
 
-    fn give_up(&mut self, i: u8) {
+    fn give_up(&mut self, i: u8) -> bool {
         let i = usize::from(i);
-        let Some(op) = self.flight[i].op.take() else { return };
+        let Some(op) = self.flight[i].op.take() else { return false };
         if self.flight[i].swallowed {
             self.flight.remove(i);
         } else {
             self.faults -= 1;
         }
-        self.tell(Input::Completed { op, outcome: Outcome::Unknown });
+        self.tell(Input::Completed { op, outcome: Outcome::Unknown })
     }
 
     /// What the provider, or the survivor store, does.
     fn apply(&mut self, config: &Config, effect: &Effect, useless: bool) -> Outcome {
-        let done = Outcome::Applied(Applied::Done);
+        match *effect {
+            Effect::Persist(mint) => self.persist(config, mint),
+            Effect::Publish(mint) => {
+                self.publish(config, mint.generation);
+                Outcome::Applied(Applied::Done)
+            }
+            Effect::Clear(mint) => {
+                self.set_slot(mint.slot, None);
+                Outcome::Applied(Applied::Done)
+            }
+            _ => self.provide(config, effect, useless),
+        }
+    }
+
+    fn persist(&mut self, config: &Config, mint: Mint) -> Outcome {
+        match self.slots.slot(mint.slot) {
+            Some(other) if other != mint.generation => Outcome::NotApplied(Refusal::Unavailable),
+            _ => {
+                if config.broken != Some(Assumption::PersistedIsDurable) {
+                    self.set_slot(mint.slot, Some(mint.generation));
+                }
+                Outcome::Applied(Applied::Done)
+            }
+        }
+    }
+
+    /// What the provider does.
+    fn provide(&mut self, config: &Config, effect: &Effect, useless: bool) -> Outcome {
+        let refused = Outcome::NotApplied(Refusal::Refused);
         match *effect {
             Effect::Login { mint } => self.mint(mint, config.policy.login_life, useless),
-            Effect::Issue { mint, by, life } => {
-                if self.find(by).is_none() {
-                    return Outcome::NotApplied(Refusal::Refused);
-                }
-                self.mint(mint, life, useless)
-            }
-            Effect::Probe(generation) => match self.find(generation) {
+            Effect::Issue { mint, by, life } => match self.accept(config, by) {
+                None => refused,
+                Some(_) => self.mint(mint, life, useless),
+            },
+            Effect::Probe(generation) => match self.accept(config, generation) {
                 Some(i) if !self.live[i].useless => {
                     self.live[i].proven = true;
                     Outcome::Applied(Applied::Alive { remaining: self.live[i].expires.since(self.now) })
                 }
-                _ => Outcome::NotApplied(Refusal::Refused),
+                _ => refused,
             },
             Effect::Renew { generation, life }
             | Effect::Extend { generation, life }
             | Effect::Shorten { generation, life, .. } => {
-                let Some(i) = self.find(generation) else { return Outcome::NotApplied(Refusal::Refused) };
-                self.live[i].expires = self.now + life;
+                let Some(i) = self.accept(config, generation) else { return refused };
+                let lies = config.broken == Some(Assumption::AnswersAreTrue);
+                self.live[i].expires = self.now + life / if lies { 3 } else { 1 };
                 Outcome::Applied(Applied::Alive { remaining: life })
             }
             Effect::Revoke { generation, .. } => match self.find(generation) {
                 Some(i) => {
                     self.live.remove(i);
-                    done
+                    if config.broken == Some(Assumption::SiblingsAreOrphans) {
+                        self.live.retain(|credential| credential.generation < generation);
+                    }
+                    Outcome::Applied(Applied::Done)
                 }
                 None => Outcome::Unknown,
             },
-            Effect::Observe { generation, witness } => match (self.find(witness.by()), self.find(generation)) {
-                (None, _) => Outcome::NotApplied(Refusal::Refused),
-                (_, None) => Outcome::Applied(Applied::Dead),
-                (_, Some(i)) => Outcome::Applied(Applied::Alive { remaining: self.live[i].expires.since(self.now) }),
+            Effect::Observe { generation, witness } => match (self.accept(config, witness.by()), self.find(generation)) {
+                (None, _) => refused,
+                (_, Some(i)) if config.broken != Some(Assumption::DeadIsDead) => {
+                    Outcome::Applied(Applied::Alive { remaining: self.live[i].expires.since(self.now) })
+                }
+                _ => Outcome::Applied(Applied::Dead),
             },
-            Effect::Persist(mint) => {
-                self.set_slot(mint.slot, Some(mint.generation));
-                done
-            }
-            Effect::Publish(mint) => {
-                self.publish(config, mint.generation);
-                done
-            }
-            Effect::Clear(mint) => {
-                self.set_slot(mint.slot, None);
-                done
-            }
+            Effect::Persist(_) | Effect::Publish(_) | Effect::Clear(_) => Outcome::Unknown,
         }
+    }
+
+    /// The provider accepts a secret, if its credential lives.
+    fn accept(&mut self, config: &Config, generation: Generation) -> Option<usize> {
+        let i = self.find(generation)?;
+        self.live[i].accepted = self.now + config.policy.evidence;
+        Some(i)
     }
 
     fn mint(&mut self, mint: Mint, life: Duration, useless: bool) -> Outcome {
         let expires = self.now + life;
-        let credential = Credential { generation: mint.generation, expires, useless, proven: false, served: false };
+        let credential =
+            Credential { generation: mint.generation, expires, useless, proven: false, served: false, accepted: self.now };
         self.live.push(credential);
         self.live.sort_by_key(|credential| credential.generation);
         Outcome::Applied(Applied::Alive { remaining: life })
@@ -698,6 +788,16 @@ impl World {
 
     fn find(&self, generation: Generation) -> Option<usize> {
         self.live.iter().position(|credential| credential.generation == generation)
+    }
+
+    /// Whether nothing is promised yet, or others, or an operator's word, have ended a credential that served: nobody can
+    /// keep such a one alive.
+    #[must_use]
+    pub fn is_pardoned(&self) -> bool {
+        self.ghost.committed.is_none()
+            || self.ghost.waived
+            || !self.ghost.excused.is_empty()
+            || !self.ghost.compromised.is_empty()
     }
 
     /// The credential, if it lives.
@@ -714,10 +814,12 @@ impl World {
     }
 
     fn publish(&mut self, config: &Config, generation: Generation) {
+        let slow = config.broken == Some(Assumption::ReadersReadAgain);
+        let grace = config.policy.grace * if slow { 2 } else { 1 };
         if self.published != Some(generation) {
             self.published = Some(generation);
             match &mut self.reader {
-                Some(reader) => reader.again = Some(self.now + config.policy.grace),
+                Some(reader) => reader.again = (reader.holds != generation).then(|| self.now + grace),
                 None if config.policy.consumers == Consumers::Uncounted => self.read(),
                 None => {}
             }
@@ -747,6 +849,7 @@ impl World {
         }
         self.flight.retain(|request| !local(request));
         self.writing = None;
+        self.live.iter_mut().for_each(|credential| credential.accepted = self.now);
         self.start(config, if rebooted { REBOOT } else { BOOT });
     }
 
@@ -758,7 +861,8 @@ impl World {
                 }
                 self.process = Process::Up(machine);
             }
-            Err(_) => self.violate(Invariant::S5),
+            // Refused at the start, with the remedy: who reads it moves the strange secret away.
+            Err(_) => self.move_strangers_away(),
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::{Duty, Leave, Rotation};
 use crate::phase::{
-    Abandoning, Arrival, Closing, Draining, End, Going, Issuing, NeedsOperator, Phase, Revoking, Rollback, Steady, Vacant,
-    Validating,
+    Abandoning, Arrival, Closing, Draining, End, Going, Issuing, NeedsOperator, Phase, Revoking, Rollback, Secret, Steady,
+    Vacant, Validating,
 };
 use crate::policy::{Consumers, Relogin};
 use crate::record::{AbandonReason, AtStop, Drained, Proof, Step, Trigger, Via};
@@ -38,7 +38,7 @@ impl Rotation {
 
     fn arrive(&self, Vacant { stage }: Vacant) -> Option<Step> {
         match (stage, self.wishes.leave) {
-            (Arrival::Clearing { mints: [None, None] }, _) => Some(Step::Cleared),
+            (Arrival::Clearing { mints: [None, None], .. }, _) => Some(Step::Cleared),
             (Arrival::Waiting { .. }, Some(Leave { how, .. })) => Some(Step::Stopped { how }),
             (Arrival::Waiting { not_before }, None) if self.now >= not_before => {
                 Some(Step::LoginIntent { mint: self.fold.next_mint(Color::Blue) })
@@ -135,19 +135,25 @@ impl Rotation {
 
     fn drained(&self, draining: Draining) -> Option<Step> {
         let Draining { retiring, deadline, idle, rollback, .. } = draining;
+        let barred = self.is_barred(retiring.mint.generation);
         if let Some(Rollback { until, .. }) = rollback {
-            return (self.now >= until).then_some(Step::RollbackFailed);
+            return (barred || self.now >= until).then_some(Step::RollbackFailed);
         }
-        if self.wishes.rollback {
+        if self.wishes.rollback && !barred {
             return Some(Step::RollbackIntent);
         }
+        let early = self.policy.sown.is(SeededBug::ShortenedBeforePublished);
+        if deadline.is_none() && early {
+            return Some(Step::ShortenIntent { deadline: self.now + self.policy.grace });
+        }
         let deadline = deadline?;
-        let idle = idle && self.policy.consumers == Consumers::Counted;
+        let counted = self.policy.consumers == Consumers::Counted || self.policy.sown.is(SeededBug::ReadersTakenAsCounted);
+        let idle = idle && counted;
         let drained = if self.fold.is_compromised(retiring.mint.generation) {
             Drained::Compromised
         } else if idle || self.policy.sown.is(SeededBug::RevokeBeforeDrain) {
             Drained::Idle
-        } else if self.now >= deadline {
+        } else if self.now >= deadline && !self.policy.sown.is(SeededBug::DeadlineIgnored) {
             Drained::Deadline
         } else {
             return None;
@@ -155,8 +161,15 @@ impl Rotation {
         Some(Step::RevokeIntent { drained, ub: retiring.life.ub })
     }
 
+    /// What is compromised, or about to be recorded as such, never becomes current again (rule 6).
+    pub(super) fn is_barred(&self, generation: Generation) -> bool {
+        let known = self.fold.is_compromised(generation) || self.wishes.compromise == Some(generation);
+        known && !self.policy.sown.is(SeededBug::RollbackToCompromised)
+    }
+
     fn expired(&self, going: Going) -> Option<Step> {
-        let over = going.end != End::Clear && self.now >= going.ub + self.policy.skew;
+        let never = going.secret == Secret::Lost && self.policy.sown.is(SeededBug::LostMintNeverConcluded);
+        let over = going.end != End::Clear && self.now >= going.ub + self.policy.skew && !never;
         over.then_some(Step::Died { proof: Proof::Expired })
     }
 
@@ -178,9 +191,11 @@ impl Rotation {
         if let Some(Leave { how, by, .. }) = self.wishes.leave {
             return (how == AtStop::Revoke).then_some(by);
         }
+        if self.hurried {
+            return None;
+        }
         let urgent = self.fold.is_compromised(current.mint.generation) || self.wishes.begin.is_some();
-        let cooled = urgent.then_some(cool_until);
         let due = rotate_at.map(|at| at.max(cool_until));
-        cooled.into_iter().chain(due).filter(|at| *at > self.now).min()
+        urgent.then_some(cool_until).into_iter().chain(due).min()
     }
 }

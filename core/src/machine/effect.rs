@@ -14,7 +14,8 @@ use crate::vocabulary::{Instant, Mint};
 impl Rotation {
     pub(super) fn start_renewal(&mut self) -> Option<Output> {
         let lease = self.renewing().into_iter().flatten().find(|lease| lease.renewal.is_none() && self.now >= lease.renew_at)?;
-        let (generation, life) = (lease.mint.generation, self.policy.full);
+        let short = self.policy.sown.is(SeededBug::RenewedTooShort);
+        let (generation, life) = (lease.mint.generation, if short { self.policy.probation / 3 } else { self.policy.full });
         let op = self.new_op();
         let flight = Flight { op, sent: self.now, life };
         let policy = self.policy;
@@ -60,7 +61,7 @@ impl Rotation {
         match self.fold.phase {
             Phase::Vacant(Vacant { stage }) => match stage {
                 Arrival::Waiting { .. } => None,
-                Arrival::Clearing { mints: [first, second] } => first.or(second).map(Effect::Clear),
+                Arrival::Clearing { mints: [first, second], .. } => first.or(second).map(Effect::Clear),
                 Arrival::LoggingIn { mint } => Some(Effect::Login { mint }),
                 Arrival::Settling { lease, persisted: false } => Some(Effect::Persist(lease.mint)),
                 Arrival::Settling { lease, persisted: true } => Some(Effect::Publish(lease.mint)),
@@ -95,11 +96,13 @@ impl Rotation {
         let generation = retiring.mint.generation;
         match (rollback, deadline) {
             (Some(_), _) if retiring.renewal.is_some() => None,
-            (Some(Rollback { extended: false, .. }), _) => Some(Effect::Extend { generation, life: self.policy.full }),
-            (Some(Rollback { extended: true, .. }), _) => Some(Effect::Probe(generation)),
+            (Some(Rollback { extended: false, .. }), _) if !self.policy.sown.is(SeededBug::RollbackNotExtended) => {
+                Some(Effect::Extend { generation, life: self.policy.full })
+            }
+            (Some(_), _) => Some(Effect::Probe(generation)),
             (None, None) => Some(Effect::Publish(current.mint)),
             (None, Some(deadline)) => {
-                let life = deadline.since(self.now);
+                let life = deadline.since(self.now) / if self.policy.sown.is(SeededBug::ShortenedTooFar) { 2 } else { 1 };
                 if shortened || life.is_zero() || retiring.renewal.is_some() {
                     return None;
                 }
@@ -120,7 +123,8 @@ impl Rotation {
         if !self.can_reach(secret) {
             return None;
         }
-        Some(match (current.witness(self.now), end) {
+        let witness = if self.policy.sown.is(SeededBug::NoWitness) { Some(current.forged()) } else { current.witness(self.now) };
+        Some(match (witness, end) {
             (None, _) => Effect::Probe(current.mint.generation),
             (Some(witness), End::Observe) => Effect::Observe { generation, witness },
             (Some(witness), _) => Effect::Revoke { generation, witness: Some(witness) },

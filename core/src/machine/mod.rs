@@ -217,9 +217,9 @@ impl Rotation {
         if fold.lsn == 0 {
             machine.decide();
         } else {
-            for lease in machine.leases_mut().into_iter().flatten() {
-                *lease = lease.recovered(now, policy.full, &policy);
-            }
+            let doubt = |lease: &mut Lease| *lease = lease.recovered(now, policy.full, &policy);
+            machine.fold.phase.current_mut().into_iter().for_each(doubt);
+            machine.fold.phase.second_mut().into_iter().for_each(doubt);
             machine.append_in(boot, Step::Recovered { held });
         }
         Ok(machine)
@@ -245,7 +245,10 @@ impl Rotation {
             Input::Completed { op, outcome } => self.completed(op, outcome),
             Input::Idle(_) => self.idle(),
             Input::Begin => self.wishes.begin = Some(Trigger::Operator),
-            Input::Abort => (self.wishes.abort, self.wishes.begin) = (true, None),
+            Input::Abort => {
+                self.wishes.abort = self.wishes.begin.take().is_none();
+                self.hurried = false;
+            }
             Input::Rollback => self.wishes.rollback = true,
             Input::Compromise(generation) => self.wishes.compromise = Some(generation),
             Input::Resolve(resolution) => self.wishes.resolve = Some(resolution),
@@ -418,7 +421,7 @@ impl Rotation {
                     Phase::Draining(Draining { retiring, rollback: None, .. }) => Some(retiring.mint.generation),
                     _ => None,
                 };
-                let back = old.is_some_and(|generation| !self.fold.is_compromised(generation)) && self.awaiting.is_none();
+                let back = old.is_some_and(|generation| !self.is_barred(generation)) && self.awaiting.is_none();
                 (
                     back && !wishes.rollback,
                     "roll back",
@@ -493,6 +496,11 @@ impl Rotation {
                     *same = lease;
                 }
             }
+        }
+        if let Phase::Closing(closing) = &mut self.fold.phase {
+            // It was renewed while the record was on its way.
+            let ub = alive.into_iter().flatten().find(|lease| lease.mint == closing.going.mint).map(|lease| lease.life.ub);
+            closing.going.ub = closing.going.ub.max(ub.unwrap_or_default());
         }
         self.duty = Duty::Due { at: self.now, tries: 0 };
         self.forget_wishes(record.step);

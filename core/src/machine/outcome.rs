@@ -1,5 +1,7 @@
 //! What the machine makes of the answers.
 
+use core::time::Duration;
+
 use super::{Duty, Rotation};
 use crate::fold::fresh;
 use crate::lease::{Flight, Lease};
@@ -75,7 +77,8 @@ impl Rotation {
             Outcome::Applied(Applied::Alive { remaining }) => Step::LoggedIn { life: fresh(sent, self.now, remaining) },
             Outcome::NotApplied(_) => Step::LoginFailed { not_before: self.now + wait },
             Outcome::Applied(_) | Outcome::Unknown => {
-                let dead = sent + self.policy.delta + self.policy.login_life;
+                let repeated = self.policy.sown.is(SeededBug::LoginRepeatedBlindly);
+                let dead = if repeated { sent } else { sent + self.policy.delta + self.policy.login_life };
                 Step::LoginFailed { not_before: dead.max(self.now + wait) }
             }
         }
@@ -85,7 +88,7 @@ impl Rotation {
         let tries = match self.duty {
             Duty::Due { tries, .. } | Duty::Flying { tries, .. } => tries,
         };
-        let done = outcome == Outcome::Applied(Applied::Done);
+        let done = outcome == Outcome::Applied(Applied::Done) || self.policy.sown.is(SeededBug::PersistNotAwaited);
         let lost = outcome == Outcome::NotApplied(Refusal::NoSecret);
         match &mut self.fold.phase {
             Phase::Vacant(Vacant { stage: Arrival::Settling { persisted, lease } }) => {
@@ -113,7 +116,9 @@ impl Rotation {
                     Phase::Issuing(Issuing { via: Via::Login, .. }) => self.policy.login_life,
                     _ => self.policy.probation,
                 };
-                Step::AbandonIntent { reason: AbandonReason::MintLost, ub: sent + self.policy.delta + longest }
+                let ignored = self.policy.sown.is(SeededBug::DeltaIgnored);
+                let delta = if ignored { Duration::ZERO } else { self.policy.delta };
+                Step::AbandonIntent { reason: AbandonReason::MintLost, ub: sent + delta + longest }
             }
         }
     }
@@ -125,6 +130,7 @@ impl Rotation {
                 self.lease_mut(generation)?.seen(sent, now, remaining, &policy);
                 self.accepted(generation)
             }
+            Outcome::NotApplied(Refusal::Refused) if policy.sown.is(SeededBug::RefusedProbePasses) => self.accepted(generation),
             Outcome::NotApplied(refusal @ (Refusal::Refused | Refusal::NoSecret)) => self.rejected(generation, refusal),
             _ => {
                 if let Phase::Validating(validating) = &mut self.fold.phase {
@@ -137,6 +143,7 @@ impl Rotation {
 
     /// A probe was accepted.
     fn accepted(&mut self, generation: Generation) -> Option<Step> {
+        let barred = self.is_barred(generation);
         match &mut self.fold.phase {
             Phase::Validating(validating) => {
                 validating.passed += 1;
@@ -144,7 +151,7 @@ impl Rotation {
                 None
             }
             Phase::Draining(Draining { retiring, rollback: Some(_), .. }) if retiring.mint.generation == generation => {
-                Some(Step::RolledBack { life: retiring.life })
+                Some(if barred { Step::RollbackFailed } else { Step::RolledBack { life: retiring.life } })
             }
             _ => None,
         }
@@ -255,8 +262,11 @@ impl Rotation {
     }
 
     fn observed(&mut self, outcome: Outcome) -> Option<Step> {
+        let doubt = self.policy.sown.is(SeededBug::DeathNotBelieved);
+        let never = self.now + self.policy.full;
         let going = self.fold.phase.going_mut()?;
         match outcome {
+            Outcome::Applied(Applied::Dead) if doubt => (going.end, going.ub) = (End::Revoke, never),
             Outcome::Applied(Applied::Dead) => return Some(Step::Died { proof: Proof::Observed }),
             Outcome::Applied(_) => going.end = End::Revoke,
             Outcome::NotApplied(Refusal::NoSecret) => going.secret = Secret::Lost,
@@ -269,7 +279,7 @@ impl Rotation {
         if outcome != Outcome::Applied(Applied::Done) {
             return self.retry();
         }
-        if let Phase::Vacant(Vacant { stage: Arrival::Clearing { mints } }) = &mut self.fold.phase {
+        if let Phase::Vacant(Vacant { stage: Arrival::Clearing { mints, .. } }) = &mut self.fold.phase {
             mints.iter_mut().filter(|left| **left == Some(mint)).for_each(|left| *left = None);
             return None;
         }
