@@ -158,6 +158,8 @@ pub(crate) struct Sim {
     world: Arc<Mutex<World>>,
     pub(crate) crashed: Arc<Notify>,
     disk: Arc<Condvar>,
+    /// A write has met a disk that hangs.
+    pub(crate) disk_met: Arc<Notify>,
     process: u32,
     /// What the next process thinks of logins.
     pub(crate) relogin: Relogin,
@@ -182,7 +184,14 @@ impl Sim {
             journals_open: 0,
         };
         let world = Arc::new(Mutex::new(world));
-        Self { world, crashed: Arc::default(), disk: Arc::default(), process: 0, relogin: Relogin::Impossible }
+        Self {
+            world,
+            crashed: Arc::default(),
+            disk: Arc::default(),
+            disk_met: Arc::default(),
+            process: 0,
+            relogin: Relogin::Impossible,
+        }
     }
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
@@ -410,6 +419,9 @@ pub(crate) struct SimJournal(Sim);
 impl Journal for SimJournal {
     fn append(&mut self, entry: &Entry) -> Result<(), NotDurable> {
         let Self(sim) = self;
+        if sim.world().disk_hangs {
+            sim.disk_met.notify_one();
+        }
         let mut world = sim.disk.wait_while(sim.world(), |world| world.disk_hangs).expect("nobody panics with the world");
         let lsn = entry.record.lsn.0;
         let alive = world.process == sim.process;

@@ -78,3 +78,22 @@ async fn there_is_no_way_back_to_what_others_know() {
     rotate(&identity).await;
     sim.assert_quiet(&identity, "after the next rotation");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_way_back_that_is_begun_ends_when_others_know_the_old_one() {
+    let mut sim = Sim::new();
+    let identity = sim.ready(Consumers::Counted).await;
+    let blue = identity.credentials().acquire().expect("it serves");
+    let mut progress = identity.progress();
+    identity.rotate().await.expect("a rotation may begin");
+    until(&mut progress, StepKind::ShortenIntent).await;
+    sim.fault("live", 1, Fault::Hang);
+    identity.rollback().await.expect("it is the grace");
+    until(&mut progress, StepKind::RollbackIntent).await;
+    identity.compromise(blue.mint().generation).await.expect("it is a credential of this rotation");
+    until(&mut progress, StepKind::RollbackFailed).await;
+    let revoked = until(&mut progress, StepKind::RevokeIntent).await;
+    assert!(matches!(revoked.record.step, Step::RevokeIntent { drained: Drained::Compromised, .. }));
+    until(&mut progress, StepKind::Cleared).await;
+    sim.assert_quiet(&identity, "after the rollback that came to nothing");
+}
