@@ -38,7 +38,7 @@ enum Command {
     /// Rotate a real token on a real server under load, with a bad candidate and a crash on the way
     Demo,
     /// Explore every state of the rotation machine and tell what holds
-    Verify,
+    Verify(verify::Args),
     /// (part of the demo) Read with the token in a sink file
     #[command(hide = true)]
     DemoReader(demo::reader::Args),
@@ -61,7 +61,7 @@ fn main() -> ExitCode {
     }
     match args.command {
         Command::Demo => demo::run(),
-        Command::Verify => verify::run(),
+        Command::Verify(args) => verify::run(&args),
         Command::DemoReader(args) => demo::reader::run(&args),
         Command::DemoSidecar(site) => demo::sidecar::run(&site),
     }
