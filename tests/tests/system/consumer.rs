@@ -1,4 +1,4 @@
-//! A consumer that knows nothing of us: it reads the published file again and again, and works with what it finds.
+//! A consumer that knows nothing of us: it reads the published file now and then, and works with what it finds.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -14,6 +14,8 @@ use crate::http::Http;
 use crate::site::{Site, WORK};
 
 const PACE: Duration = Duration::from_millis(200);
+/// How long it works with what it has read: well within the grace, and for most of it.
+const REREAD: Duration = Duration::from_secs(1);
 
 /// What it met with.
 #[derive(Debug, Default)]
@@ -25,6 +27,8 @@ pub(crate) struct Experience {
     pub(crate) unserved: Vec<String>,
     /// The file was there, then it was not.
     pub(crate) vanished: usize,
+    /// What it has read, and when.
+    token: Option<(Instant, String)>,
 }
 
 pub(crate) struct Consumer {
@@ -76,23 +80,26 @@ impl Drop for Consumer {
 
 impl Experience {
     fn work(&mut self, sink: &Path, http: &Http) {
-        let began = Instant::now();
-        let token = match fs::read_to_string(sink) {
-            Ok(token) => token,
-            Err(why) if why.kind() == ErrorKind::NotFound => {
-                self.vanished += usize::from(self.served > 0);
-                return;
-            }
-            Err(why) => panic!("{why}"),
+        let (read, token) = match self.token.take().filter(|(read, _)| read.elapsed() < REREAD) {
+            Some(known) => known,
+            None => match (Instant::now(), fs::read_to_string(sink)) {
+                (now, Ok(token)) => (now, token),
+                (_, Err(why)) if why.kind() == ErrorKind::NotFound => {
+                    self.vanished += usize::from(self.served > 0);
+                    return;
+                }
+                (_, Err(why)) => panic!("{why}"),
+            },
         };
         let answer = http.get(WORK, &token);
         match answer {
             Ok((200, _)) => self.served += 1,
             // Who takes longer than the grace from reading the file to using it has no claim.
-            Ok((403, body)) if began.elapsed() < policy().grace => self.refused.push(body.to_string()),
+            Ok((403, body)) if read.elapsed() < policy().grace => self.refused.push(body.to_string()),
             Ok((403, _)) => {}
             Ok((status, body)) => self.unserved.push(format!("{status}: {body}")),
             Err(why) => self.unserved.push(why),
         }
+        self.token = Some((read, token));
     }
 }
