@@ -9,7 +9,7 @@ use turquoise_tests::{Command, Told, policy};
 use crate::agent::{Agent, How};
 use crate::audit;
 use crate::consumer::Consumer;
-use crate::proxy::Proxy;
+use crate::proxy::{Loss, Proxy};
 use crate::site::{Site, lives, server};
 
 const ROLE: &str = "lost";
@@ -22,7 +22,7 @@ fn a_lost_mint_dies_by_itself() {
     agent.until_steady();
     let consumer = Consumer::start(&site);
 
-    proxy.arm();
+    proxy.lose(Loss::Answer, "auth/token/create/");
     let sent = Instant::now();
     agent.order(Command::Rotate);
     agent.until("it is abandoned", |told| {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends with what it did not expect")]
 
+mod a_lost_extension_is_not_believed;
 mod a_lost_mint_dies_by_itself;
 mod a_restarted_server_interrupts_and_loses_nothing;
 mod a_rotation_in_the_order_of_the_specification;

@@ -2,21 +2,33 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// Passes everything on, except, once armed, the answer to the next mint.
+/// What is lost.
+#[derive(Clone, Copy)]
+pub(crate) enum Loss {
+    /// The request, before it reaches the server.
+    Request,
+    /// The answer.
+    Answer,
+}
+
+/// Passes everything on, except, once armed, a request or its answer; and nothing more on that connection.
 pub(crate) struct Proxy {
     pub(crate) address: String,
-    armed: Arc<AtomicBool>,
+    armed: Armed,
 }
+
+/// What is lost of the next request that begins so.
+type Armed = Arc<Mutex<Option<(String, Loss)>>>;
 
 impl Proxy {
     pub(crate) fn before(server: &str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let (server, armed) = (server.trim_start_matches("http://").to_owned(), Arc::new(AtomicBool::new(false)));
+        let (server, armed) = (server.trim_start_matches("http://").to_owned(), Armed::default());
         let watched = Arc::clone(&armed);
         // Ends with this process: it holds nothing.
         thread::spawn(move || {
@@ -25,23 +37,31 @@ impl Proxy {
                 let mute = Arc::new(AtomicBool::new(false));
                 let (asked, answered) = ((agent.try_clone().unwrap(), server.try_clone().unwrap()), (server, agent));
                 let (watched, muted) = (Arc::clone(&watched), Arc::clone(&mute));
-                thread::spawn(move || {
-                    pass(asked, |request| {
-                        if request.starts_with(b"POST /v1/auth/token/create/") && watched.swap(false, Ordering::SeqCst) {
-                            mute.store(true, Ordering::SeqCst);
-                        }
-                        true
-                    });
-                });
+                thread::spawn(move || pass(asked, |request| may_pass(request, &watched, &mute)));
                 thread::spawn(move || pass(answered, |_| !muted.load(Ordering::SeqCst)));
             }
         });
         Self { address, armed }
     }
 
-    /// The answer to the next mint is lost.
-    pub(crate) fn arm(&self) {
-        self.armed.store(true, Ordering::SeqCst);
+    /// Loses the next request to this path, or its answer.
+    pub(crate) fn lose(&self, loss: Loss, path: &str) {
+        *self.armed.lock().unwrap() = Some((format!("POST /v1/{path}"), loss));
+    }
+
+    /// Whether it has lost what it was to lose.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.armed.lock().unwrap().is_none()
+    }
+}
+
+fn may_pass(request: &[u8], armed: &Armed, mute: &AtomicBool) -> bool {
+    match armed.lock().unwrap().take_if(|(path, _)| request.starts_with(path.as_bytes())) {
+        None => true,
+        Some((_, loss)) => {
+            mute.store(true, Ordering::SeqCst);
+            matches!(loss, Loss::Answer)
+        }
     }
 }
 
