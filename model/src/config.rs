@@ -177,11 +177,11 @@ pub const STANDARD: [Config; 15] = [
         crashes: 0,
         faults: 0,
         operator: 2,
-        pins: Some(Pins::of(59_501, 83, 34)),
+        pins: Some(Pins::of(58_582, 83, 34)),
         ..BASE
     },
-    Config { name: "an operator", faults: 0, operator: 1, pins: Some(Pins::of(154_588, 82, 41)), ..BASE },
-    Config { name: "an operator and a fault", crashes: 0, operator: 1, pins: Some(Pins::of(136_338, 85, 35)), ..BASE },
+    Config { name: "an operator", faults: 0, operator: 1, pins: Some(Pins::of(152_304, 82, 41)), ..BASE },
+    Config { name: "an operator and a fault", crashes: 0, operator: 1, pins: Some(Pins::of(130_492, 85, 35)), ..BASE },
     Config { name: "a disk that fails", hostility: &[Hostility::Disk], pins: Some(Pins::of(208_393, 84, 25)), ..BASE },
     Config {
         name: "lagging replies",
@@ -203,7 +203,7 @@ pub const STANDARD: [Config; 15] = [
         crashes: 0,
         operator: 1,
         hostility: &[Hostility::Outside],
-        pins: Some(Pins::of(158_827, 85, 40)),
+        pins: Some(Pins::of(152_529, 85, 40)),
         ..BASE
     },
     Config { name: "a reboot", hostility: &[Hostility::Reboot], pins: Some(Pins::of(254_799, 84, 25)), ..BASE },
@@ -211,7 +211,7 @@ pub const STANDARD: [Config; 15] = [
         name: "slots that are tampered with",
         operator: 1,
         hostility: &[Hostility::Slots],
-        pins: Some(Pins::of(2_539_898, 98, 56)),
+        pins: Some(Pins::of(2_462_176, 98, 56)),
         ..BASE
     },
 ];

@@ -9,7 +9,7 @@ mod told;
 
 use std::time::Duration;
 
-use turquoise::core::{Consumers, Jitter, Policy, Sown};
+use turquoise::core::{Consumers, Jitter, Policy, Privileges, Relogin, Sown, Via};
 
 pub use point::{NoPoint, Place, Point, Side};
 pub use told::{Command, Told};
@@ -23,6 +23,9 @@ pub const PROBED: &str = "secret/data/app";
 #[must_use]
 pub const fn policy() -> Policy {
     Policy {
+        mint: Via::Current,
+        relogin: Relogin::Impossible,
+        privileges: Privileges::OnlySelf,
         full: Duration::from_mins(1),
         probation: Duration::from_secs(12),
         login_life: Duration::ZERO,
