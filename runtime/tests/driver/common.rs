@@ -9,7 +9,9 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use tokio::sync::{Notify, broadcast};
 use tokio::time::{self, Instant};
-use turquoise_runtime::core::{self, BootId, Consumers, Jitter, Mint, PhaseKind, Policy, Sown, Step, StepKind};
+use turquoise_runtime::core::{
+    self, BootId, Consumers, Jitter, Mint, PhaseKind, Policy, Privileges, Relogin, Sown, Step, StepKind, Via,
+};
 use turquoise_runtime::port::{
     Credential, Entry, Handle, Journal, Minted, NotDurable, Observed, Provider, Reason, Reply, Store, StoreError,
 };
@@ -27,6 +29,9 @@ pub(crate) fn policy(consumers: Consumers) -> Policy {
         full: secs(60),
         probation: secs(20),
         login_life: secs(60),
+        mint: Via::Current,
+        relogin: Relogin::Impossible,
+        privileges: Privileges::OnlySelf,
         period: None,
         probes: 2,
         probe_every: Duration::from_millis(200),

@@ -4,7 +4,7 @@ use secrecy::ExposeSecret as _;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 use turquoise_runtime::core::{Consumers, StepKind};
-use turquoise_runtime::{NotReady, RotateError};
+use turquoise_runtime::{AskError, NotReady};
 
 use crate::common::{Hangs, Sim, rotate, secs, until};
 
@@ -55,7 +55,7 @@ async fn a_stop_amid_a_rotation_is_like_a_crash() {
     let identity = sim.start(Consumers::Counted).await;
     until(&mut identity.progress(), StepKind::Cleared).await;
     sim.assert_quiet(&identity, "after the successor ended the candidate");
-    assert!(!matches!(identity.rotate().await, Err(RotateError::Stopped)));
+    assert!(!matches!(identity.rotate().await, Err(AskError::Stopped)));
 }
 
 #[tokio::test(start_paused = true)]
