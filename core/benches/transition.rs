@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::Kind;
 use criterion::{Criterion, criterion_group, criterion_main};
+use turquoise_core::PhaseKind;
 
 fn transition(criterion: &mut Criterion) {
     criterion.bench_function("handle and drain, one transition of a rotation", |bencher| {
@@ -19,8 +20,10 @@ fn transition(criterion: &mut Criterion) {
             while done < transitions {
                 done += u64::from(black_box(&mut world).rotate());
             }
+            let elapsed = started.elapsed();
+            assert_eq!(world.phase(), PhaseKind::Steady, "a rotation ends where it began");
             // Whole rotations only: what was done beyond what was asked for is taken off in proportion.
-            let share = started.elapsed().as_secs_f64() * transitions_as_f64(transitions) / transitions_as_f64(done);
+            let share = elapsed.as_secs_f64() * transitions_as_f64(transitions) / transitions_as_f64(done);
             Duration::from_secs_f64(share)
         });
     });

@@ -9,9 +9,9 @@ use turquoise_core::{
 };
 
 const POLICY: Policy = Policy {
-    full: Duration::from_secs(3_600),
-    probation: Duration::from_secs(120),
-    login_life: Duration::from_secs(3_600),
+    full: Duration::from_hours(1),
+    probation: Duration::from_mins(2),
+    login_life: Duration::from_hours(1),
     mint: Via::Current,
     relogin: Relogin::Impossible,
     privileges: Privileges::OnlySelf,
@@ -19,7 +19,7 @@ const POLICY: Policy = Policy {
     probes: 3,
     probe_every: Duration::from_secs(1),
     validate_for: Duration::from_secs(30),
-    grace: Duration::from_secs(60),
+    grace: Duration::from_mins(1),
     consumers: Consumers::Uncounted,
     evidence: Duration::from_secs(30),
     patience: Duration::from_secs(5),
