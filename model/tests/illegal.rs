@@ -18,7 +18,7 @@ use turquoise_model::{Config, Process, SINK, STANDARD, World};
 /// No machine has this many outputs after one input: beyond it, it would never end.
 const OUTPUTS: usize = 16;
 /// An adapter may believe a provider that promises a hundred years.
-const CENTURY: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
+const CENTURY: Duration = Duration::from_hours(100 * 366 * 24);
 
 /// What became of inputs, by the phase and the kind of the input.
 type Table = BTreeMap<(PhaseKind, &'static str), (u64, u64)>;
