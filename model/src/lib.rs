@@ -9,6 +9,7 @@ mod liveness;
 mod normal;
 mod refine;
 mod sight;
+pub mod spec;
 mod story;
 mod world;
 
