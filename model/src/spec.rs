@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 use turquoise_core::{PhaseKind, StepKind, TRANSITIONS};
 
+use crate::config::{Config, STANDARD};
 use crate::invariant::Invariant;
 
 pub use diagram::{dot, svg};
@@ -44,6 +45,22 @@ pub fn property_table() -> String {
     let mut table = String::from("| id | what it says |\n| --- | --- |\n");
     for invariant in Invariant::ALL {
         let _ = writeln!(table, "| {invariant} | {} |", invariant.sentence());
+    }
+    table
+}
+
+/// The pinned configurations in Markdown.
+#[must_use]
+pub fn configuration_table() -> String {
+    let mut table = String::from(
+        "| configuration | crashes | other faults | operator | what else can happen | states | depth |\n\
+         | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for config in STANDARD {
+        let Config { name, crashes, faults, operator, states, depth, .. } = config;
+        let hostility: Vec<_> = config.hostility.iter().map(|hostility| format!("{hostility:?}")).collect();
+        let hostility = hostility.join(", ");
+        let _ = writeln!(table, "| {name} | {crashes} | {faults} | {operator} | {hostility} | {states} | {depth} |");
     }
     table
 }

@@ -1,6 +1,6 @@
 //! The generated specification is what it was when somebody last looked at it, and the pages that embed it agree.
 
-mod page;
+use crate::page;
 
 use turquoise_model::spec::{self, InputKind, Legality, Matrix};
 
