@@ -180,7 +180,6 @@ impl Matrix {
         for (input, condition) in &self.conditions {
             let _ = writeln!(table, "| {input:?} | {condition} |");
         }
-        let _ = writeln!(table, "\n– is never. The machine was asked in {} states.", self.states);
         table
     }
 
@@ -191,7 +190,7 @@ impl Matrix {
         let rows: Map<_, _> =
             phases().into_iter().map(|phase| (format!("{phase:?}"), row(phase).into_iter().collect())).collect();
         let conditions: Map<_, _> = self.conditions.iter().map(|(input, legal)| (format!("{input:?}"), json!(legal))).collect();
-        json!({ "states_asked": self.states, "legal": rows, "conditions": conditions })
+        json!({ "legal": rows, "conditions": conditions })
     }
 }
 

@@ -1,6 +1,10 @@
 //! Generated documentation, held against what generates it; with `TURQUOISE_BLESS=1` it is written instead.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// Tests run beside each other, and write to the same page.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 fn path(page: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page)
@@ -12,6 +16,7 @@ fn blesses() -> bool {
 
 /// A part of a page, between its marks.
 pub(crate) fn holds(page: &str, part: &str, text: &str) {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let content = std::fs::read_to_string(path(page)).expect("the page exists");
     let (begin, end) = (format!("<!-- generated: {part} -->\n"), format!("<!-- end: {part} -->"));
     let from = content.find(&begin).expect("the page has the part") + begin.len();
