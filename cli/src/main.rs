@@ -1,6 +1,7 @@
 //! The `turquoise` program.
 
 mod demo;
+mod spec;
 mod verify;
 
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ enum Command {
     Demo,
     /// Explore every state of the rotation machine and tell what holds
     Verify(verify::Args),
+    /// Write the specification that the machine obeys: properties, transitions, inputs, diagram
+    Spec(spec::Args),
     /// (part of the demo) Read with the token in a sink file
     #[command(hide = true)]
     DemoReader(demo::reader::Args),
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
     match args.command {
         Command::Demo => demo::run(),
         Command::Verify(args) => verify::run(&args),
+        Command::Spec(args) => spec::run(&args),
         Command::DemoReader(args) => demo::reader::run(&args),
         Command::DemoSidecar(site) => demo::sidecar::run(&site),
     }

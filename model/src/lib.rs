@@ -8,7 +8,9 @@ mod invariant;
 mod liveness;
 mod normal;
 mod refine;
+mod scenario;
 mod sight;
+pub mod spec;
 mod story;
 mod world;
 
@@ -19,6 +21,7 @@ pub use graph::{Choice, Edge, Graph, Mood, Part, State};
 pub use invariant::Invariant;
 pub use liveness::{Endless, Liveness, is_quiet, liveness};
 pub use refine::{Abstract, Move, Moves, Rule, Set, View, step};
+pub use scenario::play;
 pub use sight::Sight;
 pub use story::tell;
 pub use world::{Action, Credential, Demand, Event, Ghost, NOW, Process, Reader, Request, World};
