@@ -13,8 +13,8 @@ Examples:
   turquoise spec --format svg > phases.svg
   turquoise spec --format dot | dot -Tpng > phases.png
 
-Which input is legal in which phase is nowhere written down: the machine is asked in every state of a small exploration,
-which takes a second or two.";
+Which input is legal in which phase is nowhere written down: the machine is
+asked in every state of a small exploration, which takes a second or two.";
 
 /// What is to be written.
 #[derive(clap::Args)]
