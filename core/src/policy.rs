@@ -155,13 +155,13 @@ impl Policy {
     /// The longest time from the announcement of a mint to the commit point, a failed persist and extension included.
     #[must_use]
     pub fn worst_validation(&self) -> Duration {
-        self.validate_for + 4 * self.patience
+        self.validate_for.saturating_add(self.patience.saturating_mul(4))
     }
 
     /// The longest time from the announcement of a mint to the end of the grace.
     #[must_use]
     pub fn worst_rotation(&self) -> Duration {
-        self.worst_validation() + 2 * self.patience + self.grace
+        self.worst_validation().saturating_add(self.patience.saturating_mul(2)).saturating_add(self.grace)
     }
 
     /// Whether this policy can keep the promise.
@@ -178,13 +178,15 @@ impl Policy {
                 return Err(PolicyError::Zero(name));
             }
         }
-        if self.evidence < 2 * self.patience {
-            return Err(PolicyError::EvidenceTooShort { needed: 2 * self.patience });
+        let needed = self.patience.saturating_mul(2);
+        if self.evidence < needed {
+            return Err(PolicyError::EvidenceTooShort { needed });
         }
         if self.probation < self.worst_validation() {
             return Err(PolicyError::ProbationTooShort { needed: self.worst_validation() });
         }
-        let needed = 2 * (self.patience + self.backoff) + self.worst_validation();
+        let retries = self.patience.saturating_add(self.backoff).saturating_mul(2);
+        let needed = retries.saturating_add(self.worst_validation());
         if self.full < needed {
             return Err(PolicyError::FullTooShort { needed });
         }

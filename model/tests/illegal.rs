@@ -219,7 +219,6 @@ fn any_input_in_any_state_is_taken_or_refused_without_a_trace() {
 }
 
 #[test]
-#[ignore = "a known defect: what a provider promises is added up without bounds"]
 fn a_life_without_end_is_no_reason_to_panic() {
     let mut told = 0;
     walk(&Config { crashes: 0, faults: 0, ..SINK }, |world| {

@@ -187,7 +187,7 @@ impl Rotation {
             Outcome::Applied(Applied::Alive { remaining }) => {
                 candidate.changed(flight, now, remaining, &policy);
                 let life = candidate.life;
-                let enough = remaining + policy.patience >= policy.full;
+                let enough = remaining.saturating_add(policy.patience) >= policy.full;
                 if let Phase::Draining(Draining { rollback: Some(rollback), .. }) = &mut self.fold.phase {
                     rollback.extended = enough;
                     return if enough { None } else { Some(Step::RollbackFailed) };
