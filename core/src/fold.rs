@@ -139,6 +139,12 @@ impl Ledger {
         self.compromised = self.compromised.map(|marked| marked.filter(|generation| phase.names(*generation)));
     }
 
+    /// Whether a generation is the one that must be announced next: none is used twice.
+    const fn is_next(&self, generation: Generation) -> bool {
+        let same = self.mints == 0 || generation.incarnation == self.incarnation;
+        same && generation.number == self.mints + 1
+    }
+
     fn count(&mut self, step: Step) {
         match step {
             Step::LoginIntent { mint } | Step::IssueIntent { mint, .. } => {
@@ -156,6 +162,11 @@ impl Ledger {
     fn next(&self, step: Step, at: Instant, policy: &Policy) -> Result<Phase, Misfit> {
         if let Step::Compromised { generation } = step {
             return if self.phase.names(generation) && !self.is_compromised(generation) { Ok(self.phase) } else { Err(Misfit) };
+        }
+        if let Step::LoginIntent { mint } | Step::IssueIntent { mint, .. } = step
+            && !self.is_next(mint.generation)
+        {
+            return Err(Misfit);
         }
         match self.phase {
             Phase::Vacant(vacant) => after_vacant(vacant, step, at, policy),

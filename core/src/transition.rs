@@ -173,7 +173,7 @@ pub const TRANSITIONS: &[Transition] = transitions! {
 
     Draining --ShortenIntent--> Draining, ["shorten"], "the new one is published: the grace begins";
     Draining --RollbackIntent--> Draining, ["extend"], "an operator wants the old one back";
-    Draining --RollbackFailed--> Draining, ["shorten"], "it could not be extended or probed: the new one stays";
+    Draining --RollbackFailed--> Draining, ["publish, shorten"], "it could not be extended or probed: the new one stays";
     Draining --RolledBack--> Draining, ["publish"], "the old one is extended and probed: the commit point of a rollback";
     Draining --Compromised--> Draining, [""], "an operator says so, of the new one or of the old one";
     Draining --RevokeIntent--> Revoking, ["revoke, clear"], "nobody holds the old one, the grace is over, or it is compromised";

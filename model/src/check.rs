@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use stateright::{Checker, Model, Property};
 use turquoise_core::{PhaseKind, StepKind, TRANSITIONS};
 
-use crate::config::Config;
+use crate::config::{Config, Pins};
 use crate::explore::{Explored, Row, explore};
 use crate::invariant::Invariant;
 use crate::liveness::{Liveness, liveness};
@@ -118,13 +118,13 @@ fn judge(config: &Config, own: &Explored, second: &SecondOpinion) -> Vec<String>
     require(agree, format!("the explorers disagree: {counts}"));
     let verdicts = own.broken.keys().copied().collect::<BTreeSet<_>>() == second.broken && own.seen == second.seen;
     require(verdicts, "the explorers disagree on what is broken or on what they saw".to_owned());
-    let pinned = (own.states, own.depth) == (config.states, config.depth);
-    let expected = format!("expected {} to {}", config.states, config.depth);
-    require(pinned, format!("the state space has changed: {} states to depth {}, {expected}", own.states, own.depth));
+    let size = Pins { states: own.states, depth: own.depth, rows: own.rows.len() };
+    if let Some(pins) = config.pins {
+        require(size == pins, format!("the state space has changed: {size:?}, expected {pins:?}"));
+    }
     for sight in Sight::required(config) {
         require(own.seen.contains(&sight), format!("never seen: {sight:?}"));
     }
-    require(own.rows.len() == config.rows, format!("{} transitions were taken, expected {}", own.rows.len(), config.rows));
     failures
 }
 

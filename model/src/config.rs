@@ -24,12 +24,25 @@ pub struct Config {
     pub broken: Option<Assumption>,
     /// For how long at most a dead process stays down.
     pub downtime: u64,
-    /// How many distinct states there are: a change is a change of the machine or of its world, and is reviewed.
+    /// What the exploration must come to. A change is a change of the machine or of its world, and is reviewed.
+    pub pins: Option<Pins>,
+}
+
+/// The size of an exploration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pins {
+    /// Distinct states.
     pub states: usize,
-    /// How deep they go.
+    /// The longest shortest way to one.
     pub depth: usize,
-    /// How many of the transitions are taken.
+    /// Transitions that are taken.
     pub rows: usize,
+}
+
+impl Pins {
+    const fn of(states: usize, depth: usize, rows: usize) -> Self {
+        Self { states, depth, rows }
+    }
 }
 
 /// What a world can do beyond its budgets' common faults.
@@ -129,42 +142,34 @@ const BASE: Config = Config {
     hostility: &[],
     broken: None,
     downtime: 1,
-    states: 0,
-    depth: 0,
-    rows: 0,
+    pins: None,
 };
 
 /// Readers take the credential from the published file of the two-slot sink; the machine has no power over any credential
 /// but through its own secret.
-pub const SINK: Config = Config { name: "two-slot sink, self privileges", states: 138_737, depth: 84, rows: 25, ..BASE };
+pub const SINK: Config = Config { name: "two-slot sink, self privileges", pins: Some(Pins::of(138_737, 84, 25)), ..BASE };
 
 /// The pinned configurations that are explored on every change.
 pub const STANDARD: [Config; 15] = [
     SINK,
-    Config { name: "two crashes", crashes: 2, states: 1_588_557, depth: 98, rows: 25, ..BASE },
-    Config { name: "two faults", crashes: 0, faults: 2, states: 55_679, depth: 97, rows: 18, ..BASE },
+    Config { name: "two crashes", crashes: 2, pins: Some(Pins::of(1_588_557, 98, 25)), ..BASE },
+    Config { name: "two faults", crashes: 0, faults: 2, pins: Some(Pins::of(55_679, 97, 18)), ..BASE },
     Config {
         name: "work through the handle",
         policy: Policy { consumers: Consumers::Counted, ..POLICY },
-        states: 796_807,
-        depth: 152,
-        rows: 25,
+        pins: Some(Pins::of(796_807, 152, 25)),
         ..BASE
     },
     Config {
         name: "accessor privileges",
         policy: Policy { privileges: Privileges::Accessor, ..POLICY },
-        states: 140_557,
-        depth: 84,
-        rows: 25,
+        pins: Some(Pins::of(140_557, 84, 25)),
         ..BASE
     },
     Config {
         name: "every candidate is a login",
         policy: Policy { mint: Via::Login, relogin: Relogin::Possible, ..POLICY },
-        states: 140_775,
-        depth: 84,
-        rows: 25,
+        pins: Some(Pins::of(140_775, 84, 25)),
         ..BASE
     },
     Config {
@@ -172,50 +177,41 @@ pub const STANDARD: [Config; 15] = [
         crashes: 0,
         faults: 0,
         operator: 2,
-        states: 59_501,
-        depth: 83,
-        rows: 34,
+        pins: Some(Pins::of(58_582, 83, 34)),
         ..BASE
     },
-    Config { name: "an operator", faults: 0, operator: 1, states: 154_588, depth: 82, rows: 41, ..BASE },
-    Config { name: "an operator and a fault", crashes: 0, operator: 1, states: 136_338, depth: 85, rows: 35, ..BASE },
-    Config { name: "a disk that fails", hostility: &[Hostility::Disk], states: 208_393, depth: 84, rows: 25, ..BASE },
+    Config { name: "an operator", faults: 0, operator: 1, pins: Some(Pins::of(152_304, 82, 41)), ..BASE },
+    Config { name: "an operator and a fault", crashes: 0, operator: 1, pins: Some(Pins::of(130_492, 85, 35)), ..BASE },
+    Config { name: "a disk that fails", hostility: &[Hostility::Disk], pins: Some(Pins::of(208_393, 84, 25)), ..BASE },
     Config {
         name: "lagging replies",
         crashes: 0,
         faults: 2,
         hostility: &[Hostility::Lag, Hostility::Outside],
-        states: 82_761,
-        depth: 97,
-        rows: 23,
+        pins: Some(Pins::of(82_761, 97, 23)),
         ..BASE
     },
     Config {
         name: "revoked by others, a login helps",
         policy: Policy { relogin: Relogin::Possible, ..POLICY },
         hostility: &[Hostility::Outside],
-        states: 172_731,
-        depth: 96,
-        rows: 29,
+        pins: Some(Pins::of(172_731, 96, 29)),
         ..BASE
     },
     Config {
         name: "revoked by others, an operator helps",
+        crashes: 0,
         operator: 1,
         hostility: &[Hostility::Outside],
-        states: 2_892_387,
-        depth: 98,
-        rows: 50,
+        pins: Some(Pins::of(152_529, 85, 40)),
         ..BASE
     },
-    Config { name: "a reboot", hostility: &[Hostility::Reboot], states: 254_799, depth: 84, rows: 25, ..BASE },
+    Config { name: "a reboot", hostility: &[Hostility::Reboot], pins: Some(Pins::of(254_799, 84, 25)), ..BASE },
     Config {
         name: "slots that are tampered with",
         operator: 1,
         hostility: &[Hostility::Slots],
-        states: 2_539_898,
-        depth: 98,
-        rows: 56,
+        pins: Some(Pins::of(2_462_176, 98, 56)),
         ..BASE
     },
 ];

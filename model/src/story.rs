@@ -90,7 +90,7 @@ fn record(world: &World) -> String {
     world.writing.map_or_else(|| "nothing new".to_owned(), |record| format!("{:?}", record.step.kind()))
 }
 
-fn name(effect: &Effect) -> String {
+pub(crate) fn name(effect: &Effect) -> String {
     let of = |generation: Generation| format!("g{}", generation.number);
     let at = |mint: Mint| format!("g{} ({})", mint.generation.number, mint.slot);
     match *effect {
@@ -109,7 +109,7 @@ fn name(effect: &Effect) -> String {
 }
 
 /// What is true now: the phase, and what lives for how many ticks.
-fn truth(world: &World) -> String {
+pub(crate) fn truth(world: &World) -> String {
     let process = if matches!(world.process, Process::Up(_)) { "" } else { "down, " };
     let mut told = format!("{process}{:?}; live:", world.phase().kind());
     for credential in &world.live {

@@ -31,7 +31,6 @@ fn records_are_replayed() {
 }
 
 #[test]
-#[ignore = "a known defect: a journal that announces one mint twice is believed, and the machine then asks without end"]
 fn a_mint_announced_twice_is_no_reason_to_ask_without_end() {
     records::replay(include_bytes!("../../fuzz/finds/records/a-mint-announced-twice"), records::Mints::Any);
 }

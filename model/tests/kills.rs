@@ -43,9 +43,9 @@ fn matrix() -> (String, Vec<BTreeSet<&'static str>>) {
     for (name, config) in bugs.chain(worlds) {
         let (properties, rules) = killers(&config);
         assert!(!properties.is_empty(), "{name} lives");
-        let words: Vec<_> = properties.iter().copied().collect();
+        let caught: Vec<_> = properties.iter().copied().collect();
         let rules: Vec<_> = rules.into_iter().collect();
-        let _ = writeln!(table, "| `{name}` | {} | {} |", words.join(" "), rules.join(" "));
+        let _ = writeln!(table, "| `{name}` | {} | {} |", caught.join(" "), rules.join(" "));
         all.push(properties);
     }
     (table, all)

@@ -48,8 +48,10 @@ impl Rotation {
     }
 
     /// The process ends when a round is over; the last credential goes when its work is done.
-    fn leave(&self, Steady { current, .. }: Steady) -> Option<Step> {
-        let Leave { how, by, idle } = self.wishes.leave?;
+    fn leave(&mut self, Steady { current, .. }: Steady) -> Option<Step> {
+        let end_of_grace = self.now + self.policy.grace;
+        let Leave { how, by, idle } = self.wishes.leave.as_mut()?;
+        let (how, by, idle) = (*how, *by.get_or_insert(end_of_grace), *idle);
         let idle = idle && self.policy.consumers == Consumers::Counted;
         match how {
             AtStop::Keep => Some(Step::Stopped { how }),
@@ -189,7 +191,7 @@ impl Rotation {
     /// When a rotation, or the end, is due for which nothing else is waited for.
     fn next_begin(&self, Steady { current, rotate_at, cool_until }: Steady) -> Option<Instant> {
         if let Some(Leave { how, by, .. }) = self.wishes.leave {
-            return (how == AtStop::Revoke).then_some(by);
+            return by.filter(|_| how == AtStop::Revoke);
         }
         if self.hurried {
             return None;

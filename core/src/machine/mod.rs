@@ -71,8 +71,8 @@ struct Wishes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Leave {
     how: AtStop,
-    /// Work may hold the last credential until then.
-    by: Instant,
+    /// Work may hold the last credential until then; set when new work is no longer given it.
+    by: Option<Instant>,
     /// No counted work holds it.
     idle: bool,
 }
@@ -130,6 +130,8 @@ pub enum Illegal {
         /// The one that can, if any.
         going: Option<Generation>,
     },
+    /// The journal is not known to be durable: nothing that is asked for could be recorded. Restart the process.
+    Stalled,
     /// This cannot be asked for in this phase, or was asked for already.
     NotHere {
         /// What was asked for.
@@ -150,6 +152,9 @@ impl fmt::Display for Illegal {
             Self::StaleCompletion { op } => write!(f, "{op} is not under way: the completion is late or a duplicate"),
             Self::NotIdle { going: Some(generation) } => write!(f, "only generation {generation} can become idle"),
             Self::NotIdle { going: None } => f.write_str("new work still gets every generation"),
+            Self::Stalled => {
+                f.write_str("the journal takes no more records: only time and completions are legal until a restart")
+            }
             Self::NotHere { asked, phase, legal } => write!(f, "cannot {asked} in phase {phase:?}: {legal}"),
         }
     }
@@ -253,7 +258,7 @@ impl Rotation {
             Input::Compromise(generation) => self.wishes.compromise = Some(generation),
             Input::Resolve(resolution) => self.wishes.resolve = Some(resolution),
             Input::Shutdown(how) => {
-                self.wishes.leave = Some(Leave { how, by: now + self.policy.grace, idle: false });
+                self.wishes.leave = Some(Leave { how, by: None, idle: false });
             }
             Input::Timeout => {}
         }
@@ -365,7 +370,7 @@ impl Rotation {
             }
         }
         self.wishes.compromise.iter_mut().for_each(|generation| to.generation(generation));
-        self.wishes.leave.iter_mut().for_each(|leave| to.deadline(&mut leave.by));
+        self.wishes.leave.iter_mut().flat_map(|leave| &mut leave.by).for_each(|by| to.deadline(by));
         self.served.iter_mut().chain(self.missing.iter_mut()).for_each(|generation| to.generation(generation));
         to.deadline(&mut self.now);
     }
@@ -403,12 +408,15 @@ impl Rotation {
 
     /// Whether an operator may ask for this here.
     fn legal_wish(&self, input: Input) -> Result<(), Illegal> {
+        if self.stalled && input != Input::Timeout {
+            return Err(Illegal::Stalled);
+        }
         let phase = &self.fold.phase;
         let wishes = &self.wishes;
         let committing = self.awaiting.is_some_and(|awaiting| matches!(awaiting.record.step, Step::Promoted { .. }));
         let (legal, asked, when) = match input {
             Input::Begin => {
-                let free = wishes.begin.is_none() && wishes.leave.is_none() && self.awaiting.is_none() && !self.stalled;
+                let free = wishes.begin.is_none() && wishes.leave.is_none() && self.awaiting.is_none();
                 (free && matches!(phase, Phase::Steady(_)), "begin", "only in Steady, once")
             }
             Input::Abort => {

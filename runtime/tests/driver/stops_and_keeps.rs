@@ -64,6 +64,7 @@ async fn a_write_under_way_is_waited_for() {
     let identity = sim.ready(Consumers::Counted).await;
     sim.hang_disk(Hangs::Yes);
     identity.rotate().await.expect("a rotation may begin");
+    sim.disk_met.notified().await;
     let stop = tokio::spawn(identity.stop());
     for _ in 0..100 {
         yield_now().await;
