@@ -13,31 +13,19 @@ const RECORD: usize = 6;
 /// No machine has this many outputs after one input: beyond it, it would never end.
 const OUTPUTS: usize = 16;
 
-/// Which mints the records may announce.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Mints {
-    /// Only such as were never announced before: `docs/fuzzing.md` says what happens otherwise.
-    New,
-    /// Any.
-    Any,
-}
-
 /// Whatever the records say, they are taken or refused; a refusal changes nothing; and what was taken can be recovered
 /// and run on.
 ///
 /// # Panics
 ///
 /// If it is not so.
-pub fn replay(bytes: &[u8], mints: Mints) {
+pub fn replay(bytes: &[u8]) {
     let Some((&first, rest)) = bytes.split_first() else { return };
     let policy = STANDARD[usize::from(first) % STANDARD.len()].policy;
     let mut ledger = Ledger::new(1, BootId(1), Instant(0));
     let mut records = Vec::new();
     for chunk in rest.chunks_exact(RECORD) {
         let record = record(chunk, records.len());
-        if mints == Mints::New && announced(&record).is_some_and(|mint| records.iter().any(|one| announced(one) == Some(mint))) {
-            continue;
-        }
         let before = ledger;
         match ledger.apply(&record, &policy) {
             Ok(()) => records.push(record),
@@ -51,13 +39,6 @@ pub fn replay(bytes: &[u8], mints: Mints) {
     let now = records.iter().map(|record| record.at).max().unwrap_or_default();
     let Ok(machine) = Rotation::recover(policy, 1, BootId(1), now, records, held) else { return };
     live(machine, policy, now, rest);
-}
-
-const fn announced(record: &Record) -> Option<Generation> {
-    match record.step {
-        Step::LoginIntent { mint } | Step::IssueIntent { mint, .. } => Some(mint.generation),
-        _ => None,
-    }
 }
 
 /// Drains, acknowledges and waits, a while.

@@ -27,10 +27,10 @@ fn ways_through_the_world_are_replayed() {
 
 #[test]
 fn records_are_replayed() {
-    replay("records", |bytes| records::replay(bytes, records::Mints::New));
+    replay("records", records::replay);
 }
 
 #[test]
 fn a_mint_announced_twice_is_no_reason_to_ask_without_end() {
-    records::replay(include_bytes!("../../fuzz/finds/records/a-mint-announced-twice"), records::Mints::Any);
+    records::replay(include_bytes!("../../fuzz/finds/records/a-mint-announced-twice"));
 }
