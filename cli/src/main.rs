@@ -1,6 +1,7 @@
 //! The `turquoise` program.
 
 mod demo;
+mod spec;
 mod verify;
 
 use std::process::ExitCode;
@@ -38,7 +39,9 @@ enum Command {
     /// Rotate a real token on a real server under load, with a bad candidate and a crash on the way
     Demo,
     /// Explore every state of the rotation machine and tell what holds
-    Verify,
+    Verify(verify::Args),
+    /// Write the specification that the machine obeys: properties, transitions, inputs, diagram
+    Spec(spec::Args),
     /// (part of the demo) Read with the token in a sink file
     #[command(hide = true)]
     DemoReader(demo::reader::Args),
@@ -61,7 +64,8 @@ fn main() -> ExitCode {
     }
     match args.command {
         Command::Demo => demo::run(),
-        Command::Verify => verify::run(),
+        Command::Verify(args) => verify::run(&args),
+        Command::Spec(args) => spec::run(&args),
         Command::DemoReader(args) => demo::reader::run(&args),
         Command::DemoSidecar(site) => demo::sidecar::run(&site),
     }

@@ -3,71 +3,188 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use comfy_table::{Cell, ContentArrangement, Table, presets};
-use turquoise_model::{Config, Invariant, Progress, Report, SINK, Sight, check, rows, tell};
+use clap::ValueEnum;
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::{Value, json};
+use turquoise_model::{Config, Explored, Invariant, Progress, Report, SINK, STANDARD, Sight, check, holes, tell};
+
+/// What is explored.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// How much is explored
+    #[arg(long, value_enum, default_value_t = Profile::Quick)]
+    profile: Profile,
+    /// What is printed
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Profile {
+    /// One configuration, some seconds
+    Quick,
+    /// Every pinned configuration, some minutes
+    Standard,
+    /// One more crash or fault in each: by hand, up to an hour and 6 GB
+    Deep,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+}
+
+impl Profile {
+    fn configs(self) -> Vec<Config> {
+        let small = |config: &&Config| config.pins.is_some_and(|pins| pins.states < 300_000);
+        match self {
+            Self::Quick => vec![SINK],
+            Self::Standard => STANDARD.to_vec(),
+            Self::Deep => {
+                let more_crashes =
+                    STANDARD.iter().filter(small).map(|config| Config { crashes: config.crashes + 1, pins: None, ..*config });
+                let more_faults =
+                    STANDARD.iter().filter(small).map(|config| Config { faults: config.faults + 1, pins: None, ..*config });
+                more_crashes.chain(more_faults).collect()
+            }
+        }
+    }
+}
 
 /// Explores the model and tells what holds.
-pub(crate) fn run() -> ExitCode {
-    match verify(&mut anstream::stdout(), &mut anstream::stderr(), &SINK) {
+pub(crate) fn run(args: &Args) -> ExitCode {
+    match verify(&mut anstream::stdout(), &mut anstream::stderr(), args) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(14),
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-fn verify(out: &mut impl Write, progress: &mut impl Write, config: &Config) -> io::Result<bool> {
-    writeln!(
-        out,
-        "{}: {} crash, {} other fault, a reader that takes the token from the sink",
-        config.name, config.crashes, config.faults
-    )?;
-    let mut shown = 10_000;
-    let report = check(config, |now| {
-        // Progress is a courtesy: nothing depends on whether it can be shown.
-        let _ = match now {
-            Progress::Exploring(states, depth) if states >= 2 * shown => {
-                shown = states;
-                writeln!(progress, "  {states} states, depth {depth} …")
-            }
-            Progress::Exploring(..) => Ok(()),
-            Progress::SecondOpinion => writeln!(progress, "  the same once more by stateright …"),
-        };
-    });
-    write_report(out, &report)?;
-    Ok(report.failures.is_empty())
+fn verify(out: &mut impl Write, progress: &mut impl Write, args: &Args) -> io::Result<bool> {
+    let mut reports = Vec::new();
+    for config in args.profile.configs() {
+        reports.push(check(&config, |now| show_progress(progress, &config, now)));
+    }
+    let holes = if args.profile == Profile::Standard { holes(reports.iter().map(|report| &report.explored)) } else { Vec::new() };
+    match args.format {
+        Format::Table => write_table(out, &reports, &holes)?,
+        Format::Json => writeln!(out, "{:#}", as_json(&reports, &holes))?,
+    }
+    save_stories(out, &reports)?;
+    Ok(holes.is_empty() && reports.iter().all(|report| report.failures.is_empty()))
 }
 
-fn write_report(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    let Report { config, explored, took, second, failures } = report;
+/// Progress is a courtesy: nothing depends on whether it can be shown.
+fn show_progress(to: &mut impl Write, config: &Config, now: Progress) {
+    let _ = match now {
+        Progress::Exploring(states, depth) if depth % 25 == 0 => {
+            writeln!(to, "  {}: {states} states, depth {depth} …", config.name)
+        }
+        Progress::Exploring(..) => Ok(()),
+        Progress::Liveness => writeln!(to, "  {}: does it come to rest?", config.name),
+        Progress::SecondOpinion => writeln!(to, "  {}: the same once more by stateright …", config.name),
+    };
+}
+
+fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_width(100);
-    table.set_header(["property", "what it says", "verdict"]);
-    for invariant in Invariant::ALL {
-        let verdict = if explored.broken.contains_key(&invariant) { "BROKEN" } else { "holds" };
-        table.add_row([Cell::new(invariant.id()), Cell::new(invariant.sentence()), Cell::new(verdict)]);
+    table.set_header(header);
+    table
+}
+
+fn write_table(out: &mut impl Write, reports: &[Report], holes: &[String]) -> io::Result<()> {
+    let mut properties = table(&["property", "what it says", "verdict"]);
+    for (id, sentence, holds) in verdicts(reports) {
+        properties.add_row([id, sentence, if holds { "holds" } else { "BROKEN" }]);
     }
-    writeln!(out, "{table}")?;
-    let seen = Sight::REQUIRED.iter().filter(|sight| explored.seen.contains(sight)).count();
-    let reachable = rows(config).filter(|(_, out_of_reach)| !out_of_reach).count();
-    writeln!(out, "states       {} distinct, depth {}, {} steps", explored.states, explored.depth, explored.steps)?;
-    writeln!(out, "situations   {seen} of {} required ones seen", Sight::REQUIRED.len())?;
-    writeln!(out, "transitions  {} of {reachable} taken; the other rows are declared out of reach here", explored.rows.len())?;
+    let mut explored = table(&["configuration", "states", "depth", "steps", "rows", "seen", "ours s", "stateright s"]);
+    for Report { config, explored: found, took, second, .. } in reports {
+        let seen = Sight::required(config).filter(|sight| found.seen.contains(sight)).count();
+        let required = Sight::required(config).count();
+        explored.add_row([
+            config.name.to_owned(),
+            found.states.to_string(),
+            found.depth.to_string(),
+            found.steps.to_string(),
+            found.rows.len().to_string(),
+            format!("{seen}/{required}"),
+            format!("{:.1}", took.as_secs_f64()),
+            format!("{:.1}", second.took.as_secs_f64()),
+        ]);
+    }
+    writeln!(out, "{properties}\n{explored}")?;
+    let states: usize = reports.iter().map(|report| report.explored.states).sum();
+    let took: f64 = reports.iter().map(|report| report.took.as_secs_f64()).sum();
     writeln!(
         out,
-        "explorers    ours {:.2} s; stateright {:.2} s, {} states, depth {}",
-        took.as_secs_f64(),
-        second.took.as_secs_f64(),
-        second.states,
-        second.depth
+        "{states} distinct states, {:.0} a second; stateright agrees on each count and verdict unless said below",
+        rate(states, took)
     )?;
-    for way in explored.broken.values() {
-        writeln!(out, "\nthe shortest story of it:\n{}", tell(config, way))?;
+    for report in reports {
+        for failure in &report.failures {
+            writeln!(out, "FAILED, {}: {failure}", report.config.name)?;
+        }
     }
-    for failure in failures {
-        writeln!(out, "FAILED: {failure}")?;
+    for hole in holes {
+        writeln!(out, "FAILED: {hole}")?;
     }
-    if failures.is_empty() {
-        writeln!(out, "every property holds in every reachable state")?;
+    if holes.is_empty() && reports.iter().all(|report| report.failures.is_empty()) {
+        writeln!(out, "every property holds in every reachable state, and on every step")?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+fn rate(states: usize, seconds: f64) -> f64 {
+    states as f64 / seconds.max(f64::EPSILON)
+}
+
+/// What each property says, and whether it holds everywhere.
+fn verdicts(reports: &[Report]) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+    let invariants = Invariant::ALL.into_iter().map(|invariant| {
+        let holds = reports.iter().all(|report| !report.explored.broken.contains_key(&invariant));
+        (invariant.id(), invariant.sentence(), holds)
+    });
+    let rests = reports.iter().all(|report| report.liveness.endless.is_none());
+    let refines = reports.iter().all(|report| report.explored.unrefined.is_empty());
+    invariants.chain([
+        ("L1", "once faults stop, every fair way comes to rest, with one live credential or as it was asked to end", rests),
+        ("spec", "every step is one of the abstract specification, or changes nothing in it", refines),
+    ])
+}
+
+fn as_json(reports: &[Report], holes: &[String]) -> Value {
+    let properties: Vec<_> = verdicts(reports).map(|(id, says, holds)| json!({"id": id, "says": says, "holds": holds})).collect();
+    let configurations: Vec<_> = reports
+        .iter()
+        .map(|report| {
+            json!({
+                "name": report.config.name,
+                "states": report.explored.states,
+                "depth": report.explored.depth,
+                "steps": report.explored.steps,
+                "rows": report.explored.rows.len(),
+                "seconds": report.took.as_secs_f64(),
+                "stateright": {"states": report.second.states, "depth": report.second.depth, "seconds": report.second.took.as_secs_f64()},
+                "failures": report.failures,
+            })
+        })
+        .collect();
+    json!({"properties": properties, "configurations": configurations, "holes": holes})
+}
+
+/// Prints the shortest story of each broken property, and keeps it in a file.
+fn save_stories(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
+    for Report { config, explored: Explored { broken, .. }, liveness, .. } in reports {
+        let safety = broken.iter().map(|(invariant, way)| (invariant.id(), tell(config, way)));
+        let endless = liveness.endless.as_ref().map(|endless| ("L1", endless.tell(config)));
+        for (id, story) in safety.chain(endless) {
+            let file = format!("counterexample-{id}-{}.txt", config.name.replace([' ', ','], "-"));
+            std::fs::write(&file, &story)?;
+            writeln!(out, "\nthe shortest story of {id}, kept in {file}:\n{story}")?;
+        }
     }
     Ok(())
 }

@@ -5,10 +5,11 @@ use core::time::Duration;
 
 use crate::lease::Lease;
 use crate::phase::{
-    Abandoning, Arrival, Draining, End, Going, Issuing, NeedsOperator, Phase, Revoking, Secret, Steady, Vacant, Validating,
+    Abandoning, Arrival, Closing, Draining, End, Going, Issuing, NeedsOperator, Phase, Rest, Revoking, Rollback, Secret, Steady,
+    Stopped, Vacant, Validating,
 };
 use crate::policy::Policy;
-use crate::record::{AbandonReason, Proof, Record, Step, StuckReason};
+use crate::record::{AbandonReason, AtStop, Proof, Record, Resolution, Step, StuckReason, Via};
 use crate::seed::SeededBug;
 use crate::transition::{PhaseKind, StepKind, legal_steps, row};
 use crate::vocabulary::{BootId, Color, Generation, Held, Instant, Life, Mint};
@@ -25,6 +26,8 @@ pub struct Ledger {
     pub(crate) boot: BootId,
     /// Attempts that failed in a row: they slow the next one down.
     pub(crate) misses: u8,
+    /// Credentials that others know, as long as they are of any concern.
+    pub(crate) compromised: [Option<Generation>; 2],
 }
 
 /// Why a journal cannot be replayed.
@@ -78,7 +81,7 @@ impl Ledger {
     #[must_use]
     pub const fn new(incarnation: u32, boot: BootId, now: Instant) -> Self {
         let phase = Phase::Vacant(Vacant { stage: Arrival::Waiting { not_before: now } });
-        Self { phase, lsn: 0, mints: 0, incarnation, boot, misses: 0 }
+        Self { phase, lsn: 0, mints: 0, incarnation, boot, misses: 0, compromised: [None; 2] }
     }
 
     /// The mint that would be announced next, in this slot.
@@ -115,7 +118,31 @@ impl Ledger {
         self.lsn = lsn.0;
         self.boot = boot;
         self.count(step);
+        self.mark(step);
         Ok(())
+    }
+
+    /// Whether an operator said that others know its secret.
+    #[must_use]
+    pub fn is_compromised(&self, generation: Generation) -> bool {
+        self.compromised.contains(&Some(generation))
+    }
+
+    /// Remembers a compromise for as long as its credential is named in the phase.
+    fn mark(&mut self, step: Step) {
+        if let Step::Compromised { generation } = step
+            && let Some(free) = self.compromised.iter_mut().find(|marked| marked.is_none())
+        {
+            *free = Some(generation);
+        }
+        let phase = self.phase;
+        self.compromised = self.compromised.map(|marked| marked.filter(|generation| phase.names(*generation)));
+    }
+
+    /// Whether a generation is the one that must be announced next: none is used twice.
+    const fn is_next(&self, generation: Generation) -> bool {
+        let same = self.mints == 0 || generation.incarnation == self.incarnation;
+        same && generation.number == self.mints + 1
     }
 
     fn count(&mut self, step: Step) {
@@ -133,23 +160,35 @@ impl Ledger {
     }
 
     fn next(&self, step: Step, at: Instant, policy: &Policy) -> Result<Phase, Misfit> {
+        if let Step::Compromised { generation } = step {
+            return if self.phase.names(generation) && !self.is_compromised(generation) { Ok(self.phase) } else { Err(Misfit) };
+        }
+        if let Step::LoginIntent { mint } | Step::IssueIntent { mint, .. } = step
+            && !self.is_next(mint.generation)
+        {
+            return Err(Misfit);
+        }
         match self.phase {
             Phase::Vacant(vacant) => after_vacant(vacant, step, at, policy),
-            Phase::Steady(steady) => after_steady(steady, step),
+            Phase::Steady(steady) => after_steady(steady, step, at),
             Phase::Issuing(issuing) => self.after_issuing(issuing, step, at, policy),
             Phase::Validating(validating) => after_validating(validating, step, at),
-            Phase::Draining(draining) => after_draining(draining, step, at),
+            Phase::Draining(draining) => after_draining(draining, step, at, policy),
             Phase::Revoking(revoking) => after_revoking(revoking, step, at, policy),
             Phase::Abandoning(abandoning) => self.after_abandoning(abandoning, step, at, policy),
-            Phase::NeedsOperator(_) => Err(Misfit),
+            Phase::NeedsOperator(stuck) => resolved(stuck, step, at),
+            Phase::Closing(closing) => after_closing(closing, step, at),
+            Phase::Stopped(_) => Err(Misfit),
         }
     }
 
     fn after_issuing(&self, issuing: Issuing, step: Step, at: Instant, policy: &Policy) -> Result<Phase, Misfit> {
-        let Issuing { current, mint, issued } = issuing;
+        let Issuing { current, mint, issued, .. } = issuing;
         match (step, issued) {
             (Step::IssueRefused, None) => Ok(self.steady_after_miss(current, at, policy)),
-            (Step::Issued { life }, None) => Ok(Phase::Issuing(Issuing { issued: Some(Lease::new(mint, life, at)), ..issuing })),
+            (Step::Issued { life }, None) => {
+                Ok(Phase::Issuing(Issuing { issued: Some(Lease::new(mint, life, at, policy)), ..issuing }))
+            }
             (Step::Persisted, Some(candidate)) => {
                 let until = at + policy.validate_for;
                 Ok(Phase::Validating(Validating { current, candidate, until, passed: 0, extending: false }))
@@ -167,47 +206,85 @@ impl Ledger {
         match step {
             Step::Died { proof } => Ok(Phase::Abandoning(Abandoning { going: died(going, proof)?, ..abandoning })),
             Step::Cleared if going.end == End::Clear => Ok(self.steady_after_miss(current, at, policy)),
-            Step::Stuck { reason } => Ok(stuck(Some(current), reason)),
+            Step::Stuck { reason: why } => Ok(stuck(current, Rest::Abandoning { going, reason: abandoning.reason }, at, why)),
             _ => Err(Misfit),
         }
     }
 
     /// The cool-down grows with every attempt that fails, and gives no rotation that nobody asked for.
     fn steady_after_miss(&self, current: Lease, at: Instant, policy: &Policy) -> Phase {
-        Phase::Steady(Steady { current, rotate_at: policy.period.map(|_| at + policy.wait(self.misses, at)) })
+        let cool_until = at + policy.wait(self.misses, at);
+        Phase::Steady(Steady { current, rotate_at: policy.period.map(|_| cool_until), cool_until })
     }
 
     /// A new process. What was in doubt is taken as possibly applied; instants of another boot mean nothing.
     fn recovered(&self, held: Held, at: Instant, same_boot: bool, policy: &Policy) -> Phase {
         if let Some(reason) = contradiction(&self.phase, held) {
-            let current = self.phase.current().filter(|lease| held.has(lease.mint)).copied();
-            return stuck(current.map(|lease| lease.recovered(at, policy.full, policy)), reason);
+            return self.contradicted(held, at, same_boot, policy, reason);
         }
+        self.resumed(held, at, same_boot, policy)
+    }
+
+    /// What was under way is kept for the operator, as a recovery would have resumed it.
+    fn contradicted(&self, held: Held, at: Instant, same_boot: bool, policy: &Policy, reason: StuckReason) -> Phase {
+        let resumed = self.resumed(held, at, same_boot, policy);
+        let rest = match resumed {
+            Phase::Draining(Draining { retiring, deadline, .. }) => Rest::Draining { retiring, deadline },
+            Phase::Revoking(Revoking { going, drained, .. }) => Rest::Revoking { going, drained },
+            Phase::Abandoning(Abandoning { going, reason, .. }) => Rest::Abandoning { going, reason },
+            Phase::NeedsOperator(NeedsOperator { rest, .. }) => rest,
+            // It never served, and what never served can be given up.
+            Phase::Vacant(Vacant { stage: Arrival::Settling { lease, .. } }) => {
+                let going = Going { mint: lease.mint, ub: lease.life.ub, secret: Secret::Held, end: End::Revoke };
+                Rest::Abandoning { going, reason: AbandonReason::Interrupted }
+            }
+            _ => Rest::Nothing,
+        };
+        let not_before = match resumed {
+            Phase::Vacant(Vacant { stage: Arrival::Waiting { not_before } })
+            | Phase::NeedsOperator(NeedsOperator { not_before, .. }) => not_before,
+            _ => at,
+        };
+        let current = resumed.current().filter(|lease| held.has(lease.mint)).copied();
+        Phase::NeedsOperator(NeedsOperator { current, rest, not_before, reason })
+    }
+
+    fn resumed(&self, held: Held, at: Instant, same_boot: bool, policy: &Policy) -> Phase {
         let renewed = |lease: Lease| lease.recovered(at, policy.full, policy);
-        let secret = |mint| if held.has(mint) { Secret::Held } else { Secret::Lost };
-        let lost =
-            |mint, longest: Duration| Going { mint, ub: at + policy.delta + longest, secret: secret(mint), end: End::Revoke };
-        let resumed = |going: Going| Going {
+        let secret = |mint, otherwise| if held.has(mint) { Secret::Held } else { otherwise };
+        let lost = |mint, longest: Duration, otherwise| {
+            let ub = at + policy.delta + longest;
+            Going { mint, ub, secret: secret(mint, otherwise), end: End::Revoke }
+        };
+        let going_on = |going: Going| Going {
             ub: if same_boot { going.ub } else { at + policy.delta + policy.full },
-            secret: secret(going.mint),
+            secret: secret(going.mint, if going.secret == Secret::Lost { Secret::Lost } else { Secret::Named }),
             end: if going.end == End::Clear { End::Clear } else { End::Revoke },
             ..going
         };
         match self.phase {
             Phase::Vacant(vacant) => Phase::Vacant(recovered_vacant(vacant, held, at, same_boot, policy)),
-            Phase::Steady(Steady { current, rotate_at }) => {
+            Phase::Steady(Steady { current, rotate_at, cool_until }) => {
                 let rotate_at = if same_boot { rotate_at } else { policy.period.map(|period| at + period) };
-                Phase::Steady(Steady { current: renewed(current), rotate_at })
+                let cool_until = if same_boot { cool_until } else { at };
+                Phase::Steady(Steady { current: renewed(current), rotate_at, cool_until })
             }
-            Phase::Issuing(Issuing { current, mint, .. }) => {
-                abandoning(renewed(current), lost(mint, policy.probation), AbandonReason::MintLost)
+            Phase::Issuing(Issuing { current, .. }) | Phase::Validating(Validating { current, .. })
+                if policy.sown.is(SeededBug::RecoveryForgetsCandidate) =>
+            {
+                steady(renewed(current), at, policy)
+            }
+            Phase::Issuing(Issuing { current, mint, via, issued }) => {
+                let longest = if via == Via::Login { policy.login_life } else { policy.probation };
+                let otherwise = if issued.is_some() { Secret::Named } else { Secret::Lost };
+                abandoning(renewed(current), lost(mint, longest, otherwise), AbandonReason::MintLost)
             }
             Phase::Validating(Validating { candidate, .. }) if policy.sown.is(SeededBug::RecoveryServesCandidate) => {
-                Phase::Steady(Steady { current: renewed(candidate), rotate_at: None })
+                steady(renewed(candidate), at, policy)
             }
             Phase::Validating(Validating { current, candidate, extending, .. }) => {
-                let longest = if extending { policy.full } else { policy.probation };
-                abandoning(renewed(current), lost(candidate.mint, longest), AbandonReason::Interrupted)
+                let longest = if extending { policy.full } else { policy.probation.max(policy.login_life) };
+                abandoning(renewed(current), lost(candidate.mint, longest, Secret::Named), AbandonReason::Interrupted)
             }
             Phase::Draining(Draining { current, retiring, deadline, .. }) => Phase::Draining(Draining {
                 current: renewed(current),
@@ -215,12 +292,35 @@ impl Ledger {
                 deadline: if same_boot { deadline } else { deadline.map(|_| at + policy.grace) },
                 shortened: false,
                 idle: true,
+                rollback: None,
             }),
             Phase::Revoking(Revoking { current, going, drained }) => {
-                Phase::Revoking(Revoking { current: renewed(current), going: resumed(going), drained })
+                Phase::Revoking(Revoking { current: renewed(current), going: going_on(going), drained })
             }
-            Phase::Abandoning(Abandoning { current, going, reason }) => abandoning(renewed(current), resumed(going), reason),
-            Phase::NeedsOperator(NeedsOperator { current, reason }) => stuck(current.map(renewed), reason),
+            Phase::Abandoning(Abandoning { current, going, reason }) => abandoning(renewed(current), going_on(going), reason),
+            Phase::NeedsOperator(NeedsOperator { current, rest, not_before, reason }) => {
+                let rest = match rest {
+                    Rest::Nothing => Rest::Nothing,
+                    Rest::Draining { retiring, deadline } => {
+                        let deadline = if same_boot { deadline } else { deadline.map(|_| at + policy.grace) };
+                        Rest::Draining { retiring: renewed(retiring), deadline }
+                    }
+                    Rest::Revoking { going, drained } => Rest::Revoking { going: going_on(going), drained },
+                    Rest::Abandoning { going, reason } => Rest::Abandoning { going: going_on(going), reason },
+                };
+                let not_before = if same_boot { not_before } else { at + policy.delta + policy.login_life };
+                Phase::NeedsOperator(NeedsOperator { current: current.map(renewed), rest, not_before, reason })
+            }
+            Phase::Closing(Closing { going }) => {
+                // It was the current one, and may have been renewed after its end was recorded.
+                let ub = going.ub.max(at + policy.delta + policy.full);
+                Phase::Closing(Closing { going: Going { ub, ..going_on(going) } })
+            }
+            Phase::Stopped(Stopped { kept: Some(current), .. }) => steady(renewed(current), at, policy),
+            Phase::Stopped(Stopped { kept: None, not_before }) => {
+                let vacant = Vacant { stage: Arrival::Waiting { not_before } };
+                Phase::Vacant(recovered_vacant(vacant, held, at, same_boot, policy))
+            }
         }
     }
 }
@@ -232,24 +332,33 @@ fn after_vacant(vacant: Vacant, step: Step, at: Instant, policy: &Policy) -> Res
             Arrival::Waiting { not_before }
         }
         (Step::LoggedIn { life }, Arrival::LoggingIn { mint }) => {
-            Arrival::Settling { lease: Lease::new(mint, life, at), persisted: false }
+            Arrival::Settling { lease: Lease::new(mint, life, at, policy), persisted: false }
+        }
+        (Step::Cleared, Arrival::Clearing { not_before, .. }) => Arrival::Waiting { not_before },
+        (Step::Stopped { .. }, Arrival::Waiting { not_before }) => {
+            let not_before = if policy.sown.is(SeededBug::StopForgetsLostLogin) { at } else { not_before };
+            return Ok(Phase::Stopped(Stopped { kept: None, not_before }));
         }
         (Step::Ready, Arrival::Settling { lease, .. }) => {
-            let rotate_at = policy.period.map(|period| at + period);
-            return Ok(Phase::Steady(Steady { current: lease, rotate_at }));
+            return Ok(steady(lease, at, policy));
         }
         _ => return Err(Misfit),
     };
     Ok(Phase::Vacant(Vacant { stage }))
 }
 
-fn after_steady(steady: Steady, step: Step) -> Result<Phase, Misfit> {
+fn after_steady(steady: Steady, step: Step, at: Instant) -> Result<Phase, Misfit> {
     let Steady { current, .. } = steady;
     match step {
-        Step::IssueIntent { mint, .. } if mint.slot != current.mint.slot => {
-            Ok(Phase::Issuing(Issuing { current, mint, issued: None }))
+        Step::IssueIntent { mint, via, .. } if mint.slot != current.mint.slot => {
+            Ok(Phase::Issuing(Issuing { current, mint, via, issued: None }))
         }
-        Step::Stuck { reason } => Ok(stuck(Some(current), reason)),
+        Step::CloseIntent { ub } => {
+            let going = Going { mint: current.mint, ub, secret: Secret::Held, end: End::Revoke };
+            Ok(Phase::Closing(Closing { going }))
+        }
+        Step::Stopped { how: AtStop::Keep } => Ok(Phase::Stopped(Stopped { kept: Some(current), not_before: at })),
+        Step::Stuck { reason } => Ok(stuck(current, Rest::Nothing, at, reason)),
         _ => Err(Misfit),
     }
 }
@@ -266,6 +375,7 @@ fn after_validating(validating: Validating, step: Step, at: Instant) -> Result<P
                 deadline: None,
                 shortened: false,
                 idle: false,
+                rollback: None,
             }))
         }
         Step::AbandonIntent { reason, ub } => {
@@ -276,18 +386,62 @@ fn after_validating(validating: Validating, step: Step, at: Instant) -> Result<P
     }
 }
 
-fn after_draining(draining: Draining, step: Step, at: Instant) -> Result<Phase, Misfit> {
-    let Draining { current, retiring, deadline, .. } = draining;
-    match (step, deadline) {
-        (Step::ShortenIntent { deadline }, None) => {
-            let retiring = Lease { renew_at: at, ..retiring };
-            Ok(Phase::Draining(Draining { retiring, deadline: Some(deadline), ..draining }))
+fn after_draining(draining: Draining, step: Step, at: Instant, policy: &Policy) -> Result<Phase, Misfit> {
+    let Draining { current, retiring, deadline, rollback, .. } = draining;
+    let draining = match (step, deadline, rollback) {
+        (Step::ShortenIntent { deadline }, None, None) => {
+            Draining { retiring: Lease { renew_at: at, ..retiring }, deadline: Some(deadline), ..draining }
         }
-        (Step::RevokeIntent { drained, ub }, Some(_)) => {
+        (Step::RollbackIntent, _, None) => {
+            Draining { rollback: Some(Rollback { until: at + policy.validate_for, extended: false }), ..draining }
+        }
+        (Step::RollbackFailed, _, Some(_)) => Draining { rollback: None, shortened: false, ..draining },
+        (Step::RolledBack { life }, _, Some(_)) => Draining {
+            current: Lease { life, ..retiring },
+            retiring: Lease { accepted_until: at, ..current },
+            deadline: None,
+            shortened: false,
+            idle: false,
+            rollback: None,
+        },
+        (Step::RevokeIntent { drained, ub }, Some(_), None) => {
             let going = Going { mint: retiring.mint, ub, secret: Secret::Held, end: End::Revoke };
-            Ok(Phase::Revoking(Revoking { current, going, drained }))
+            return Ok(Phase::Revoking(Revoking { current, going, drained }));
         }
-        (Step::Stuck { reason }, _) => Ok(stuck(Some(current), reason)),
+        _ => return Err(Misfit),
+    };
+    Ok(Phase::Draining(draining))
+}
+
+/// An operator resolves a contradiction: what was under way goes on, or all is given up.
+fn resolved(stuck: NeedsOperator, step: Step, at: Instant) -> Result<Phase, Misfit> {
+    let Step::Resolved { resolution } = step else { return Err(Misfit) };
+    let NeedsOperator { current, rest, not_before, .. } = stuck;
+    match (resolution, current) {
+        (Resolution::Keep, None) => Err(Misfit),
+        (Resolution::Keep, Some(current)) => {
+            let current = Lease { suspect: true, renew_at: at, ..current };
+            Ok(match rest {
+                Rest::Nothing => Phase::Steady(Steady { current, rotate_at: None, cool_until: at }),
+                Rest::Draining { retiring, deadline } => {
+                    Phase::Draining(Draining { current, retiring, deadline, shortened: false, idle: false, rollback: None })
+                }
+                Rest::Revoking { going, drained } => Phase::Revoking(Revoking { current, going, drained }),
+                Rest::Abandoning { going, reason } => abandoning(current, going, reason),
+            })
+        }
+        (Resolution::Forget, current) => {
+            let mints = [current.map(|lease| lease.mint), rest.mint()];
+            Ok(Phase::Vacant(Vacant { stage: Arrival::Clearing { mints, not_before } }))
+        }
+    }
+}
+
+fn after_closing(closing: Closing, step: Step, at: Instant) -> Result<Phase, Misfit> {
+    let Closing { going } = closing;
+    match step {
+        Step::Died { proof } => Ok(Phase::Closing(Closing { going: died(going, proof)? })),
+        Step::Cleared if going.end == End::Clear => Ok(Phase::Stopped(Stopped { kept: None, not_before: at })),
         _ => Err(Misfit),
     }
 }
@@ -296,10 +450,8 @@ fn after_revoking(revoking: Revoking, step: Step, at: Instant, policy: &Policy) 
     let Revoking { current, going, .. } = revoking;
     match step {
         Step::Died { proof } => Ok(Phase::Revoking(Revoking { going: died(going, proof)?, ..revoking })),
-        Step::Cleared if going.end == End::Clear => {
-            Ok(Phase::Steady(Steady { current, rotate_at: policy.period.map(|period| at + period) }))
-        }
-        Step::Stuck { reason } => Ok(stuck(Some(current), reason)),
+        Step::Cleared if going.end == End::Clear => Ok(steady(current, at, policy)),
+        Step::Stuck { reason } => Ok(stuck(current, Rest::Revoking { going, drained: revoking.drained }, at, reason)),
         _ => Err(Misfit),
     }
 }
@@ -311,6 +463,10 @@ fn recovered_vacant(vacant: Vacant, held: Held, at: Instant, same_boot: bool, po
             Arrival::Settling { lease: lease.recovered(at, policy.full, policy), persisted: true }
         }
         Arrival::Waiting { not_before } if same_boot => Arrival::Waiting { not_before },
+        Arrival::Clearing { mints, not_before } => {
+            let not_before = if same_boot { not_before } else { at + policy.delta + policy.login_life };
+            Arrival::Clearing { mints, not_before }
+        }
         _ => lost,
     };
     Vacant { stage }
@@ -318,23 +474,14 @@ fn recovered_vacant(vacant: Vacant, held: Held, at: Instant, same_boot: bool, po
 
 /// What in the survivor store contradicts the journal.
 fn contradiction(phase: &Phase, held: Held) -> Option<StuckReason> {
-    let known = |mint: Mint| {
-        let vacant = match phase {
-            Phase::Vacant(Vacant { stage: Arrival::Settling { lease, .. } }) => Some(lease.mint),
-            _ => None,
-        };
-        let second = match phase {
-            Phase::Issuing(Issuing { issued, .. }) => issued.map(|lease| lease.mint),
-            Phase::Validating(Validating { candidate, .. }) => Some(candidate.mint),
-            Phase::Draining(Draining { retiring, .. }) => Some(retiring.mint),
-            _ => phase.going().map(|going| going.mint),
-        };
-        [phase.current().map(|lease| lease.mint), second, vacant].contains(&Some(mint))
-    };
+    // What is being closed needs nobody: it ends, or its life does.
+    if let Phase::Closing(_) = phase {
+        return None;
+    }
     if phase.current().is_some_and(|lease| !held.has(lease.mint)) {
         return Some(StuckReason::CurrentMissing);
     }
-    let strange = |slot: Color| held.slot(slot).is_some_and(|generation| !known(Mint { generation, slot }));
+    let strange = |slot: Color| held.slot(slot).is_some_and(|generation| !phase.knows(Mint { generation, slot }));
     (strange(Color::Blue) || strange(Color::Green)).then_some(StuckReason::Stranger)
 }
 
@@ -343,12 +490,17 @@ pub(crate) fn missing(phase: &Phase, held: Held) -> Option<Generation> {
     phase.current().filter(|lease| !held.has(lease.mint)).map(|lease| lease.mint.generation)
 }
 
+/// A round is over: the period begins.
+fn steady(current: Lease, at: Instant, policy: &Policy) -> Phase {
+    Phase::Steady(Steady { current, rotate_at: policy.period.map(|period| at + period), cool_until: at })
+}
+
 const fn abandoning(current: Lease, going: Going, reason: AbandonReason) -> Phase {
     Phase::Abandoning(Abandoning { current, going, reason })
 }
 
-const fn stuck(current: Option<Lease>, reason: StuckReason) -> Phase {
-    Phase::NeedsOperator(NeedsOperator { current, reason })
+const fn stuck(current: Lease, rest: Rest, at: Instant, reason: StuckReason) -> Phase {
+    Phase::NeedsOperator(NeedsOperator { current: Some(current), rest, not_before: at, reason })
 }
 
 fn died(going: Going, _: Proof) -> Result<Going, Misfit> {

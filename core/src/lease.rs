@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use crate::message::Witness;
 use crate::policy::Policy;
+use crate::seed::SeededBug;
 use crate::vocabulary::{Instant, Life, Mint, OpId};
 
 /// A credential that may live, with what is certain about it.
@@ -41,7 +42,7 @@ pub struct Flight {
 }
 
 impl Lease {
-    pub(crate) fn new(mint: Mint, life: Life, at: Instant) -> Self {
+    pub(crate) fn new(mint: Mint, life: Life, at: Instant, policy: &Policy) -> Self {
         let mut lease = Self {
             mint,
             life,
@@ -53,7 +54,7 @@ impl Lease {
             unsettled_until: at,
             unsettled_ub: at,
         };
-        lease.plan_renewal(at);
+        lease.plan_renewal(at, policy);
         lease
     }
 
@@ -61,7 +62,9 @@ impl Lease {
     /// before the crash may still be applied.
     pub(crate) fn recovered(mut self, at: Instant, longest: Duration, policy: &Policy) -> Self {
         self.life.lb = at;
-        self.life.ub = self.life.ub.max(at + policy.delta + longest);
+        if !policy.sown.is(SeededBug::RecoveryKeepsBounds) {
+            self.life.ub = self.life.ub.max(at + policy.delta + longest);
+        }
         self.renew_at = at;
         self.accepted_until = at;
         self.renewal = None;
@@ -73,8 +76,14 @@ impl Lease {
     }
 
     /// Half of the certain life is left for tries that fail.
-    fn plan_renewal(&mut self, now: Instant) {
-        self.renew_at = now + self.life.lb.since(now) / 2;
+    fn plan_renewal(&mut self, now: Instant, policy: &Policy) {
+        let late = policy.sown.is(SeededBug::RenewedTooLate);
+        self.renew_at = now + self.life.lb.since(now) / if late { 1 } else { 2 };
+    }
+
+    /// A witness without evidence, for the bug that wants one.
+    pub(crate) const fn forged(&self) -> Witness {
+        Witness { by: self.mint.generation, valid_until: self.accepted_until }
     }
 
     pub(crate) fn witness(&self, now: Instant) -> Option<Witness> {
@@ -110,7 +119,7 @@ impl Lease {
         }
         self.failures = 0;
         self.accept(flight.sent, policy);
-        self.plan_renewal(now);
+        self.plan_renewal(now, policy);
     }
 
     /// Nobody knows whether a change of its life was applied, or will be.

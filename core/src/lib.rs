@@ -23,10 +23,11 @@ pub use machine::{Illegal, Rotation};
 pub use message::{Applied, Effect, Event, Input, Outcome, Output, Refusal, Witness};
 pub use normal::Rewrite;
 pub use phase::{
-    Abandoning, Arrival, Draining, End, Going, Issuing, NeedsOperator, Phase, Revoking, Secret, Steady, Vacant, Validating,
+    Abandoning, Arrival, Closing, Draining, End, Going, Issuing, NeedsOperator, Phase, Rest, Revoking, Rollback, Secret, Steady,
+    Stopped, Vacant, Validating,
 };
-pub use policy::{Consumers, Jitter, Policy, PolicyError};
-pub use record::{AbandonReason, Drained, Proof, Record, Step, StuckReason, Trigger};
+pub use policy::{Consumers, Jitter, Policy, PolicyError, Privileges, Relogin};
+pub use record::{AbandonReason, AtStop, Drained, Proof, Record, Resolution, Step, StuckReason, Trigger, Via};
 pub use seed::{SeededBug, Sown};
 pub use transition::{PhaseKind, StepKind, TRANSITIONS, Transition, legal_steps};
 pub use vocabulary::{BootId, Color, Generation, Held, Instant, Life, Lsn, Mint, OpId};

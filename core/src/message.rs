@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::record::Record;
+use crate::record::{AtStop, Record, Resolution};
 use crate::vocabulary::{Generation, Instant, Lsn, Mint, OpId};
 
 /// What the machine is told. Time comes beside every input.
@@ -20,10 +20,20 @@ pub enum Input {
         /// How it ended.
         outcome: Outcome,
     },
-    /// No counted work holds the retiring generation any more, and none can take it again.
+    /// No counted work holds this generation any more, and none can take it again.
     Idle(Generation),
     /// Begin a rotation now.
     Begin,
+    /// Call off a rotation that is not yet committed.
+    Abort,
+    /// Make the retiring credential current again.
+    Rollback,
+    /// Others know the secret of this generation.
+    Compromise(Generation),
+    /// Go on after a contradiction.
+    Resolve(Resolution),
+    /// End, as soon as the round is over.
+    Shutdown(AtStop),
     /// Nothing but the passing of time.
     Timeout,
 }
@@ -78,6 +88,8 @@ pub enum Output {
     },
     /// From now on this is what new work is given.
     Serve(Generation),
+    /// From now on new work is given nothing.
+    Withdraw,
     /// Something that an operator may want to know.
     Notify(Event),
 }
@@ -132,8 +144,8 @@ pub enum Effect {
     Revoke {
         /// Which.
         generation: Generation,
-        /// Who serves in its place.
-        witness: Witness,
+        /// Who serves in its place; nobody, if it is the last one.
+        witness: Option<Witness>,
     },
     /// *Exempt.* Look whether it lives, with the secret of the witness. `Alive` or `Dead`.
     Observe {

@@ -4,7 +4,7 @@
 use crate::fold::Ledger;
 use crate::lease::Lease;
 use crate::message::Effect;
-use crate::phase::{Arrival, Phase};
+use crate::phase::{Arrival, Phase, Rest};
 use crate::record::{Record, Step};
 use crate::vocabulary::{Generation, Held, Instant, Mint, OpId};
 
@@ -63,13 +63,30 @@ fn phase(phase: &mut Phase, to: &mut dyn Rewrite) {
         Phase::Vacant(vacant) => match &mut vacant.stage {
             Arrival::Waiting { not_before } => to.deadline(not_before),
             Arrival::LoggingIn { mint: m } => mint(m, to),
+            Arrival::Clearing { mints, not_before } => {
+                mints.iter_mut().flatten().for_each(|m| mint(m, to));
+                to.deadline(not_before);
+            }
             Arrival::Settling { .. } => {}
         },
-        Phase::Steady(steady) => steady.rotate_at.iter_mut().for_each(|at| to.deadline(at)),
+        Phase::Steady(steady) => {
+            to.deadline(&mut steady.cool_until);
+            steady.rotate_at.iter_mut().for_each(|at| to.deadline(at));
+        }
         Phase::Issuing(issuing) => mint(&mut issuing.mint, to),
         Phase::Validating(validating) => to.deadline(&mut validating.until),
-        Phase::Draining(draining) => draining.deadline.iter_mut().for_each(|at| to.deadline(at)),
-        Phase::Revoking(_) | Phase::Abandoning(_) | Phase::NeedsOperator(_) => {}
+        Phase::Draining(draining) => {
+            draining.deadline.iter_mut().for_each(|at| to.deadline(at));
+            draining.rollback.iter_mut().for_each(|rollback| to.deadline(&mut rollback.until));
+        }
+        Phase::NeedsOperator(stuck) => {
+            to.deadline(&mut stuck.not_before);
+            if let Rest::Draining { deadline: Some(at), .. } = &mut stuck.rest {
+                to.deadline(at);
+            }
+        }
+        Phase::Stopped(stopped) => to.deadline(&mut stopped.not_before),
+        Phase::Revoking(_) | Phase::Abandoning(_) | Phase::Closing(_) => {}
     }
     if let Some(going) = phase.going_mut() {
         mint(&mut going.mint, to);
@@ -89,6 +106,7 @@ impl Ledger {
         phase(&mut self.phase, to);
         to.counters(&mut self.mints, &mut self.lsn);
         to.failures(&mut self.misses);
+        self.compromised.iter_mut().flatten().for_each(|generation| to.generation(generation));
     }
 }
 
@@ -100,18 +118,23 @@ impl Record {
             Step::Recovered { held: h } => held(h, to),
             Step::LoginIntent { mint: m } | Step::IssueIntent { mint: m, .. } => mint(m, to),
             Step::LoginFailed { not_before: at } | Step::ShortenIntent { deadline: at } => to.deadline(at),
-            Step::LoggedIn { life } | Step::Issued { life } | Step::Promoted { life } => {
+            Step::LoggedIn { life } | Step::Issued { life } | Step::Promoted { life } | Step::RolledBack { life } => {
                 to.deadline(&mut life.lb);
                 to.bound(&mut life.ub);
             }
-            Step::RevokeIntent { ub, .. } | Step::AbandonIntent { ub, .. } => to.bound(ub),
+            Step::RevokeIntent { ub, .. } | Step::AbandonIntent { ub, .. } | Step::CloseIntent { ub } => to.bound(ub),
+            Step::Compromised { generation } => to.generation(generation),
             Step::Ready
             | Step::IssueRefused
             | Step::Persisted
             | Step::ExtendIntent
             | Step::Died { .. }
             | Step::Cleared
-            | Step::Stuck { .. } => {}
+            | Step::Stuck { .. }
+            | Step::RollbackIntent
+            | Step::RollbackFailed
+            | Step::Resolved { .. }
+            | Step::Stopped { .. } => {}
         }
     }
 }
@@ -128,9 +151,14 @@ impl Effect {
             Effect::Probe(generation) | Effect::Renew { generation, .. } | Effect::Extend { generation, .. } => {
                 to.generation(generation);
             }
-            Effect::Shorten { generation, witness, .. }
-            | Effect::Revoke { generation, witness }
-            | Effect::Observe { generation, witness } => {
+            Effect::Revoke { generation, witness } => {
+                to.generation(generation);
+                if let Some(witness) = witness {
+                    to.generation(&mut witness.by);
+                    to.deadline(&mut witness.valid_until);
+                }
+            }
+            Effect::Shorten { generation, witness, .. } | Effect::Observe { generation, witness } => {
                 to.generation(generation);
                 to.generation(&mut witness.by);
                 to.deadline(&mut witness.valid_until);

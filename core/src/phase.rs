@@ -1,8 +1,8 @@
 //! The phases of a rotation: one struct each, with what that phase needs and nothing else.
 
 use crate::lease::Lease;
-use crate::record::{AbandonReason, Drained, StuckReason};
-use crate::vocabulary::{Instant, Mint};
+use crate::record::{AbandonReason, Drained, StuckReason, Via};
+use crate::vocabulary::{Generation, Instant, Mint};
 
 /// Where a rotation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +23,10 @@ pub enum Phase {
     Abandoning(Abandoning),
     /// The world contradicts the journal: the current one is renewed, nothing is destroyed.
     NeedsOperator(NeedsOperator),
+    /// The last credential is being ended; nothing serves any more.
+    Closing(Closing),
+    /// The process has ended as it was asked to.
+    Stopped(Stopped),
 }
 
 /// No credential yet.
@@ -38,6 +42,13 @@ pub enum Arrival {
     /// The next login waits until then.
     Waiting {
         /// Not before.
+        not_before: Instant,
+    },
+    /// An operator gave up what there was: these slots are to be cleared first.
+    Clearing {
+        /// What was in them.
+        mints: [Option<Mint>; 2],
+        /// The next login waits until then.
         not_before: Instant,
     },
     /// A login is announced.
@@ -61,6 +72,8 @@ pub struct Steady {
     pub current: Lease,
     /// When the next rotation is due.
     pub rotate_at: Option<Instant>,
+    /// Until then nothing but an operator begins one: the last attempt failed.
+    pub cool_until: Instant,
 }
 
 /// A candidate is on its way.
@@ -70,6 +83,8 @@ pub struct Issuing {
     pub current: Lease,
     /// What is being made.
     pub mint: Mint,
+    /// What makes it.
+    pub via: Via,
     /// The candidate, once it is there and only its persisting is left.
     pub issued: Option<Lease>,
 }
@@ -102,6 +117,17 @@ pub struct Draining {
     pub shortened: bool,
     /// Whether no counted work holds the old one.
     pub idle: bool,
+    /// How far a rollback is, if one is under way.
+    pub rollback: Option<Rollback>,
+}
+
+/// The way back to the old credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rollback {
+    /// By then it must be extended and probed.
+    pub until: Instant,
+    /// Whether it is extended: next it is probed.
+    pub extended: bool,
 }
 
 /// The old credential goes.
@@ -144,7 +170,9 @@ pub struct Going {
 pub enum Secret {
     /// In memory, and in its slot or on the way there.
     Held,
-    /// A reply or a crash took it.
+    /// A crash took it, but its handle is in the journal: with the accessor privileges it can still be ended.
+    Named,
+    /// A reply or a crash took it, and nobody knows its handle.
     Lost,
 }
 
@@ -159,13 +187,73 @@ pub enum End {
     Clear,
 }
 
+/// The last credential goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Closing {
+    /// It.
+    pub going: Going,
+}
+
+/// Nothing more is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stopped {
+    /// What was kept for a successor.
+    pub kept: Option<Lease>,
+    /// A successor that finds nothing logs in no sooner: the outcome of a login may still be unknown.
+    pub not_before: Instant,
+}
+
 /// Waiting for a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NeedsOperator {
     /// What serves, if anything does.
     pub current: Option<Lease>,
+    /// What else there is.
+    pub rest: Rest,
+    /// A login, if it comes to that, waits until then: the outcome of another one may still be unknown.
+    pub not_before: Instant,
     /// Why.
     pub reason: StuckReason,
+}
+
+/// What was under way beside the current credential when a contradiction was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rest {
+    /// Nothing.
+    Nothing,
+    /// The grace of the retiring credential.
+    Draining {
+        /// It.
+        retiring: Lease,
+        /// When its grace ends.
+        deadline: Option<Instant>,
+    },
+    /// The end of a retired credential.
+    Revoking {
+        /// It.
+        going: Going,
+        /// What permits it.
+        drained: Drained,
+    },
+    /// The end of a candidate.
+    Abandoning {
+        /// It.
+        going: Going,
+        /// Why.
+        reason: AbandonReason,
+    },
+}
+
+impl Rest {
+    /// Which credential that is.
+    #[must_use]
+    pub const fn mint(&self) -> Option<Mint> {
+        match self {
+            Self::Nothing => None,
+            Self::Draining { retiring, .. } => Some(retiring.mint),
+            Self::Revoking { going, .. } | Self::Abandoning { going, .. } => Some(going.mint),
+        }
+    }
 }
 
 impl Phase {
@@ -173,27 +261,27 @@ impl Phase {
     #[must_use]
     pub const fn current(&self) -> Option<&Lease> {
         match self {
-            Self::Vacant(_) => None,
+            Self::Vacant(_) | Self::Closing(_) => None,
             Self::Steady(Steady { current, .. })
             | Self::Issuing(Issuing { current, .. })
             | Self::Validating(Validating { current, .. })
             | Self::Draining(Draining { current, .. })
             | Self::Revoking(Revoking { current, .. })
             | Self::Abandoning(Abandoning { current, .. }) => Some(current),
-            Self::NeedsOperator(NeedsOperator { current, .. }) => current.as_ref(),
+            Self::NeedsOperator(NeedsOperator { current, .. }) | Self::Stopped(Stopped { kept: current, .. }) => current.as_ref(),
         }
     }
 
     pub(crate) const fn current_mut(&mut self) -> Option<&mut Lease> {
         match self {
-            Self::Vacant(_) => None,
+            Self::Vacant(_) | Self::Closing(_) => None,
             Self::Steady(Steady { current, .. })
             | Self::Issuing(Issuing { current, .. })
             | Self::Validating(Validating { current, .. })
             | Self::Draining(Draining { current, .. })
             | Self::Revoking(Revoking { current, .. })
             | Self::Abandoning(Abandoning { current, .. }) => Some(current),
-            Self::NeedsOperator(NeedsOperator { current, .. }) => current.as_mut(),
+            Self::NeedsOperator(NeedsOperator { current, .. }) | Self::Stopped(Stopped { kept: current, .. }) => current.as_mut(),
         }
     }
 
@@ -203,14 +291,20 @@ impl Phase {
             Self::Vacant(Vacant { stage: Arrival::Settling { lease, .. } }) => Some(lease),
             Self::Issuing(Issuing { issued, .. }) => issued.as_mut(),
             Self::Validating(Validating { candidate, .. }) => Some(candidate),
-            Self::Draining(Draining { retiring, .. }) => Some(retiring),
+            Self::Draining(Draining { retiring, .. })
+            | Self::NeedsOperator(NeedsOperator { rest: Rest::Draining { retiring, .. }, .. }) => Some(retiring),
             _ => None,
         }
     }
 
     pub(crate) const fn going_mut(&mut self) -> Option<&mut Going> {
         match self {
-            Self::Revoking(Revoking { going, .. }) | Self::Abandoning(Abandoning { going, .. }) => Some(going),
+            Self::Revoking(Revoking { going, .. })
+            | Self::Abandoning(Abandoning { going, .. })
+            | Self::Closing(Closing { going })
+            | Self::NeedsOperator(NeedsOperator {
+                rest: Rest::Revoking { going, .. } | Rest::Abandoning { going, .. }, ..
+            }) => Some(going),
             _ => None,
         }
     }
@@ -219,8 +313,39 @@ impl Phase {
     #[must_use]
     pub const fn going(&self) -> Option<&Going> {
         match self {
-            Self::Revoking(Revoking { going, .. }) | Self::Abandoning(Abandoning { going, .. }) => Some(going),
+            Self::Revoking(Revoking { going, .. })
+            | Self::Abandoning(Abandoning { going, .. })
+            | Self::Closing(Closing { going })
+            | Self::NeedsOperator(NeedsOperator {
+                rest: Rest::Revoking { going, .. } | Rest::Abandoning { going, .. }, ..
+            }) => Some(going),
             _ => None,
         }
+    }
+
+    /// Every mint that the phase speaks of, except one that nobody has seen yet.
+    pub(crate) fn mints(&self) -> [Option<Mint>; 3] {
+        let mut same = *self;
+        let second = same.second_mut().map(|lease| lease.mint);
+        let third = match self {
+            Self::Vacant(Vacant { stage: Arrival::Clearing { mints: [a, b], .. } }) => return [*a, *b, None],
+            Self::NeedsOperator(NeedsOperator { rest, .. }) => rest.mint(),
+            _ => self.going().map(|going| going.mint),
+        };
+        [self.current().map(|lease| lease.mint), second, third]
+    }
+
+    /// Whether this mint is one that the phase accounts for.
+    pub(crate) fn knows(&self, mint: Mint) -> bool {
+        self.mints().contains(&Some(mint))
+    }
+
+    /// Whether this generation is current, candidate, retiring or going.
+    pub(crate) fn names(&self, generation: Generation) -> bool {
+        let minting = match self {
+            Self::Issuing(Issuing { mint, .. }) => Some(*mint),
+            _ => None,
+        };
+        self.mints().into_iter().chain([minting]).flatten().any(|mint| mint.generation == generation)
     }
 }

@@ -3,6 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
+use crate::record::Via;
 use crate::seed::Sown;
 use crate::vocabulary::Instant;
 
@@ -15,6 +16,13 @@ pub struct Policy {
     pub probation: Duration,
     /// How long a credential made by a login that is lost may live; zero where a login only adopts.
     pub login_life: Duration,
+    /// What mints a candidate when nothing is wrong.
+    pub mint: Via,
+    /// Whether a login can be repeated: then it replaces a current credential that is lost, and mints when the current
+    /// one is compromised.
+    pub relogin: Relogin,
+    /// What power we have over credentials whose secret is lost.
+    pub privileges: Privileges,
     /// From one rotation's end to the beginning of the next; `None` rotates only when asked.
     pub period: Option<Duration>,
     /// Successful probes in a row that a candidate must show.
@@ -43,6 +51,24 @@ pub struct Policy {
     pub jitter: Jitter,
     /// A bug that the checks must see: [`Sown::NOTHING`].
     pub sown: Sown,
+}
+
+/// Whether a login can be repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Relogin {
+    /// It can: the login's own secret may be used again.
+    Possible,
+    /// It cannot: the first credential was handed to us, or its secret was good for one use.
+    Impossible,
+}
+
+/// What power we have over credentials whose secret is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Privileges {
+    /// None (recommended): a credential ends itself, or its life does.
+    OnlySelf,
+    /// Any credential can be ended by its handle, others' too.
+    Accessor,
 }
 
 /// How consumers take the credential.
@@ -129,13 +155,13 @@ impl Policy {
     /// The longest time from the announcement of a mint to the commit point, a failed persist and extension included.
     #[must_use]
     pub fn worst_validation(&self) -> Duration {
-        self.validate_for + 4 * self.patience
+        self.validate_for.saturating_add(self.patience.saturating_mul(4))
     }
 
     /// The longest time from the announcement of a mint to the end of the grace.
     #[must_use]
     pub fn worst_rotation(&self) -> Duration {
-        self.worst_validation() + 2 * self.patience + self.grace
+        self.worst_validation().saturating_add(self.patience.saturating_mul(2)).saturating_add(self.grace)
     }
 
     /// Whether this policy can keep the promise.
@@ -152,13 +178,15 @@ impl Policy {
                 return Err(PolicyError::Zero(name));
             }
         }
-        if self.evidence < 2 * self.patience {
-            return Err(PolicyError::EvidenceTooShort { needed: 2 * self.patience });
+        let needed = self.patience.saturating_mul(2);
+        if self.evidence < needed {
+            return Err(PolicyError::EvidenceTooShort { needed });
         }
         if self.probation < self.worst_validation() {
             return Err(PolicyError::ProbationTooShort { needed: self.worst_validation() });
         }
-        let needed = 2 * (self.patience + self.backoff) + self.worst_validation();
+        let retries = self.patience.saturating_add(self.backoff).saturating_mul(2);
+        let needed = retries.saturating_add(self.worst_validation());
         if self.full < needed {
             return Err(PolicyError::FullTooShort { needed });
         }

@@ -1,6 +1,6 @@
 //! What the journal holds. One record is one transition: enough to rebuild, to replay and to audit; no secret fits in it.
 
-use crate::vocabulary::{BootId, Held, Instant, Life, Lsn, Mint};
+use crate::vocabulary::{BootId, Generation, Held, Instant, Life, Lsn, Mint};
 
 /// One durable step of one identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,8 +44,10 @@ pub enum Step {
     IssueIntent {
         /// The generation that is to be minted, and its slot.
         mint: Mint,
-        /// Who asked.
+        /// What began it.
         trigger: Trigger,
+        /// What mints it.
+        via: Via,
     },
     /// The provider refused to mint: nothing was made.
     IssueRefused,
@@ -68,6 +70,20 @@ pub enum Step {
     ShortenIntent {
         /// When the grace ends.
         deadline: Instant,
+    },
+    /// An operator wants the old one back. Announces its extension to a full life.
+    RollbackIntent,
+    /// The old one could not be made current again: the new one stays.
+    RollbackFailed,
+    /// **The commit point of a rollback**: the old one is extended, probed and current again. Announces its publishing.
+    RolledBack {
+        /// How long it lives, as read back.
+        life: Life,
+    },
+    /// An operator says that others know this secret: it is never made current again, and goes without a grace.
+    Compromised {
+        /// Which.
+        generation: Generation,
     },
     /// The retiring credential has to go. Announces its revocation.
     RevokeIntent {
@@ -95,6 +111,48 @@ pub enum Step {
         /// What contradicts it.
         reason: StuckReason,
     },
+    /// An operator has spoken.
+    Resolved {
+        /// What to do.
+        resolution: Resolution,
+    },
+    /// An operator ends the identity's last credential: a waiver of S1. Announces its revocation.
+    CloseIntent {
+        /// From then on it is dead by itself.
+        ub: Instant,
+    },
+    /// The process ends; what it leaves behind is meant to be so.
+    Stopped {
+        /// What it leaves behind.
+        how: AtStop,
+    },
+}
+
+/// What mints a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Via {
+    /// The current credential.
+    Current,
+    /// A login.
+    Login,
+}
+
+/// How an operator resolves a contradiction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Resolution {
+    /// The current credential is right: go on with it, after asking the provider.
+    Keep,
+    /// It is gone, whatever the provider says later: begin anew with a login.
+    Forget,
+}
+
+/// What a process leaves behind when it stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AtStop {
+    /// The current credential, for a successor.
+    Keep,
+    /// Nothing that lives.
+    Revoke,
 }
 
 /// What began a rotation.
@@ -104,6 +162,10 @@ pub enum Trigger {
     Schedule,
     /// An operator asked.
     Operator,
+    /// The current credential is compromised.
+    Compromise,
+    /// The provider refuses the current credential, and a login can give another one.
+    Lost,
 }
 
 /// Why the retiring credential may be revoked (S2).
@@ -113,6 +175,8 @@ pub enum Drained {
     Idle,
     /// The grace is over; the override is in the journal.
     Deadline,
+    /// It is compromised: there is no grace.
+    Compromised,
 }
 
 /// Why a candidate never served.
@@ -130,6 +194,10 @@ pub enum AbandonReason {
     TimedOut,
     /// It could not be extended to a full life.
     NotExtended,
+    /// An operator called it off.
+    Aborted,
+    /// It is compromised.
+    Compromised,
 }
 
 /// How the death of a credential is known (L2).
@@ -139,6 +207,10 @@ pub enum Proof {
     Observed,
     /// The upper bound of its life, and the clock skew on top, have passed.
     Expired,
+    /// The last credential, which nobody is left to look for, answered its own revocation.
+    Answered,
+    /// An operator said so.
+    Operator,
 }
 
 /// What only an operator can resolve.

@@ -31,9 +31,22 @@ impl Sown {
     }
 }
 
-/// A bug that the machine can be asked to have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum SeededBug {
+macro_rules! bugs {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// A bug that the machine can be asked to have.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum SeededBug {
+            $($(#[$doc])* $name),*
+        }
+
+        impl SeededBug {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+        }
+    };
+}
+
+bugs! {
     /// The retiring credential is revoked as soon as the new one is published.
     RevokeBeforeDrain,
     /// An unknown issue is taken as refused: the machine mints again at once.
@@ -42,6 +55,10 @@ pub enum SeededBug {
     UnknownTakenAsApplied,
     /// Recovery serves the candidate of a rotation that was not yet committed.
     RecoveryServesCandidate,
+    /// Recovery forgets the candidate of a rotation that was not yet committed.
+    RecoveryForgetsCandidate,
+    /// Recovery relies on the end of a retired credential's life as it was once recorded.
+    RecoveryKeepsBounds,
     /// Completions are taken for the effect under way, whatever operation they name.
     NoCorrelation,
     /// An effect is performed before its record is durable.
@@ -50,4 +67,36 @@ pub enum SeededBug {
     ClearedUnobserved,
     /// Abandoning revokes the current credential.
     AbandonRevokesCurrent,
+    /// The life of a lost mint is counted from its sending, as if it could not be applied later.
+    DeltaIgnored,
+    /// Nothing is asked of the one that stays before the other one is ended.
+    NoWitness,
+    /// The retiring credential's life is cut to half of the grace.
+    ShortenedTooFar,
+    /// The retiring credential's life is cut before the new one is published.
+    ShortenedBeforePublished,
+    /// A candidate is taken as persisted whatever the store answers.
+    PersistNotAwaited,
+    /// A probe that is refused counts as one that passed.
+    RefusedProbePasses,
+    /// The current credential is renewed when it is dead.
+    RenewedTooLate,
+    /// The current credential is renewed to a probation.
+    RenewedTooShort,
+    /// A login whose outcome is unknown is repeated at once.
+    LoginRepeatedBlindly,
+    /// A stop forgets that a login may still be applied.
+    StopForgetsLostLogin,
+    /// Counts of programs that read the sink are taken for known.
+    ReadersTakenAsCounted,
+    /// A rollback makes the old credential current without extending it.
+    RollbackNotExtended,
+    /// A rollback to a compromised credential is done.
+    RollbackToCompromised,
+    /// The grace never ends by its deadline.
+    DeadlineIgnored,
+    /// A mint whose secret is lost is waited for, and never counted as dead.
+    LostMintNeverConcluded,
+    /// A credential that was observed dead is revoked and looked for once more.
+    DeathNotBelieved,
 }

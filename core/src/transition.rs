@@ -25,6 +25,10 @@ pub enum PhaseKind {
     Abandoning,
     /// [`Phase::NeedsOperator`]
     NeedsOperator,
+    /// [`Phase::Closing`]
+    Closing,
+    /// [`Phase::Stopped`]
+    Stopped,
 }
 
 /// The names of the steps.
@@ -43,11 +47,18 @@ pub enum StepKind {
     ExtendIntent,
     Promoted,
     ShortenIntent,
+    RollbackIntent,
+    RollbackFailed,
+    RolledBack,
+    Compromised,
     RevokeIntent,
     AbandonIntent,
     Died,
     Cleared,
     Stuck,
+    Resolved,
+    CloseIntent,
+    Stopped,
 }
 
 impl Phase {
@@ -63,6 +74,8 @@ impl Phase {
             Self::Revoking(_) => PhaseKind::Revoking,
             Self::Abandoning(_) => PhaseKind::Abandoning,
             Self::NeedsOperator(_) => PhaseKind::NeedsOperator,
+            Self::Closing(_) => PhaseKind::Closing,
+            Self::Stopped(_) => PhaseKind::Stopped,
         }
     }
 }
@@ -89,6 +102,13 @@ impl Step {
             Self::Died { .. } => StepKind::Died,
             Self::Cleared => StepKind::Cleared,
             Self::Stuck { .. } => StepKind::Stuck,
+            Self::RollbackIntent => StepKind::RollbackIntent,
+            Self::RollbackFailed => StepKind::RollbackFailed,
+            Self::RolledBack { .. } => StepKind::RolledBack,
+            Self::Compromised { .. } => StepKind::Compromised,
+            Self::Resolved { .. } => StepKind::Resolved,
+            Self::CloseIntent { .. } => StepKind::CloseIntent,
+            Self::Stopped { .. } => StepKind::Stopped,
         }
     }
 }
@@ -122,46 +142,75 @@ pub const TRANSITIONS: &[Transition] = transitions! {
     Vacant --LoginFailed--> Vacant, [""], "it was refused, its outcome is unknown, or its secret was lost";
     Vacant --LoggedIn--> Vacant, ["persist, publish"], "it gave a credential";
     Vacant --Ready--> Steady, [""], "the credential is persisted and published";
+    Vacant --Compromised--> Vacant, [""], "an operator says so, of the credential that has just come";
+    Vacant --Cleared--> Vacant, [""], "the slot of the credential that an operator gave up is empty";
+    Vacant --Stopped--> Stopped, [""], "the process is asked to end";
     Vacant --Recovered--> Vacant, [""], "a new process; a secret that is in its slot is kept";
     Vacant --Recovered--> NeedsOperator, [""], "a new process finds a secret that the journal does not know";
 
-    Steady --IssueIntent--> Issuing, ["issue"], "a rotation is due or asked for, and the current one's life covers it";
-    Steady --Stuck--> NeedsOperator, [""], "the provider refuses the current secret";
+    Steady --IssueIntent--> Issuing, ["issue or login"], "a rotation is due or asked for, and the current one's life covers it";
+    Steady --Compromised--> Steady, [""], "an operator says so: a rotation begins at once";
+    Steady --Stuck--> NeedsOperator, [""], "the provider refuses the current secret, and no login can give another";
+    Steady --CloseIntent--> Closing, ["revoke, clear"], "the process is asked to end and to leave nothing";
+    Steady --Stopped--> Stopped, [""], "the process is asked to end and to keep";
     Steady --Recovered--> Steady, [""], "a new process";
     Steady --Recovered--> NeedsOperator, [""], "a new process finds other secrets than the journal";
 
     Issuing --IssueRefused--> Steady, [""], "the provider would not mint";
     Issuing --Issued--> Issuing, ["persist"], "the candidate exists, on probation";
     Issuing --Persisted--> Validating, [""], "its secret is in its slot";
-    Issuing --AbandonIntent--> Abandoning, ["revoke, clear"], "the outcome is unknown, or the secret could not be persisted";
+    Issuing --Compromised--> Issuing, [""], "an operator says so, of the current one or of the candidate";
+    Issuing --AbandonIntent--> Abandoning, ["revoke, clear"], "the outcome is unknown, the secret could not be persisted, or it is called off";
     Issuing --Recovered--> Abandoning, ["revoke, clear"], "a new process: the candidate may exist";
     Issuing --Recovered--> NeedsOperator, [""], "a new process finds other secrets than the journal";
 
     Validating --ExtendIntent--> Validating, ["extend"], "every probe has passed";
     Validating --Promoted--> Draining, ["publish"], "it is extended, as read back: the commit point";
-    Validating --AbandonIntent--> Abandoning, ["revoke, clear"], "a probe or the extension was refused, or the window closed";
+    Validating --Compromised--> Validating, [""], "an operator says so, of the current one or of the candidate";
+    Validating --AbandonIntent--> Abandoning, ["revoke, clear"], "a probe or the extension was refused, the window closed, or it is called off";
     Validating --Recovered--> Abandoning, ["revoke, clear"], "a new process: the candidate was not yet promoted";
     Validating --Recovered--> NeedsOperator, [""], "a new process finds other secrets than the journal";
 
     Draining --ShortenIntent--> Draining, ["shorten"], "the new one is published: the grace begins";
-    Draining --RevokeIntent--> Revoking, ["revoke, clear"], "nobody holds the old one, or the grace is over";
-    Draining --Stuck--> NeedsOperator, [""], "the provider refuses the current secret";
+    Draining --RollbackIntent--> Draining, ["extend"], "an operator wants the old one back";
+    Draining --RollbackFailed--> Draining, ["publish, shorten"], "it could not be extended or probed: the new one stays";
+    Draining --RolledBack--> Draining, ["publish"], "the old one is extended and probed: the commit point of a rollback";
+    Draining --Compromised--> Draining, [""], "an operator says so, of the new one or of the old one";
+    Draining --RevokeIntent--> Revoking, ["revoke, clear"], "nobody holds the old one, the grace is over, or it is compromised";
     Draining --Recovered--> Draining, ["publish, shorten"], "a new process serves what was promoted";
     Draining --Recovered--> NeedsOperator, [""], "a new process finds other secrets than the journal";
 
     Revoking --Died--> Revoking, ["clear"], "its death is observed, or its life is over for certain";
     Revoking --Cleared--> Steady, [""], "its slot is empty";
+    Revoking --Compromised--> Revoking, [""], "an operator says so, of the current one";
     Revoking --Stuck--> NeedsOperator, [""], "the provider refuses the current secret";
     Revoking --Recovered--> Revoking, ["revoke, clear"], "a new process goes on";
     Revoking --Recovered--> NeedsOperator, [""], "a new process finds other secrets than the journal";
 
     Abandoning --Died--> Abandoning, ["clear"], "its death is observed, or its life is over for certain";
     Abandoning --Cleared--> Steady, [""], "its slot is empty";
+    Abandoning --Compromised--> Abandoning, [""], "an operator says so, of the current one";
     Abandoning --Stuck--> NeedsOperator, [""], "the provider refuses the current secret";
     Abandoning --Recovered--> Abandoning, ["revoke, clear"], "a new process goes on";
     Abandoning --Recovered--> NeedsOperator, [""], "a new process finds other secrets than the journal";
 
+    NeedsOperator --Resolved--> Steady, [""], "an operator keeps the current credential";
+    NeedsOperator --Resolved--> Draining, ["publish, shorten"], "an operator keeps the current credential";
+    NeedsOperator --Resolved--> Revoking, ["revoke, clear"], "an operator keeps the current credential";
+    NeedsOperator --Resolved--> Abandoning, ["revoke, clear"], "an operator keeps the current credential";
+    NeedsOperator --Resolved--> Vacant, ["clear"], "an operator gives the current credential up";
+    NeedsOperator --Compromised--> NeedsOperator, [""], "an operator says so";
     NeedsOperator --Recovered--> NeedsOperator, [""], "a new process";
+
+    Closing --Compromised--> Closing, [""], "an operator said so before the end began";
+    Closing --Died--> Closing, ["clear"], "it answered its own revocation, or its life is over for certain";
+    Closing --Cleared--> Stopped, [""], "its slot is empty";
+    Closing --Recovered--> Closing, ["revoke, clear"], "a new process goes on";
+
+    Stopped --Compromised--> Stopped, [""], "an operator said so before the stop: a successor rotates at once";
+    Stopped --Recovered--> Steady, [""], "a successor takes over what was kept";
+    Stopped --Recovered--> Vacant, [""], "a successor begins anew";
+    Stopped --Recovered--> NeedsOperator, [""], "a successor finds other secrets than the journal";
 };
 
 /// The row of a step from one phase to another.

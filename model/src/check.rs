@@ -1,16 +1,20 @@
 //! The one way to check a configuration. It cannot pass vacuously: two explorers that share nothing but the world must
 //! agree on counts and verdicts, the counts must be the pinned ones, every situation that an invariant is about must
-//! have been seen, and every transition must have been taken or be declared out of reach.
+//! have been seen, every transition must have been taken or be declared out of reach, every move of the abstract
+//! specification must have been made, and liveness must have been judged of a graph that has cycles.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use stateright::{Checker, Model, Property};
 use turquoise_core::{PhaseKind, StepKind, TRANSITIONS};
 
-use crate::config::Config;
+use crate::config::{Config, Pins};
 use crate::explore::{Explored, Row, explore};
 use crate::invariant::Invariant;
+use crate::liveness::{Liveness, liveness};
+use crate::refine::Move;
 use crate::sight::Sight;
 use crate::world::{Action, World};
 
@@ -23,6 +27,10 @@ pub struct Report {
     pub explored: Explored,
     /// How long it took.
     pub took: Duration,
+    /// Whether the world comes to rest.
+    pub liveness: Liveness,
+    /// How long it took to see that.
+    pub liveness_took: Duration,
     /// What stateright found.
     pub second: SecondOpinion,
     /// Everything that keeps this check from counting as passed.
@@ -49,6 +57,8 @@ pub struct SecondOpinion {
 pub enum Progress {
     /// Our own: states and depth so far.
     Exploring(usize, usize),
+    /// The liveness pass has begun.
+    Liveness,
     /// Stateright has begun; it does not say how far it is.
     SecondOpinion,
 }
@@ -58,15 +68,23 @@ pub fn check(config: &Config, mut progress: impl FnMut(Progress)) -> Report {
     let started = Instant::now();
     let explored = explore(config, |states, depth| progress(Progress::Exploring(states, depth)));
     let took = started.elapsed();
+    progress(Progress::Liveness);
+    let started = Instant::now();
+    let liveness = liveness(&explored.graph);
+    let liveness_took = started.elapsed();
     progress(Progress::SecondOpinion);
-    let second = second_opinion(config);
-    let failures = judge(config, &explored, &second);
-    Report { config: *config, explored, took, second, failures }
+    let second = second_opinion(config, NonZeroUsize::MIN);
+    let mut failures = judge(config, &explored, &second);
+    failures.extend(liveness.failures().map(str::to_owned));
+    failures.extend(judge_refinement(&explored));
+    Report { config: *config, explored, took, liveness, liveness_took, second, failures }
 }
 
-fn second_opinion(config: &Config) -> SecondOpinion {
+/// Has stateright explore a configuration. On more than one thread the depth that it tells is only a bound.
+#[must_use]
+pub fn second_opinion(config: &Config, threads: NonZeroUsize) -> SecondOpinion {
     let started = Instant::now();
-    let checker = Stateright(*config).checker().spawn_bfs().join();
+    let checker = Stateright(*config).checker().threads(threads.get()).spawn_bfs().join();
     let found = checker.discoveries();
     let broken = Invariant::ALL.into_iter().filter(|invariant| found.contains_key(invariant.id()));
     let seen = Sight::REQUIRED.into_iter().zip(SIGHT_NAMES).filter(|(_, name)| found.contains_key(name));
@@ -77,6 +95,12 @@ fn second_opinion(config: &Config) -> SecondOpinion {
         seen: seen.map(|(sight, _)| sight).collect(),
         took: started.elapsed(),
     }
+}
+
+fn judge_refinement(own: &Explored) -> impl Iterator<Item = String> {
+    let broken = own.unrefined.keys().map(|rule| format!("the abstract specification is broken: {}", rule.sentence()));
+    let unseen = Move::ALL.into_iter().filter(|one| !own.moves.has(*one));
+    broken.chain(unseen.map(|one| format!("never made in the abstract: {one:?}")))
 }
 
 fn judge(config: &Config, own: &Explored, second: &SecondOpinion) -> Vec<String> {
@@ -94,28 +118,31 @@ fn judge(config: &Config, own: &Explored, second: &SecondOpinion) -> Vec<String>
     require(agree, format!("the explorers disagree: {counts}"));
     let verdicts = own.broken.keys().copied().collect::<BTreeSet<_>>() == second.broken && own.seen == second.seen;
     require(verdicts, "the explorers disagree on what is broken or on what they saw".to_owned());
-    let pinned = (own.states, own.depth) == (config.states, config.depth);
-    let expected = format!("expected {} to {}", config.states, config.depth);
-    require(pinned, format!("the state space has changed: {} states to depth {}, {expected}", own.states, own.depth));
-    for sight in Sight::REQUIRED {
-        require(own.seen.contains(&sight), format!("never seen: {sight:?}"));
+    let size = Pins { states: own.states, depth: own.depth, rows: own.rows.len() };
+    if let Some(pins) = config.pins {
+        require(size == pins, format!("the state space has changed: {size:?}, expected {pins:?}"));
     }
-    for (row, out_of_reach) in rows(config) {
-        let taken = own.rows.contains(&row);
-        let word = if taken { "was declared out of reach and taken" } else { "was never taken" };
-        require(taken != out_of_reach, format!("the transition {:?} --{:?}--> {:?} {word}", row.0, row.1, row.2));
+    for sight in Sight::required(config) {
+        require(own.seen.contains(&sight), format!("never seen: {sight:?}"));
     }
     failures
 }
 
-/// Every transition, and whether it is out of reach: without revocations by others and lost slots in the world, nothing
-/// contradicts the journal.
-pub fn rows(_: &Config) -> impl Iterator<Item = (Row, bool)> {
-    TRANSITIONS.iter().map(|row| {
-        let out_of_reach = row.to == PhaseKind::NeedsOperator || row.step == StepKind::Stuck;
-        ((row.from, row.step, row.to), out_of_reach)
-    })
+/// The transitions that none of these explorations has taken, and those that were taken and are declared out of reach.
+pub fn holes<'a>(all: impl IntoIterator<Item = &'a Explored>) -> Vec<String> {
+    let taken: BTreeSet<Row> = all.into_iter().flat_map(|explored| explored.rows.iter().copied()).collect();
+    let rows = TRANSITIONS.iter().map(|row| (row.from, row.step, row.to));
+    let holes = rows.filter(|row| taken.contains(row) == OUT_OF_REACH.contains(row));
+    holes.map(|(from, step, to)| format!("a hole in the coverage: {from:?} --{step:?}--> {to:?}")).collect()
 }
+
+/// Transitions that no pinned configuration takes: where both slots are full there is no place for a strange secret, and
+/// that a slot loses its secret is an assumption's business (`docs/assumptions.md`).
+pub const OUT_OF_REACH: [Row; 3] = [
+    (PhaseKind::Validating, StepKind::Recovered, PhaseKind::NeedsOperator),
+    (PhaseKind::Draining, StepKind::Recovered, PhaseKind::NeedsOperator),
+    (PhaseKind::NeedsOperator, StepKind::Resolved, PhaseKind::Draining),
+];
 
 /// The world as stateright wants it.
 struct Stateright(Config);
@@ -158,15 +185,16 @@ macro_rules! conditions {
     ($function:ident, [$($i:literal)*]) => { [$($function::<$i> as Condition),*] };
 }
 
-fn invariants() -> impl Iterator<Item = Property<Stateright>> {
-    let conditions = conditions!(keeps, [0 1 2 3 4 5 6]);
-    Invariant::ALL.into_iter().zip(conditions).map(|(invariant, condition)| Property::always(invariant.id(), condition))
-}
-
-const SIGHT_NAMES: [&str; 20] =
+/// One for each invariant and one for each sight: the compiler counts.
+const KEEPS: [Condition; Invariant::ALL.len()] = conditions!(keeps, [0 1 2 3 4 5 6 7]);
+const SHOWS: [Condition; Sight::REQUIRED.len()] = conditions!(shows, [0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19]);
+const SIGHT_NAMES: [&str; Sight::REQUIRED.len()] =
     ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19"];
 
+fn invariants() -> impl Iterator<Item = Property<Stateright>> {
+    Invariant::ALL.into_iter().zip(KEEPS).map(|(invariant, condition)| Property::always(invariant.id(), condition))
+}
+
 fn sights() -> impl Iterator<Item = Property<Stateright>> {
-    let conditions = conditions!(shows, [0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19]);
-    SIGHT_NAMES.into_iter().zip(conditions).map(|(name, condition)| Property::sometimes(name, condition))
+    SIGHT_NAMES.into_iter().zip(SHOWS).map(|(name, condition)| Property::sometimes(name, condition))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use turquoise_core::{Consumers, Jitter, Policy, Sown};
+use turquoise_core::{Consumers, Jitter, Policy, Privileges, Relogin, Sown, Via};
 
 /// One closed configuration: every state that is reachable within its budgets is walked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,12 +16,94 @@ pub struct Config {
     /// How many of these may happen, in sum: a request refused or not connected, a reply lost, a request delayed beyond
     /// the driver's patience, a candidate with too few rights, a write to the store that fails, a completion delivered twice.
     pub faults: u8,
+    /// How many things an operator asks for, in sum, beside rotations.
+    pub operator: u8,
+    /// What else the world can do.
+    pub hostility: &'static [Hostility],
+    /// An assumption that this world breaks, to show that it is needed.
+    pub broken: Option<Assumption>,
     /// For how long at most a dead process stays down.
     pub downtime: u64,
-    /// How many distinct states there are: a change is a change of the machine or of its world, and is reviewed.
+    /// What the exploration must come to. A change is a change of the machine or of its world, and is reviewed.
+    pub pins: Option<Pins>,
+}
+
+/// The size of an exploration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pins {
+    /// Distinct states.
     pub states: usize,
-    /// How deep they go.
+    /// The longest shortest way to one.
     pub depth: usize,
+    /// Transitions that are taken.
+    pub rows: usize,
+}
+
+impl Pins {
+    const fn of(states: usize, depth: usize, rows: usize) -> Self {
+        Self { states, depth, rows }
+    }
+}
+
+/// What a world can do beyond its budgets' common faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Hostility {
+    /// *Fault.* Somebody else revokes a credential.
+    Outside,
+    /// *Fault.* A record is not known to be durable.
+    Disk,
+    /// *Fault.* A reply comes from a node that lags: a revocation is answered and not done, a dead credential is accepted.
+    Lag,
+    /// The machine is booted anew with the process: instants of before mean nothing.
+    Reboot,
+    /// *Fault.* While the process is dead, a strange secret appears in an empty slot.
+    Slots,
+}
+
+/// An assumption about the world that the machine depends on; a world that breaks it must be seen to break the promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Assumption {
+    /// What the journal acknowledged is there after a crash.
+    AcknowledgedIsDurable,
+    /// A request is applied before Δ after it was sent, or never.
+    DeltaHolds,
+    /// Only a credential that is gone is seen to be dead.
+    DeadIsDead,
+    /// A sibling does not die with the credential that minted it.
+    SiblingsAreOrphans,
+    /// Readers read again within the grace.
+    ReadersReadAgain,
+    /// What was persisted is there after a crash.
+    PersistedIsDurable,
+    /// The life that an answer states is the one that was given.
+    AnswersAreTrue,
+    /// A timer that is due fires before the next tick.
+    DriverIsTimely,
+    /// A process that is down is started again in time.
+    RestartIsTimely,
+}
+
+impl Assumption {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::AcknowledgedIsDurable,
+        Self::DeltaHolds,
+        Self::DeadIsDead,
+        Self::SiblingsAreOrphans,
+        Self::ReadersReadAgain,
+        Self::PersistedIsDurable,
+        Self::AnswersAreTrue,
+        Self::DriverIsTimely,
+        Self::RestartIsTimely,
+    ];
+}
+
+impl Config {
+    /// Whether the world can do this.
+    #[must_use]
+    pub fn can(&self, hostility: Hostility) -> bool {
+        self.hostility.contains(&hostility)
+    }
 }
 
 const fn ticks(n: u64) -> Duration {
@@ -32,6 +114,9 @@ const POLICY: Policy = Policy {
     full: ticks(9),
     probation: ticks(5),
     login_life: ticks(9),
+    mint: Via::Current,
+    relogin: Relogin::Impossible,
+    privileges: Privileges::OnlySelf,
     period: None,
     probes: 1,
     probe_every: ticks(0),
@@ -48,14 +133,85 @@ const POLICY: Policy = Policy {
     sown: Sown::NOTHING,
 };
 
-/// Readers take the credential from the published file of the two-slot sink; the machine has no power over any credential
-/// but through its own secret.
-pub const SINK: Config = Config {
-    name: "two-slot sink, self privileges",
+const BASE: Config = Config {
+    name: "",
     policy: POLICY,
     crashes: 1,
     faults: 1,
+    operator: 0,
+    hostility: &[],
+    broken: None,
     downtime: 1,
-    states: 128_169,
-    depth: 83,
+    pins: None,
 };
+
+/// Readers take the credential from the published file of the two-slot sink; the machine has no power over any credential
+/// but through its own secret.
+pub const SINK: Config = Config { name: "two-slot sink, self privileges", pins: Some(Pins::of(138_737, 84, 25)), ..BASE };
+
+/// The pinned configurations that are explored on every change.
+pub const STANDARD: [Config; 15] = [
+    SINK,
+    Config { name: "two crashes", crashes: 2, pins: Some(Pins::of(1_588_557, 98, 25)), ..BASE },
+    Config { name: "two faults", crashes: 0, faults: 2, pins: Some(Pins::of(55_679, 97, 18)), ..BASE },
+    Config {
+        name: "work through the handle",
+        policy: Policy { consumers: Consumers::Counted, ..POLICY },
+        pins: Some(Pins::of(796_807, 152, 25)),
+        ..BASE
+    },
+    Config {
+        name: "accessor privileges",
+        policy: Policy { privileges: Privileges::Accessor, ..POLICY },
+        pins: Some(Pins::of(140_557, 84, 25)),
+        ..BASE
+    },
+    Config {
+        name: "every candidate is a login",
+        policy: Policy { mint: Via::Login, relogin: Relogin::Possible, ..POLICY },
+        pins: Some(Pins::of(140_775, 84, 25)),
+        ..BASE
+    },
+    Config {
+        name: "an operator with two requests",
+        crashes: 0,
+        faults: 0,
+        operator: 2,
+        pins: Some(Pins::of(58_582, 83, 34)),
+        ..BASE
+    },
+    Config { name: "an operator", faults: 0, operator: 1, pins: Some(Pins::of(152_304, 82, 41)), ..BASE },
+    Config { name: "an operator and a fault", crashes: 0, operator: 1, pins: Some(Pins::of(130_492, 85, 35)), ..BASE },
+    Config { name: "a disk that fails", hostility: &[Hostility::Disk], pins: Some(Pins::of(208_393, 84, 25)), ..BASE },
+    Config {
+        name: "lagging replies",
+        crashes: 0,
+        faults: 2,
+        hostility: &[Hostility::Lag, Hostility::Outside],
+        pins: Some(Pins::of(82_761, 97, 23)),
+        ..BASE
+    },
+    Config {
+        name: "revoked by others, a login helps",
+        policy: Policy { relogin: Relogin::Possible, ..POLICY },
+        hostility: &[Hostility::Outside],
+        pins: Some(Pins::of(172_731, 96, 29)),
+        ..BASE
+    },
+    Config {
+        name: "revoked by others, an operator helps",
+        crashes: 0,
+        operator: 1,
+        hostility: &[Hostility::Outside],
+        pins: Some(Pins::of(152_529, 85, 40)),
+        ..BASE
+    },
+    Config { name: "a reboot", hostility: &[Hostility::Reboot], pins: Some(Pins::of(254_799, 84, 25)), ..BASE },
+    Config {
+        name: "slots that are tampered with",
+        operator: 1,
+        hostility: &[Hostility::Slots],
+        pins: Some(Pins::of(2_462_176, 98, 56)),
+        ..BASE
+    },
+];

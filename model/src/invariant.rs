@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use turquoise_core::{Applied, Effect, Input, OpId, Outcome, Phase, Steady, StepKind, Witness};
+use turquoise_core::{Applied, Effect, Generation, Input, OpId, Outcome, Phase, Steady, StepKind};
 
 use crate::world::{Process, World};
 
@@ -23,11 +23,13 @@ pub enum Invariant {
     S9,
     /// no-survivor, its safe half
     L2,
+    /// compromised-never-again: rule 6
+    R6,
 }
 
 impl Invariant {
     /// All that are checked.
-    pub const ALL: [Self; 7] = [Self::S1, Self::S2, Self::S3, Self::S4, Self::S5, Self::S9, Self::L2];
+    pub const ALL: [Self; 8] = [Self::S1, Self::S2, Self::S3, Self::S4, Self::S5, Self::S9, Self::L2, Self::R6];
 
     /// Its name in the specification.
     #[must_use]
@@ -40,6 +42,7 @@ impl Invariant {
             Self::S5 => "S5",
             Self::S9 => "S9",
             Self::L2 => "L2",
+            Self::R6 => "R6",
         }
     }
 
@@ -54,12 +57,13 @@ impl Invariant {
                 "nothing that served is revoked or cut short before its successor is proven, kept and published, and the grace is over"
             }
             Self::S3 => "no effect is performed before the record that announces it is durable",
-            Self::S4 => "at most two credentials live at the provider",
+            Self::S4 => "at most two credentials live at the provider, and in Steady only the current one",
             Self::S5 => {
                 "what serves is what was committed last, before a crash and after it; recovering twice is recovering once"
             }
             Self::S9 => "a late or repeated completion is refused and changes nothing",
-            Self::L2 => "a slot is cleared only when its credential is dead, and in Steady nothing lives but the current one",
+            Self::R6 => "a rollback never makes a compromised credential current again",
+            Self::L2 => "a slot is cleared only when its credential is dead at the provider",
         }
     }
 
@@ -68,11 +72,10 @@ impl Invariant {
     pub fn broken_in(world: &World) -> Option<Self> {
         let broken = |invariant: Self| match invariant {
             Self::S1 => !lit(world),
-            Self::S4 => world.live.len() > 2,
+            Self::S4 => world.live.len() > 2 || !alone_in_steady(world),
             Self::S5 => !serves_the_committed(world),
             Self::S9 => !refuses_stale_completions(world),
-            Self::L2 => !alone_in_steady(world),
-            Self::S2 | Self::S3 => false,
+            Self::S2 | Self::S3 | Self::L2 | Self::R6 => false,
         };
         Self::ALL.into_iter().find(|invariant| broken(*invariant))
     }
@@ -84,9 +87,7 @@ impl Invariant {
             return Some(Self::S3);
         }
         match *effect {
-            Effect::Revoke { witness, .. } | Effect::Shorten { witness, .. } if !permits(world, effect, witness) => {
-                Some(Self::S2)
-            }
+            Effect::Revoke { .. } | Effect::Shorten { .. } if !permits(world, effect) => Some(Self::S2),
             Effect::Clear(mint) if world.alive(mint.generation).is_some() => Some(Self::L2),
             _ => None,
         }
@@ -101,61 +102,75 @@ impl fmt::Display for Invariant {
 
 /// S1: (a) what serves is accepted, by work and by readers; (b) what a crash leaves behind can serve again.
 fn lit(world: &World) -> bool {
-    let alive = |generation| world.alive(generation).is_some();
+    let ghost = &world.ghost;
+    let excused = |generation| ghost.waived || ghost.excused.contains(&generation);
+    let alive = |generation| world.alive(generation).is_some() || excused(generation);
+    let over =
+        |generation| ghost.compromised.contains(&generation) || ghost.deadline.is_some_and(|deadline| world.now >= deadline);
     let served = match &world.process {
         Process::Up(machine) => machine.serving().is_none_or(alive),
         Process::Down(_) => true,
     };
-    let survives = world.ghost.committed.is_none_or(|generation| {
+    let survives = ghost.committed.is_none_or(|generation| {
         let kept = [world.slots.blue, world.slots.green].contains(&Some(generation));
-        kept && (matches!(world.process, Process::Down(_)) || alive(generation))
+        excused(generation) || kept && (matches!(world.process, Process::Down(_)) || alive(generation))
     });
-    served && survives && world.reader.as_ref().is_none_or(|reader| alive(reader.holds))
+    // Before the first credential is ready nothing is promised to readers.
+    let reads = |generation| alive(generation) || ghost.compromised.contains(&generation) || ghost.committed.is_none();
+    let works = |generation| alive(generation) || over(generation);
+    served && survives && world.reader.as_ref().is_none_or(|reader| reads(reader.holds)) && world.work.is_none_or(works)
 }
 
 /// S2: the conditions under which a credential may be ended or cut short.
-fn permits(world: &World, effect: &Effect, witness: Witness) -> bool {
-    let (generation, until) = match *effect {
-        Effect::Revoke { generation, .. } => (generation, world.now),
-        Effect::Shorten { generation, life, .. } => (generation, world.now + life),
+fn permits(world: &World, effect: &Effect) -> bool {
+    let (generation, witness, until) = match *effect {
+        Effect::Revoke { generation, witness } => (generation, witness, world.now),
+        Effect::Shorten { generation, life, witness } => (generation, Some(witness), world.now + life),
         _ => return true,
     };
-    if witness.by() == generation || world.alive(witness.by()).is_none() {
+    let ghost = &world.ghost;
+    let sound = |other: Generation| world.alive(other).is_some() || ghost.excused.contains(&other);
+    let Some(witness) = witness else { return ghost.waived };
+    let recent = world.alive(witness.by()).is_none_or(|credential| world.now < credential.accepted);
+    if witness.by() == generation || !sound(witness.by()) || !recent {
         return false;
     }
-    match world.alive(generation) {
-        Some(credential) if credential.served => {
-            let successor = world.ghost.committed.filter(|successor| *successor != generation);
-            let ready = successor.and_then(|successor| world.alive(successor)).is_some_and(|credential| credential.proven);
-            ready && world.published == successor && world.ghost.deadline.is_some_and(|deadline| until >= deadline)
-        }
-        _ => true,
+    if !world.alive(generation).is_some_and(|credential| credential.served) {
+        return true;
     }
+    let successor = ghost.committed.filter(|successor| *successor != generation);
+    let proven = |other| world.alive(other).is_none_or(|credential| credential.proven) && sound(other);
+    let ready = successor.is_some_and(proven) && world.published == successor;
+    let unheld = world.reader.is_none() && world.work != Some(generation) && matches!(effect, Effect::Revoke { .. });
+    let over = ghost.deadline.is_some_and(|deadline| until >= deadline || unheld);
+    ready && (over || ghost.compromised.contains(&generation))
 }
 
 /// S3: the last durable record announces it.
 fn announced(world: &World, effect: &Effect) -> bool {
-    let Some(last) = world.ghost.last else {
-        return matches!(effect, Effect::Probe(_) | Effect::Renew { .. } | Effect::Observe { .. });
-    };
+    use StepKind as Last;
+    let last = |kinds: &[Last]| world.ghost.last.is_some_and(|last| kinds.contains(&last));
     match effect {
         Effect::Probe(_) | Effect::Renew { .. } | Effect::Observe { .. } => true,
-        Effect::Login { .. } => last == StepKind::LoginIntent,
-        Effect::Issue { .. } => last == StepKind::IssueIntent,
-        Effect::Persist(_) => matches!(last, StepKind::LoggedIn | StepKind::Issued),
-        Effect::Extend { .. } => last == StepKind::ExtendIntent,
-        Effect::Publish(_) => matches!(last, StepKind::LoggedIn | StepKind::Promoted),
-        Effect::Shorten { .. } => last == StepKind::ShortenIntent,
-        Effect::Revoke { .. } => matches!(last, StepKind::RevokeIntent | StepKind::AbandonIntent),
-        Effect::Clear(_) => last == StepKind::Died,
+        Effect::Login { .. } => last(&[Last::LoginIntent, Last::IssueIntent]),
+        Effect::Issue { .. } => last(&[Last::IssueIntent]),
+        Effect::Persist(_) => last(&[Last::LoggedIn, Last::Issued]),
+        Effect::Extend { .. } => last(&[Last::ExtendIntent, Last::RollbackIntent]),
+        Effect::Publish(_) => last(&[Last::LoggedIn, Last::Promoted, Last::RolledBack, Last::RollbackFailed, Last::Resolved]),
+        Effect::Shorten { .. } => last(&[Last::ShortenIntent, Last::RollbackFailed, Last::Resolved]),
+        Effect::Revoke { .. } => last(&[Last::RevokeIntent, Last::AbandonIntent, Last::CloseIntent, Last::Resolved]),
+        Effect::Clear(_) => last(&[Last::Died, Last::Resolved]),
     }
 }
 
 /// S5: (b) what serves is what the last durable commit made current.
 fn serves_the_committed(world: &World) -> bool {
-    match &world.process {
-        Process::Up(machine) => machine.serving() == world.ghost.committed,
-        Process::Down(_) => true,
+    let Process::Up(machine) = &world.process else { return true };
+    let lost = world.ghost.committed.is_some_and(|generation| world.ghost.excused.contains(&generation));
+    match machine.serving() {
+        // Before the last credential goes it is given to nobody any more; and nobody can give what is lost.
+        None => world.ghost.committed.is_none() || machine.asked() || lost,
+        serving => serving == world.ghost.committed,
     }
 }
 
@@ -168,7 +183,7 @@ fn refuses_stale_completions(world: &World) -> bool {
     })
 }
 
-/// L2: when a round is over, nothing is left of it.
+/// S4: (b) when a round is over, nothing is left of it.
 fn alone_in_steady(world: &World) -> bool {
     match (&world.process, world.phase()) {
         (Process::Up(_), Phase::Steady(Steady { current, .. })) => {

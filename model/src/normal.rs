@@ -4,18 +4,14 @@
 use turquoise_core::{Generation, Instant, Lease, OpId, Rewrite};
 
 use crate::config::Config;
-use crate::world::{NOW, Process, World};
+use crate::world::{NOW, Process, STRANGER, World};
 
 impl World {
     /// Renames generations and operations in order, and sets the clock to [`NOW`].
-    pub(crate) fn normalise(&mut self, config: &Config) {
+    pub fn normalise(&mut self, config: &Config) {
         let mut names = Names::default();
         self.rewrite(&mut names);
         self.journal.rewrite(&mut names);
-        names.generations.sort_unstable();
-        names.generations.dedup();
-        names.ops.sort_unstable();
-        names.ops.dedup();
         let skew = u64::try_from(config.policy.skew.as_millis()).unwrap_or(u64::MAX);
         let mut rename = Rename { names, now: self.now, skew, longest: None };
         self.rewrite(&mut rename);
@@ -39,6 +35,7 @@ impl World {
         for credential in &mut self.live {
             to.generation(&mut credential.generation);
             to.deadline(&mut credential.expires);
+            to.deadline(&mut credential.accepted);
         }
         for request in &mut self.flight {
             request.op.iter_mut().for_each(|op| to.op(op));
@@ -50,14 +47,15 @@ impl World {
             reader.again.iter_mut().for_each(|at| to.deadline(at));
         }
         let ghost = &mut self.ghost;
-        let named =
-            [&mut self.slots.blue, &mut self.slots.green, &mut self.published, &mut ghost.announced, &mut ghost.committed];
-        named.into_iter().flatten().for_each(|generation| to.generation(generation));
+        let places = [&mut self.slots.blue, &mut self.slots.green, &mut self.published, &mut self.work];
+        let known = [&mut ghost.announced, &mut ghost.committed, &mut ghost.previous];
+        places.into_iter().chain(known).flatten().for_each(|generation| to.generation(generation));
+        ghost.excused.iter_mut().chain(&mut ghost.compromised).for_each(|generation| to.generation(generation));
         ghost.deadline.iter_mut().for_each(|at| to.deadline(at));
     }
 }
 
-/// Collects what there is to rename.
+/// Collects what there is to rename, in order: a world bears few names, each in many places.
 #[derive(Default)]
 struct Names {
     generations: Vec<Generation>,
@@ -70,11 +68,13 @@ impl Rewrite for Names {
     }
 
     fn generation(&mut self, generation: &mut Generation) {
-        self.generations.push(*generation);
+        if *generation != STRANGER {
+            insert(&mut self.generations, *generation);
+        }
     }
 
     fn op(&mut self, op: &mut OpId) {
-        self.ops.push(*op);
+        insert(&mut self.ops, *op);
     }
 
     fn deadline(&mut self, _: &mut Instant) {}
@@ -116,6 +116,9 @@ impl Rewrite for Rename {
     }
 
     fn generation(&mut self, generation: &mut Generation) {
+        if *generation == STRANGER {
+            return;
+        }
         generation.number = rank(&self.names.generations, |other| other <= generation);
     }
 
@@ -152,6 +155,12 @@ impl Rewrite for Rename {
 
     fn next_op(&mut self, next: &mut u64) {
         *next = 1 + u64::from(rank(&self.names.ops, |_| true));
+    }
+}
+
+fn insert<T: Ord>(sorted: &mut Vec<T>, name: T) {
+    if let Err(place) = sorted.binary_search(&name) {
+        sorted.insert(place, name);
     }
 }
 

@@ -1,7 +1,8 @@
 //! What an exploration must have seen, lest its invariants hold of nothing.
 
-use turquoise_core::{Abandoning, End, Phase, PhaseKind, Secret};
+use turquoise_core::{Abandoning, Consumers, End, Phase, PhaseKind, Secret};
 
+use crate::config::Config;
 use crate::world::{Process, World};
 
 /// A situation that some invariant is about.
@@ -50,7 +51,7 @@ impl Sight {
         }
     }
 
-    /// Everything that is required of the configurations without an operator's intervention.
+    /// All of them.
     pub const REQUIRED: [Self; 20] = [
         Self::In(PhaseKind::Vacant),
         Self::In(PhaseKind::Steady),
@@ -73,6 +74,19 @@ impl Sight {
         Self::Ended,
         Self::TwoLive,
     ];
+
+    /// Those that a configuration must show.
+    pub fn required(config: &Config) -> impl Iterator<Item = Self> {
+        let (crashes, faults) = (config.crashes > 0, config.faults > 0);
+        let readers = config.policy.consumers == Consumers::Uncounted;
+        Self::REQUIRED.into_iter().filter(move |sight| match sight {
+            Self::DeadIn(_) => crashes,
+            Self::BadCandidate => faults,
+            Self::ReaderBehind => readers,
+            Self::LostMint => crashes || faults,
+            _ => true,
+        })
+    }
 
     /// Those that this world shows.
     pub fn all_in(world: &World) -> impl Iterator<Item = Self> + '_ {

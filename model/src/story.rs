@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use turquoise_core::{Effect, Generation, Mint};
 
 use crate::config::Config;
-use crate::world::{Action, Event, Process, World};
+use crate::world::{Action, Demand, Event, Process, World};
 
 /// Tells what happens on a way from the beginning: an action a line, and what is true after it.
 #[must_use]
@@ -32,7 +32,18 @@ fn describe(world: &World, action: Action) -> String {
     let what = match action.event {
         Event::Tick => "a tick passes".to_owned(),
         Event::Timer => "the machine's timer fires".to_owned(),
-        Event::Begin => "an operator asks for a rotation".to_owned(),
+        Event::Operator(demand) => format!("an operator: {}", demanded(world, demand)),
+        Event::Work => "work takes the current credential".to_owned(),
+        Event::Done => "the work is done".to_owned(),
+        Event::Idle => "no work holds what is no longer given out".to_owned(),
+        Event::RevokedByOthers(i) => {
+            let number = world.live.get(usize::from(i)).map_or(0, |credential| credential.generation.number);
+            format!("FAULT somebody else revokes g{number}")
+        }
+        Event::SyncFails => format!("FAULT nobody knows whether the journal has {}", record(world)),
+        Event::AnswerNoop(i) => format!("FAULT answered and not done: {}", request(i)),
+        Event::Tamper(color) => format!("FAULT somebody tampers with the {color} slot"),
+        Event::Restarted => "the process is ended, for it can do nothing more".to_owned(),
         Event::Synced => format!("the journal has {}", record(world)),
         Event::Answer(i) => format!("done: {}", request(i)),
         Event::Reject(i) => format!("FAULT refused: {}", request(i)),
@@ -46,9 +57,14 @@ fn describe(world: &World, action: Action) -> String {
         Event::AnswerTwice(i) => format!("FAULT done, and told twice: {}", request(i)),
         Event::Read => "the reader reads the sink".to_owned(),
         Event::Die => "CRASH".to_owned(),
-        Event::Restart { kept: true } if world.writing.is_some() => format!("restart; the journal has {}", record(world)),
-        Event::Restart { kept: true } => "restart; what was under way to the disk is there".to_owned(),
-        Event::Restart { kept: false } => "restart".to_owned(),
+        Event::Restart { kept, rebooted } => {
+            let how = if rebooted { "reboot" } else { "restart" };
+            match (kept, world.writing) {
+                (true, Some(_)) => format!("{how}; the journal has {}", record(world)),
+                (true, None) => format!("{how}; what was under way to the disk is there"),
+                (false, _) => how.to_owned(),
+            }
+        }
     };
     match action.dies_after {
         None => what,
@@ -57,11 +73,24 @@ fn describe(world: &World, action: Action) -> String {
     }
 }
 
+fn demanded(world: &World, demand: Demand) -> String {
+    match demand {
+        Demand::Begin => "rotate".to_owned(),
+        Demand::Abort => "abort".to_owned(),
+        Demand::Rollback => "roll back".to_owned(),
+        Demand::Compromise(i) => {
+            format!("g{} is compromised", world.live.get(usize::from(i)).map_or(0, |credential| credential.generation.number))
+        }
+        Demand::Resolve(resolution) => format!("resolve: {resolution:?}").to_lowercase(),
+        Demand::Shutdown(how) => format!("stop and {how:?}").to_lowercase(),
+    }
+}
+
 fn record(world: &World) -> String {
     world.writing.map_or_else(|| "nothing new".to_owned(), |record| format!("{:?}", record.step.kind()))
 }
 
-fn name(effect: &Effect) -> String {
+pub(crate) fn name(effect: &Effect) -> String {
     let of = |generation: Generation| format!("g{}", generation.number);
     let at = |mint: Mint| format!("g{} ({})", mint.generation.number, mint.slot);
     match *effect {
@@ -80,7 +109,7 @@ fn name(effect: &Effect) -> String {
 }
 
 /// What is true now: the phase, and what lives for how many ticks.
-fn truth(world: &World) -> String {
+pub(crate) fn truth(world: &World) -> String {
     let process = if matches!(world.process, Process::Up(_)) { "" } else { "down, " };
     let mut told = format!("{process}{:?}; live:", world.phase().kind());
     for credential in &world.live {

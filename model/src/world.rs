@@ -6,18 +6,25 @@
 use std::time::Duration;
 
 use turquoise_core::{
-    Applied, BootId, Color, Effect, Generation, Held, Illegal, Input, Instant, Ledger, Lsn, Mint, OpId, Outcome, Output, Phase,
-    PhaseKind, Record, Refusal, Rotation, Step, StepKind,
+    Applied, AtStop, BootId, Color, Consumers, Effect, Generation, Held, Illegal, Input, Instant, Ledger, Lsn, Mint, OpId,
+    Outcome, Output, Phase, PhaseKind, Record, Refusal, Resolution, Rotation, Step, StepKind,
 };
 
-use crate::config::Config;
+use crate::config::{Assumption, Config, Hostility};
 use crate::invariant::Invariant;
 
 /// Where the clock of every normalised state stands.
 pub const NOW: Instant = Instant(1_000);
 
 const INCARNATION: u32 = 1;
-const BOOT: BootId = BootId(1);
+/// The boot that every normalised journal is of.
+pub(crate) const BOOT: BootId = BootId(1);
+/// So long no process stays down even where nobody restarts it in time.
+const LONG: u64 = 12;
+/// What nobody knows.
+pub(crate) const STRANGER: Generation = Generation { incarnation: 666, number: 0 };
+/// The boot after it.
+const REBOOT: BootId = BootId(2);
 
 /// A state of the world.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,12 +45,16 @@ pub struct World {
     pub published: Option<Generation>,
     /// A reader that took the credential from the sink.
     pub reader: Option<Reader>,
+    /// Work that was given a credential by the handle.
+    pub work: Option<Generation>,
     /// Truth that only the judge needs.
     pub ghost: Ghost,
     /// Deaths of the process that may still come.
     pub crashes: u8,
     /// Other faults that may still come.
     pub faults: u8,
+    /// Things that an operator may still ask for.
+    pub operator: u8,
     /// The clock; always [`NOW`] in a normalised state.
     pub now: Instant,
     /// The first invariant that was broken on the way here.
@@ -73,6 +84,8 @@ pub struct Credential {
     pub proven: bool,
     /// New work was given it.
     pub served: bool,
+    /// Until then its last acceptance, by this process, is recent.
+    pub accepted: Instant,
 }
 
 /// A request that was sent.
@@ -104,8 +117,16 @@ pub struct Ghost {
     pub announced: Option<Generation>,
     /// The generation that was made current last, by a durable record.
     pub committed: Option<Generation>,
-    /// The durable end of the grace of the one before.
+    /// The one that was current before it, during its grace.
+    pub previous: Option<Generation>,
+    /// The durable end of that grace.
     pub deadline: Option<Instant>,
+    /// What was revoked by others: nobody can keep that alive.
+    pub excused: Vec<Generation>,
+    /// What an operator durably declared compromised.
+    pub compromised: Vec<Generation>,
+    /// An operator durably ended the identity.
+    pub waived: bool,
     /// The last durable step, if it announces anything.
     pub last: Option<StepKind>,
 }
@@ -126,8 +147,22 @@ pub enum Event {
     Tick,
     /// The machine's timer fires.
     Timer,
-    /// An operator asks for a rotation.
-    Begin,
+    /// An operator asks for something.
+    Operator(Demand),
+    /// Work takes the current credential from the handle.
+    Work,
+    /// The work is done.
+    Done,
+    /// The driver sees that no work holds a credential that is no longer given out.
+    Idle,
+    /// *Fault.* Somebody else revokes this credential.
+    RevokedByOthers(u8),
+    /// *Fault.* Nobody knows whether the record is durable.
+    SyncFails,
+    /// *Fault.* It is answered and not done.
+    AnswerNoop(u8),
+    /// *Fault.* While the process is dead, this empty slot gets what nobody knows.
+    Tamper(Color),
     /// The disk acknowledges the record.
     Synced,
     /// The request is applied and its reply delivered.
@@ -148,11 +183,32 @@ pub enum Event {
     Read,
     /// The process dies between two inputs.
     Die,
+    /// A process that can do nothing more is ended, to be started again.
+    Restarted,
     /// The process is started again. What was being written to the disk is there, or is not.
     Restart {
         /// Whether it is.
         kept: bool,
+        /// The machine was booted anew.
+        rebooted: bool,
     },
+}
+
+/// What an operator asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Demand {
+    /// A rotation.
+    Begin,
+    /// Call it off.
+    Abort,
+    /// Go back.
+    Rollback,
+    /// This credential is known to others.
+    Compromise(u8),
+    /// Go on after a contradiction.
+    Resolve(Resolution),
+    /// End.
+    Shutdown(AtStop),
 }
 
 impl World {
@@ -169,13 +225,15 @@ impl World {
             slots: Held::default(),
             published: None,
             reader: None,
+            work: None,
             ghost: Ghost::default(),
             crashes: config.crashes,
             faults: config.faults,
+            operator: config.operator,
             now: NOW,
             violated: None,
         };
-        world.start(config);
+        world.start(config, BOOT);
         world.drain(None);
         world.normalise(config);
         world
@@ -189,23 +247,15 @@ impl World {
             return Vec::new();
         }
         match &self.process {
-            Process::Up(machine) => self.events_while_up(machine, &mut events),
-            Process::Down(ticks) => {
-                events.push(Event::Restart { kept: false });
-                if self.writing.is_some() || self.flight.iter().any(|request| is_local(&request.effect)) {
-                    events.push(Event::Restart { kept: true });
-                }
-                if *ticks < config.downtime && !self.reader_is_due() {
-                    events.push(Event::Tick);
-                }
-            }
+            Process::Up(machine) => self.events_while_up(config, machine, &mut events),
+            Process::Down(ticks) => self.events_while_down(config, *ticks, &mut events),
         }
         for (i, request) in (0..).zip(&self.flight) {
             if request.op.is_none() && !is_local(&request.effect) {
                 events.push(Event::ApplyLate(i));
             }
         }
-        if self.reader.as_ref().map(|reader| reader.holds) != self.published {
+        if self.reader.as_ref().is_some_and(|reader| Some(reader.holds) != self.published) {
             events.push(Event::Read);
         }
         let mut actions: Vec<_> = events.iter().map(|&event| Action { event, dies_after: None }).collect();
@@ -222,40 +272,127 @@ impl World {
         self.writing.is_some() || self.flight.iter().any(|request| request.op.is_some())
     }
 
-    fn events_while_up(&self, machine: &Rotation, events: &mut Vec<Event>) {
-        let due = machine.poll_timeout().is_some_and(|at| at <= self.now);
-        let overdue = |request: &Request| request.op.is_some() && self.now >= request.sent + machine.policy().patience;
-        let late = self.flight.iter().any(overdue) || self.writing.is_some_and(|record| record.at < self.now);
-        if due {
-            events.push(Event::Timer);
-        } else if !late && !self.reader_is_due() && (self.faults > 0 || !self.pending()) {
+    fn events_while_down(&self, config: &Config, ticks: u64, events: &mut Vec<Event>) {
+        let unsure = self.writing.is_some() || self.flight.iter().any(|request| is_local(&request.effect));
+        for rebooted in [false, true] {
+            if !rebooted || config.can(Hostility::Reboot) {
+                events.push(Event::Restart { kept: false, rebooted });
+                events.extend(unsure.then_some(Event::Restart { kept: true, rebooted }));
+            }
+        }
+        let in_time = ticks < config.downtime || config.broken == Some(Assumption::RestartIsTimely);
+        if in_time && ticks < LONG && !self.reader_is_due() {
             events.push(Event::Tick);
         }
-        if machine.phase().kind() == PhaseKind::Steady && !machine.asked() && machine.awaited().is_none() {
-            events.push(Event::Begin);
+        if self.faults > 0 && config.can(Hostility::Slots) {
+            let empty = |color: &Color| self.slots.slot(*color).is_none();
+            events.extend([Color::Blue, Color::Green].into_iter().filter(empty).map(Event::Tamper));
         }
-        if self.writing.is_some() {
+    }
+
+    fn events_while_up(&self, config: &Config, machine: &Rotation, events: &mut Vec<Event>) {
+        self.events_of_time(config, machine, events);
+        self.events_of_people(config, machine, events);
+        if machine.stalled() {
+            // Whoever watches it starts it again: that is no fault of its own.
+            events.push(Event::Restarted);
+        } else if self.writing.is_some() {
             events.push(Event::Synced);
+            if self.faults > 0 && config.can(Hostility::Disk) {
+                events.push(Event::SyncFails);
+            }
         }
-        for (i, request) in (0..).zip(&self.flight) {
-            if request.op.is_none() {
-                continue;
-            }
-            if request.swallowed {
-                events.push(Event::GiveUp(i));
-                continue;
-            }
-            events.push(Event::Answer(i));
-            if self.faults == 0 {
-                continue;
-            }
-            events.extend([Event::Reject(i), Event::AnswerTwice(i)]);
-            if !is_local(&request.effect) {
-                events.extend([Event::Swallow(i), Event::GiveUp(i)]);
-            }
-            if matches!(request.effect, Effect::Issue { .. }) {
-                events.push(Event::AnswerUseless(i));
-            }
+        if self.faults > 0 && config.can(Hostility::Outside) {
+            events.extend((0..).zip(&self.live).map(|(i, _)| Event::RevokedByOthers(i)));
+        }
+        for (i, request) in (0..).zip(&self.flight).filter(|(_, request)| request.op.is_some()) {
+            self.events_of_request(config, i, request, events);
+        }
+    }
+
+    fn events_of_time(&self, config: &Config, machine: &Rotation, events: &mut Vec<Event>) {
+        let untimely = config.broken == Some(Assumption::DriverIsTimely);
+        let due = machine.poll_timeout().is_some_and(|at| at <= self.now);
+        let overdue = |request: &Request| request.op.is_some() && self.now >= request.sent + machine.policy().patience;
+        let writing = self.writing.filter(|_| !machine.stalled());
+        let late = self.flight.iter().any(overdue) || writing.is_some_and(|record| record.at < self.now);
+        if due {
+            events.push(Event::Timer);
+        }
+        if due && !untimely {
+            return;
+        }
+        if !late && !self.reader_is_due() && (self.faults > 0 || !self.pending()) {
+            events.push(Event::Tick);
+        }
+    }
+
+    fn events_of_people(&self, config: &Config, machine: &Rotation, events: &mut Vec<Event>) {
+        let takes = |input| {
+            let mut asked = *machine;
+            asked.handle(self.now, input).is_ok() && asked != *machine
+        };
+        let mut demands = vec![Demand::Begin];
+        if self.operator > 0 {
+            demands.extend([Demand::Abort, Demand::Rollback]);
+            demands.extend((0..).zip(&self.live).map(|(i, _)| Demand::Compromise(i)));
+            demands.extend([AtStop::Keep, AtStop::Revoke].map(Demand::Shutdown));
+        }
+        // An operator who is needed comes, and tells the truth: what is kept lives, what is given up is dead.
+        let current = machine.phase().current().map(|lease| lease.mint.generation);
+        if current.is_some_and(|generation| self.alive(generation).is_some()) {
+            demands.push(Demand::Resolve(Resolution::Keep));
+        } else if self.live.is_empty() {
+            demands.push(Demand::Resolve(Resolution::Forget));
+        }
+        events.extend(demands.into_iter().filter(|demand| takes(self.input(*demand))).map(Event::Operator));
+        if config.policy.consumers == Consumers::Counted {
+            events.extend(machine.serving().filter(|_| self.work.is_none()).map(|_| Event::Work));
+            events.extend(self.work.map(|_| Event::Done));
+            events.extend(self.idle(machine).filter(|generation| takes(Input::Idle(*generation))).map(|_| Event::Idle));
+        }
+    }
+
+    /// A credential that is no longer given out and that no work holds.
+    fn idle(&self, machine: &Rotation) -> Option<Generation> {
+        let free = |generation: &Generation| Some(*generation) != machine.serving() && Some(*generation) != self.work;
+        self.live.iter().map(|credential| credential.generation).filter(|credential| credential.number > 0).find(free)
+    }
+
+    fn input(&self, demand: Demand) -> Input {
+        match demand {
+            Demand::Begin => Input::Begin,
+            Demand::Abort => Input::Abort,
+            Demand::Rollback => Input::Rollback,
+            Demand::Compromise(i) => Input::Compromise(self.live[usize::from(i)].generation),
+            Demand::Resolve(resolution) => Input::Resolve(resolution),
+            Demand::Shutdown(how) => Input::Shutdown(how),
+        }
+    }
+
+    fn events_of_request(&self, config: &Config, i: u8, request: &Request, events: &mut Vec<Event>) {
+        if request.swallowed {
+            return events.push(Event::GiveUp(i));
+        }
+        events.push(Event::Answer(i));
+        if self.faults == 0 {
+            return;
+        }
+        events.extend([Event::Reject(i), Event::AnswerTwice(i)]);
+        if !is_local(&request.effect) {
+            events.extend([Event::Swallow(i), Event::GiveUp(i)]);
+        }
+        let candidate = self.phase().kind() == PhaseKind::Issuing;
+        if candidate && matches!(request.effect, Effect::Issue { .. } | Effect::Login { .. }) {
+            events.push(Event::AnswerUseless(i));
+        }
+        let lags = match request.effect {
+            Effect::Revoke { .. } => true,
+            Effect::Probe(generation) => self.alive(generation).is_none(),
+            _ => false,
+        };
+        if lags && config.can(Hostility::Lag) {
+            events.push(Event::AnswerNoop(i));
         }
     }
 
@@ -266,46 +403,105 @@ impl World {
     /// The world after an action, normalised; `None` if the process would not have lived to die there.
     #[must_use]
     pub fn step(&self, config: &Config, action: Action) -> Option<Self> {
+        let mut world = self.step_raw(config, action)?;
+        world.normalise(config);
+        Some(world)
+    }
+
+    /// [`step`](Self::step) without the normalising: names and clock still are those of the state before.
+    #[must_use]
+    pub fn step_raw(&self, config: &Config, action: Action) -> Option<Self> {
         let mut world = self.clone();
-        world.happen(config, action.event);
-        let drained = world.drain(action.dies_after);
+        // As its driver does, the world asks the machine for outputs only after it has taken an input.
+        let drained = !world.happen(config, action.event) || world.drain(action.dies_after);
         if action.dies_after.is_some() {
             if drained {
                 return None;
             }
             world.crashes -= 1;
             world.die();
+        } else if world.has_stopped() {
+            world.die();
         }
         if world.violated.is_none() {
             world.violated = Invariant::broken_in(&world);
         }
-        world.normalise(config);
         Some(world)
     }
 
-    fn happen(&mut self, config: &Config, event: Event) {
+    fn has_stopped(&self) -> bool {
+        match &self.process {
+            Process::Up(machine) => machine.phase().kind() == PhaseKind::Stopped && machine.awaited().is_none(),
+            Process::Down(_) => false,
+        }
+    }
+
+    /// Whether the machine took an input.
+    fn happen(&mut self, config: &Config, event: Event) -> bool {
         match event {
             Event::Tick => self.tick(config),
-            Event::Timer => self.tell(Input::Timeout),
-            Event::Begin => self.tell(Input::Begin),
-            Event::Synced => self.synced(config, true),
+            Event::Timer => return self.tell(Input::Timeout),
+            Event::Operator(demand) => {
+                self.operator -= u8::from(!matches!(demand, Demand::Begin | Demand::Resolve(_)));
+                if matches!(demand, Demand::Resolve(_)) {
+                    self.move_strangers_away();
+                }
+                return self.tell(self.input(demand));
+            }
+            Event::Work => {
+                if let Process::Up(machine) = &self.process {
+                    self.work = machine.serving();
+                }
+            }
+            Event::Done => self.work = None,
+            Event::Idle => {
+                if let Process::Up(machine) = &self.process
+                    && let Some(generation) = self.idle(machine)
+                {
+                    return self.tell(Input::Idle(generation));
+                }
+            }
+            Event::RevokedByOthers(i) => {
+                self.faults -= 1;
+                self.ghost.excused.push(self.live.remove(usize::from(i)).generation);
+            }
+            Event::SyncFails => {
+                self.faults -= 1;
+                if let Some(record) = self.writing {
+                    return self.tell(Input::NotDurable(record.lsn));
+                }
+            }
+            Event::AnswerNoop(i) => {
+                self.faults -= 1;
+                let request = self.flight.remove(usize::from(i));
+                let remaining = Duration::from_millis(1);
+                let alive = matches!(request.effect, Effect::Probe(_));
+                let outcome = Outcome::Applied(if alive { Applied::Alive { remaining } } else { Applied::Done });
+                return self.tell(Input::Completed { op: request.op.unwrap_or(OpId(0)), outcome });
+            }
+            Event::Tamper(color) => {
+                self.faults -= 1;
+                self.set_slot(color, Some(STRANGER));
+            }
+            Event::Restarted => self.die(),
+            Event::Synced => return self.synced(config, true),
             Event::Answer(i) => {
                 let (op, outcome) = self.answer(config, i, false);
-                self.tell(Input::Completed { op, outcome });
+                return self.tell(Input::Completed { op, outcome });
             }
             Event::AnswerUseless(i) => {
                 self.faults -= 1;
                 let (op, outcome) = self.answer(config, i, true);
-                self.tell(Input::Completed { op, outcome });
+                return self.tell(Input::Completed { op, outcome });
             }
-            Event::Reject(i) => self.reject(i),
+            Event::Reject(i) => return self.reject(i),
             Event::Swallow(i) => {
                 self.faults -= 1;
                 let effect = self.flight[usize::from(i)].effect;
                 self.apply(config, &effect, false);
                 self.flight[usize::from(i)].swallowed = true;
             }
-            Event::GiveUp(i) => self.give_up(i),
+            Event::GiveUp(i) => return self.give_up(i),
             Event::ApplyLate(i) => {
                 let request = self.flight.remove(usize::from(i));
                 self.apply(config, &request.effect, false);
@@ -313,9 +509,10 @@ impl World {
             Event::AnswerTwice(i) => {
                 self.faults -= 1;
                 let (op, outcome) = self.answer(config, i, false);
-                self.tell(Input::Completed { op, outcome });
                 // Between the two the driver drains: only a repetition that the machine refuses is harmless.
-                self.drain(None);
+                if self.tell(Input::Completed { op, outcome }) {
+                    self.drain(None);
+                }
                 self.repeat(Input::Completed { op, outcome });
             }
             Event::Read => self.read(),
@@ -323,15 +520,29 @@ impl World {
                 self.crashes -= 1;
                 self.die();
             }
-            Event::Restart { kept } => self.restart(config, kept),
+            Event::Restart { kept, rebooted } => {
+                self.restart(config, kept, rebooted);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn move_strangers_away(&mut self) {
+        for color in [Color::Blue, Color::Green] {
+            if self.slots.slot(color) == Some(STRANGER) {
+                self.set_slot(color, None);
+            }
         }
     }
 
-    fn tell(&mut self, input: Input) {
-        let Process::Up(machine) = &mut self.process else { return };
+    /// Whether the machine took it.
+    fn tell(&mut self, input: Input) -> bool {
+        let Process::Up(machine) = &mut self.process else { return false };
         match machine.handle(self.now, input) {
+            Ok(()) => true,
             // A renewal may outlast the phase that kept the credential alive.
-            Ok(()) | Err(Illegal::StaleCompletion { .. }) => {}
+            Err(Illegal::StaleCompletion { .. }) => false,
             Err(illegal) => panic!("the world told the machine {input:?}: {illegal}"),
         }
     }
@@ -356,7 +567,7 @@ impl World {
                 Some(Output::Serve(generation)) => {
                     self.live.iter_mut().filter(|c| c.generation == generation).for_each(|c| c.served = true);
                 }
-                Some(Output::Notify(_)) => {}
+                Some(Output::Withdraw | Output::Notify(_)) => {}
             }
         }
         let Process::Up(machine) = &mut self.process else { return true };
@@ -382,21 +593,27 @@ impl World {
         let now = self.now;
         self.live.retain(|credential| now < credential.expires);
         let delta = config.policy.delta;
+        let delta = if config.broken == Some(Assumption::DeltaHolds) { 3 * delta } else { delta };
         self.flight.retain(|request| request.op.is_some() || is_local(&request.effect) || now < request.sent + delta);
         if let Process::Down(ticks) = &mut self.process {
             *ticks += 1;
         }
     }
 
-    /// The record is durable; the machine, if it lives, is told.
-    fn synced(&mut self, config: &Config, acknowledged: bool) {
-        let Some(record) = self.writing.take() else { return };
+    /// The record is durable; the machine, if it lives, is told. Whether it took that.
+    fn synced(&mut self, config: &Config, acknowledged: bool) -> bool {
+        let Some(record) = self.writing.take() else { return false };
+        if acknowledged && self.crashes > 0 && config.broken == Some(Assumption::AcknowledgedIsDurable) {
+            self.tell(Input::Durable(record.lsn));
+            self.drain(None);
+            self.crashes -= 1;
+            self.die();
+            return false;
+        }
         let applied = self.journal.apply(&record, &config.policy);
         assert!(applied.is_ok(), "the journal refuses {record:?}: {applied:?}");
         self.note(&record);
-        if acknowledged {
-            self.tell(Input::Durable(record.lsn));
-        }
+        acknowledged && self.tell(Input::Durable(record.lsn))
     }
 
     /// What the judge keeps of a durable record.
@@ -405,20 +622,51 @@ impl World {
         match record.step {
             Step::LoginIntent { mint } | Step::IssueIntent { mint, .. } => ghost.announced = Some(mint.generation),
             Step::Ready | Step::Promoted { .. } => {
+                ghost.previous = ghost.committed;
                 ghost.committed = ghost.announced.take();
+                ghost.deadline = None;
+                ghost.waived = false;
+            }
+            Step::RolledBack { .. } => {
+                if ghost.previous.is_some_and(|generation| ghost.compromised.contains(&generation)) {
+                    self.violated.get_or_insert(Invariant::R6);
+                }
+                core::mem::swap(&mut ghost.previous, &mut ghost.committed);
                 ghost.deadline = None;
             }
             Step::ShortenIntent { deadline } => ghost.deadline = Some(deadline),
+            Step::Compromised { generation } => ghost.compromised.push(generation),
+            // The override: work that still holds it is named in the journal and left to fail.
+            Step::RevokeIntent { .. } => self.work = self.work.filter(|held| Some(*held) != ghost.previous),
+            Step::CloseIntent { .. } | Step::Resolved { resolution: Resolution::Forget } => {
+                (ghost.committed, ghost.waived) = (None, true);
+                self.reader = None;
+            }
             Step::IssueRefused | Step::LoginFailed { .. } | Step::Died { .. } => ghost.announced = None,
-            Step::Cleared => ghost.deadline = None,
+            Step::Cleared => (ghost.deadline, ghost.previous) = (None, None),
             _ => {}
         }
         ghost.last = match (record.step.kind(), ghost.last) {
-            (StepKind::Ready | StepKind::Cleared | StepKind::IssueRefused | StepKind::LoginFailed, _) => None,
+            (StepKind::Ready | StepKind::Cleared | StepKind::IssueRefused | StepKind::LoginFailed | StepKind::Stopped, _) => None,
             (StepKind::Recovered, Some(before)) if precedes_the_commit_point(before) => Some(StepKind::AbandonIntent),
-            (StepKind::Recovered, before) => before,
+            (StepKind::Recovered, Some(StepKind::RollbackIntent)) => Some(StepKind::RollbackFailed),
+            (StepKind::Recovered | StepKind::Compromised | StepKind::Stuck, before) => before,
             (step, _) => Some(step),
         };
+        self.forget_the_dead();
+    }
+
+    /// Nothing depends any more on what was true of a credential that nobody has or names.
+    fn forget_the_dead(&mut self) {
+        let named = [self.ghost.committed, self.ghost.previous, self.ghost.announced, self.work, self.published];
+        let reader = self.reader.as_ref().map(|reader| reader.holds);
+        let known = |generation: &Generation| {
+            named.contains(&Some(*generation)) || reader == Some(*generation) || self.find(*generation).is_some()
+        };
+        let (mut excused, mut compromised) = (self.ghost.excused.clone(), self.ghost.compromised.clone());
+        excused.retain(known);
+        compromised.retain(known);
+        (self.ghost.excused, self.ghost.compromised) = (excused, compromised);
     }
 
     fn answer(&mut self, config: &Config, i: u8, useless: bool) -> (OpId, Outcome) {
@@ -427,7 +675,7 @@ impl World {
         (op, self.apply(config, &request.effect, useless))
     }
 
-    fn reject(&mut self, i: u8) {
+    fn reject(&mut self, i: u8) -> bool {
         self.faults -= 1;
         let request = self.flight.remove(usize::from(i));
         let refusal = match request.effect {
@@ -435,75 +683,104 @@ impl World {
             _ => Refusal::Unavailable,
         };
         let op = request.op.unwrap_or(OpId(0));
-        self.tell(Input::Completed { op, outcome: Outcome::NotApplied(refusal) });
+        self.tell(Input::Completed { op, outcome: Outcome::NotApplied(refusal) })
     }
 
-    fn give_up(&mut self, i: u8) {
+    fn give_up(&mut self, i: u8) -> bool {
         let i = usize::from(i);
-        let Some(op) = self.flight[i].op.take() else { return };
+        let Some(op) = self.flight[i].op.take() else { return false };
         if self.flight[i].swallowed {
             self.flight.remove(i);
         } else {
             self.faults -= 1;
         }
-        self.tell(Input::Completed { op, outcome: Outcome::Unknown });
+        self.tell(Input::Completed { op, outcome: Outcome::Unknown })
     }
 
     /// What the provider, or the survivor store, does.
     fn apply(&mut self, config: &Config, effect: &Effect, useless: bool) -> Outcome {
-        let done = Outcome::Applied(Applied::Done);
+        match *effect {
+            Effect::Persist(mint) => self.persist(config, mint),
+            Effect::Publish(mint) => {
+                self.publish(config, mint.generation);
+                Outcome::Applied(Applied::Done)
+            }
+            Effect::Clear(mint) => {
+                self.set_slot(mint.slot, None);
+                Outcome::Applied(Applied::Done)
+            }
+            _ => self.provide(config, effect, useless),
+        }
+    }
+
+    fn persist(&mut self, config: &Config, mint: Mint) -> Outcome {
+        match self.slots.slot(mint.slot) {
+            Some(other) if other != mint.generation => Outcome::NotApplied(Refusal::Unavailable),
+            _ => {
+                if config.broken != Some(Assumption::PersistedIsDurable) {
+                    self.set_slot(mint.slot, Some(mint.generation));
+                }
+                Outcome::Applied(Applied::Done)
+            }
+        }
+    }
+
+    /// What the provider does.
+    fn provide(&mut self, config: &Config, effect: &Effect, useless: bool) -> Outcome {
+        let refused = Outcome::NotApplied(Refusal::Refused);
         match *effect {
             Effect::Login { mint } => self.mint(mint, config.policy.login_life, useless),
-            Effect::Issue { mint, by, life } => {
-                if self.find(by).is_none() {
-                    return Outcome::NotApplied(Refusal::Refused);
-                }
-                self.mint(mint, life, useless)
-            }
-            Effect::Probe(generation) => match self.find(generation) {
+            Effect::Issue { mint, by, life } => match self.accept(config, by) {
+                None => refused,
+                Some(_) => self.mint(mint, life, useless),
+            },
+            Effect::Probe(generation) => match self.accept(config, generation) {
                 Some(i) if !self.live[i].useless => {
                     self.live[i].proven = true;
                     Outcome::Applied(Applied::Alive { remaining: self.live[i].expires.since(self.now) })
                 }
-                _ => Outcome::NotApplied(Refusal::Refused),
+                _ => refused,
             },
             Effect::Renew { generation, life }
             | Effect::Extend { generation, life }
             | Effect::Shorten { generation, life, .. } => {
-                let Some(i) = self.find(generation) else { return Outcome::NotApplied(Refusal::Refused) };
-                self.live[i].expires = self.now + life;
+                let Some(i) = self.accept(config, generation) else { return refused };
+                let lies = config.broken == Some(Assumption::AnswersAreTrue);
+                self.live[i].expires = self.now + life / if lies { 3 } else { 1 };
                 Outcome::Applied(Applied::Alive { remaining: life })
             }
             Effect::Revoke { generation, .. } => match self.find(generation) {
                 Some(i) => {
                     self.live.remove(i);
-                    done
+                    if config.broken == Some(Assumption::SiblingsAreOrphans) {
+                        self.live.retain(|credential| credential.generation < generation);
+                    }
+                    Outcome::Applied(Applied::Done)
                 }
                 None => Outcome::Unknown,
             },
-            Effect::Observe { generation, witness } => match (self.find(witness.by()), self.find(generation)) {
-                (None, _) => Outcome::NotApplied(Refusal::Refused),
-                (_, None) => Outcome::Applied(Applied::Dead),
-                (_, Some(i)) => Outcome::Applied(Applied::Alive { remaining: self.live[i].expires.since(self.now) }),
+            Effect::Observe { generation, witness } => match (self.accept(config, witness.by()), self.find(generation)) {
+                (None, _) => refused,
+                (_, Some(i)) if config.broken != Some(Assumption::DeadIsDead) => {
+                    Outcome::Applied(Applied::Alive { remaining: self.live[i].expires.since(self.now) })
+                }
+                _ => Outcome::Applied(Applied::Dead),
             },
-            Effect::Persist(mint) => {
-                self.set_slot(mint.slot, Some(mint.generation));
-                done
-            }
-            Effect::Publish(mint) => {
-                self.publish(config, mint.generation);
-                done
-            }
-            Effect::Clear(mint) => {
-                self.set_slot(mint.slot, None);
-                done
-            }
+            Effect::Persist(_) | Effect::Publish(_) | Effect::Clear(_) => Outcome::Unknown,
         }
+    }
+
+    /// The provider accepts a secret, if its credential lives.
+    fn accept(&mut self, config: &Config, generation: Generation) -> Option<usize> {
+        let i = self.find(generation)?;
+        self.live[i].accepted = self.now + config.policy.evidence;
+        Some(i)
     }
 
     fn mint(&mut self, mint: Mint, life: Duration, useless: bool) -> Outcome {
         let expires = self.now + life;
-        let credential = Credential { generation: mint.generation, expires, useless, proven: false, served: false };
+        let credential =
+            Credential { generation: mint.generation, expires, useless, proven: false, served: false, accepted: self.now };
         self.live.push(credential);
         self.live.sort_by_key(|credential| credential.generation);
         Outcome::Applied(Applied::Alive { remaining: life })
@@ -511,6 +788,16 @@ impl World {
 
     fn find(&self, generation: Generation) -> Option<usize> {
         self.live.iter().position(|credential| credential.generation == generation)
+    }
+
+    /// Whether nothing is promised yet, or others, or an operator's word, have ended a credential that served: nobody can
+    /// keep such a one alive.
+    #[must_use]
+    pub fn is_pardoned(&self) -> bool {
+        self.ghost.committed.is_none()
+            || self.ghost.waived
+            || !self.ghost.excused.is_empty()
+            || !self.ghost.compromised.is_empty()
     }
 
     /// The credential, if it lives.
@@ -527,11 +814,14 @@ impl World {
     }
 
     fn publish(&mut self, config: &Config, generation: Generation) {
+        let slow = config.broken == Some(Assumption::ReadersReadAgain);
+        let grace = config.policy.grace * if slow { 2 } else { 1 };
         if self.published != Some(generation) {
             self.published = Some(generation);
             match &mut self.reader {
-                Some(reader) => reader.again = Some(self.now + config.policy.grace),
-                None => self.read(),
+                Some(reader) => reader.again = (reader.holds != generation).then(|| self.now + grace),
+                None if config.policy.consumers == Consumers::Uncounted => self.read(),
+                None => {}
             }
         }
     }
@@ -543,11 +833,12 @@ impl World {
     /// The process is gone: nobody waits for its requests any more, and they may still be applied.
     fn die(&mut self) {
         self.process = Process::Down(0);
+        self.work = None;
         self.flight.retain(|request| !request.swallowed);
         self.flight.iter_mut().for_each(|request| request.op = None);
     }
 
-    fn restart(&mut self, config: &Config, kept: bool) {
+    fn restart(&mut self, config: &Config, kept: bool, rebooted: bool) {
         let local = |request: &Request| is_local(&request.effect);
         if kept {
             let effects: Vec<_> = self.flight.iter().filter(|r| local(r)).map(|r| r.effect).collect();
@@ -558,18 +849,20 @@ impl World {
         }
         self.flight.retain(|request| !local(request));
         self.writing = None;
-        self.start(config);
+        self.live.iter_mut().for_each(|credential| credential.accepted = self.now);
+        self.start(config, if rebooted { REBOOT } else { BOOT });
     }
 
-    fn start(&mut self, config: &Config) {
-        match Rotation::resume(config.policy, self.journal, BOOT, self.now, self.slots) {
+    fn start(&mut self, config: &Config, boot: BootId) {
+        match Rotation::resume(config.policy, self.journal, boot, self.now, self.slots) {
             Ok(machine) => {
-                if !recovers_alike(config, self.journal, &machine, self.slots) {
+                if !recovers_alike(config, &self.journal, &machine, self.slots) {
                     self.violate(Invariant::S5);
                 }
                 self.process = Process::Up(machine);
             }
-            Err(_) => self.violate(Invariant::S5),
+            // Refused at the start, with the remedy: who reads it moves the strange secret away.
+            Err(_) => self.move_strangers_away(),
         }
     }
 
@@ -584,12 +877,12 @@ impl World {
 }
 
 /// S5(a): the journal means the same after one recovery and after two.
-fn recovers_alike(config: &Config, journal: Ledger, machine: &Rotation, held: Held) -> bool {
+fn recovers_alike(config: &Config, journal: &Ledger, machine: &Rotation, held: Held) -> bool {
     let Some(first) = machine.awaited().copied().filter(|record| matches!(record.step, Step::Recovered { .. })) else {
         return true;
     };
     let second = Record { lsn: Lsn(first.lsn.0 + 1), step: Step::Recovered { held }, ..first };
-    let mut once = journal;
+    let mut once = *journal;
     if once.apply(&first, &config.policy).is_err() {
         return false;
     }
@@ -606,7 +899,8 @@ const fn reaches_machine(event: Event) -> bool {
     matches!(
         event,
         Event::Timer
-            | Event::Begin
+            | Event::Operator(_)
+            | Event::Idle
             | Event::Synced
             | Event::Answer(_)
             | Event::Reject(_)

@@ -10,6 +10,9 @@
 //! - the word has one order of changes. A release either comes before the mark — then whoever looks after the switch sees
 //!   it — or after, and then the one that leaves nothing but the mark tells the driver. The driver's [`Notify`] keeps a
 //!   token that comes while the driver is busy.
+//!
+//! A slot that serves again, because of a rollback, is the same slot without the mark: work that still holds it from before
+//! counts on.
 
 use std::fmt;
 use std::sync::Arc;
@@ -36,7 +39,11 @@ pub enum NotReady {
     /// There is none yet (or its secret was lost).
     #[error("there is no credential yet: wait until one is ready")]
     Vacant,
-    /// The identity was stopped or dropped: its credential lives on for the successor, but nobody renews it here.
+    /// The identity is being shut down and leaves nothing: its last credential goes when no work holds it any more.
+    #[error("the identity is being shut down and its last credential ended: start it anew to get another one")]
+    Closing,
+    /// The identity was stopped or dropped, or has shut down: if its credential lives on, it is for the successor, and nobody
+    /// renews it here.
     #[error("the identity has stopped: start it again to get a credential")]
     Stopped,
 }
@@ -76,7 +83,7 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// Only [`NotReady::Stopped`].
+    /// [`NotReady::Closing`] and [`NotReady::Stopped`]: there is none to wait for.
     pub async fn ready(&self) -> Result<(), NotReady> {
         let mut serving = self.serving.clone();
         let settled = serving.wait_for(|serving| !matches!(serving.current, Err(NotReady::Vacant))).await;
@@ -88,10 +95,15 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// Only [`NotReady::Stopped`]: there will be no further switch.
+    /// [`NotReady::Closing`] and [`NotReady::Stopped`]: there is no further switch to wait for.
     pub async fn changed(&mut self) -> Result<(), NotReady> {
-        self.serving.changed().await.map_err(|_| NotReady::Stopped)?;
-        self.serving.borrow_and_update().outcome()
+        loop {
+            self.serving.changed().await.map_err(|_| NotReady::Stopped)?;
+            let outcome = self.serving.borrow_and_update().outcome();
+            if outcome != Err(NotReady::Vacant) {
+                return outcome;
+            }
+        }
     }
 
     /// How much work holds a generation.
@@ -136,6 +148,14 @@ impl Drop for Guard {
 }
 
 impl Serving {
+    /// Retires what served until now.
+    fn replace(&mut self, next: Result<Arc<Slot>, NotReady>) {
+        if let Ok(old) = std::mem::replace(&mut self.current, next) {
+            old.word.fetch_or(RETIRED, Ordering::AcqRel);
+            self.retired = Some(old);
+        }
+    }
+
     fn outcome(&self) -> Result<(), NotReady> {
         self.current.as_ref().map(|_| ()).map_err(|not_ready| *not_ready)
     }
@@ -165,13 +185,18 @@ impl Switch {
 
     /// From now on new work is given this one.
     pub(crate) fn serve(&self, credential: Arc<Credential>) {
-        let next = Arc::new(Slot { credential, word: AtomicUsize::new(0), idle: Arc::clone(&self.idle) });
         self.serving.send_modify(|serving| {
-            if let Ok(old) = std::mem::replace(&mut serving.current, Ok(next)) {
-                old.word.fetch_or(RETIRED, Ordering::AcqRel);
-                serving.retired = Some(old);
-            }
+            let again = serving.retired.take_if(|slot| slot.credential.mint == credential.mint);
+            let next = again
+                .unwrap_or_else(|| Arc::new(Slot { credential, word: AtomicUsize::new(RETIRED), idle: Arc::clone(&self.idle) }));
+            next.word.fetch_and(!RETIRED, Ordering::AcqRel);
+            serving.replace(Ok(next));
         });
+    }
+
+    /// From now on new work is given nothing.
+    pub(crate) fn withdraw(&self, why: NotReady) {
+        self.serving.send_modify(|serving| serving.replace(Err(why)));
     }
 
     /// How much work holds a generation.
@@ -186,10 +211,10 @@ impl Switch {
         !serves && serving.held(generation) == 0
     }
 
-    /// Lets go of what is retired: its secret is wiped with its last guard.
-    pub(crate) fn forget_retired(&self) {
+    /// Lets go of what is retired unless it is one of these: its secret is wiped with its last guard.
+    pub(crate) fn retain(&self, mentioned: &[Option<Mint>]) {
         self.serving.send_if_modified(|serving| {
-            serving.retired = None;
+            serving.retired.take_if(|slot| !mentioned.contains(&Some(slot.credential.mint)));
             false
         });
     }
@@ -246,5 +271,25 @@ mod tests {
         for worker in workers {
             worker.join().expect("a worker ends when the switch is gone");
         }
+    }
+
+    #[test]
+    fn what_serves_again_counts_the_work_that_never_let_go() {
+        let (old, new) = (credential(1), credential(2));
+        let switch = Switch::new();
+        switch.serve(Arc::clone(&old));
+        let guard = switch.credentials().acquire().expect("it serves");
+        switch.serve(Arc::clone(&new));
+        switch.serve(old);
+        let other = switch.credentials().acquire().expect("it serves again");
+        assert_eq!((guard.mint(), switch.held(guard.mint().generation)), (other.mint(), 2));
+        assert!(switch.is_idle(new.mint.generation));
+        switch.withdraw(NotReady::Closing);
+        assert_eq!(switch.credentials().acquire().err(), Some(NotReady::Closing));
+        drop(other);
+        assert!(!switch.is_idle(guard.mint().generation));
+        let generation = guard.mint().generation;
+        drop(guard);
+        assert!(switch.is_idle(generation));
     }
 }

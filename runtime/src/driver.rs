@@ -13,11 +13,11 @@ use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{Instrument as _, Span};
 use turquoise_core::{
-    Applied, Draining, Effect, Event, Generation, Illegal, Input, OpId, Outcome, Output, Phase, Record, Rotation, Step,
+    Applied, Draining, Effect, Event, Generation, Illegal, Input, OpId, Outcome, Output, Phase, Record, Rotation, Steady, Step,
 };
 
 use crate::clock::Clock;
-use crate::credentials::Switch;
+use crate::credentials::{NotReady, Switch};
 use crate::identity::{Progress, Recorded, Status, second};
 use crate::perform::{Ended, Secrets, append, ask, is_stored, keep};
 use crate::port::{Entry, Handle, Journal, Provider, Reason, Store};
@@ -29,7 +29,9 @@ const NAP: Duration = Duration::from_secs(10);
 /// What the public face asks of the task.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Rotate(oneshot::Sender<Result<(), Illegal>>),
+    /// Tell the machine, and answer what it says.
+    Ask(Input, oneshot::Sender<Result<(), Illegal>>),
+    /// End the process.
     Stop,
 }
 
@@ -88,11 +90,11 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         }
     }
 
-    /// Runs until it is told to stop or nobody is left who could tell. Dropped, it leaves every effect under way in doubt,
-    /// as a crash does.
+    /// Runs until the machine has stopped, it is told to stop, or nobody is left who could tell. Dropped, it leaves every
+    /// effect under way in doubt, as a crash does.
     pub(crate) async fn run(mut self) {
         self.settle();
-        loop {
+        while !self.has_stopped() {
             let now = self.ports.clock.now();
             let nap = self.machine.poll_timeout().map_or(NAP, |at| at.since(now).min(NAP));
             tokio::select! {
@@ -101,9 +103,9 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
                 () = sleep(nap) => self.input(Input::Timeout),
                 () = self.face.switch.idle() => self.settle(),
                 command = self.face.commands.recv() => match command {
-                    Some(Command::Rotate(reply)) => {
+                    Some(Command::Ask(input, reply)) => {
                         // Whoever asked may have gone meanwhile.
-                        let _ = reply.send(self.rotate());
+                        let _ = reply.send(self.ask(input));
                     }
                     Some(Command::Stop) => break,
                     None => {
@@ -114,8 +116,17 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             }
         }
         self.tasks.shutdown().await;
-        let current = self.machine.serving().map(tracing::field::display);
-        tracing::info!(current, next = "a successor finds it in the survivor store and goes on", "stopped: credential kept");
+        let phase = self.machine.phase();
+        let current = phase.current().map(|lease| tracing::field::display(lease.mint.generation));
+        tracing::info!(phase = ?phase.kind(), current, next = "a successor goes on from the journal and the store", "stopped");
+        // The journal is closed before anybody learns of the end.
+        drop(self.ports);
+        drop(self.face);
+    }
+
+    /// Whether the machine has ended as it was asked to: a successor that takes over first leaves a record.
+    fn has_stopped(&self) -> bool {
+        matches!(self.machine.phase(), Phase::Stopped(_)) && self.machine.awaited().is_none()
     }
 
     /// Tells the machine, and does what it then wants.
@@ -130,23 +141,35 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         }
     }
 
-    fn rotate(&mut self) -> Result<(), Illegal> {
-        self.machine.handle(self.ports.clock.now(), Input::Begin)?;
+    fn ask(&mut self, input: Input) -> Result<(), Illegal> {
+        self.machine.handle(self.ports.clock.now(), input)?;
         self.settle();
         Ok(())
     }
 
-    /// Drains the machine. What it serves is switched by then, so whether work still holds the retiring one can be judged.
+    /// Drains the machine. What it serves is switched by then, so whether work still holds the leaving one can be judged.
     fn settle(&mut self) {
         self.drain();
-        if let Phase::Draining(Draining { retiring, idle: false, .. }) = *self.machine.phase()
-            && self.face.switch.is_idle(retiring.mint.generation)
+        if let Some(leaving) = self.leaving()
+            && self.face.switch.is_idle(leaving)
         {
-            self.hear(Input::Idle(retiring.mint.generation));
+            self.hear(Input::Idle(leaving));
             self.drain();
         }
         let (stalled, reason) = (self.machine.stalled(), self.last_words.clone());
         self.face.status.send_replace(Status { stalled, reason, ..Status::of(self.machine.phase()) });
+    }
+
+    /// The credential whose work the machine waits for: the retiring one, or the last one when nothing is to be left.
+    fn leaving(&self) -> Option<Generation> {
+        match self.machine.phase() {
+            Phase::Draining(Draining { retiring, idle: false, .. }) => Some(retiring.mint.generation),
+            // Before a recovery is on record, a current credential whose secret is gone does not serve either.
+            Phase::Steady(Steady { current, .. }) if self.machine.serving().is_none() && self.machine.awaited().is_none() => {
+                Some(current.mint.generation)
+            }
+            _ => None,
+        }
     }
 
     fn drain(&mut self) {
@@ -155,6 +178,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
                 Output::Append(record) => self.append(record),
                 Output::Perform { op, effect } => self.perform(op, effect),
                 Output::Serve(generation) => self.serve(generation),
+                Output::Withdraw => self.withdraw(),
                 Output::Notify(event) => self.notice(event),
             }
         }
@@ -197,6 +221,12 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         }
     }
 
+    /// What served is to go, and another one comes only where a login is next.
+    fn withdraw(&self) {
+        let vacant = matches!(self.machine.phase(), Phase::Vacant(_));
+        self.face.switch.withdraw(if vacant { NotReady::Vacant } else { NotReady::Closing });
+    }
+
     fn notice(&self, event: Event) {
         let reason = self.last_words.clone();
         self.span().in_scope(|| tell::noticed(event, reason.as_ref()));
@@ -237,7 +267,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
     /// A rotation's span lasts from the announcement of its mint, or from a restart in its midst, to the end of its round.
     fn tell(&mut self, recorded: &Recorded) {
         let under_way = match recorded.phase {
-            Phase::Vacant(_) | Phase::Steady(_) | Phase::NeedsOperator(_) => None,
+            Phase::Vacant(_) | Phase::Steady(_) | Phase::NeedsOperator(_) | Phase::Closing(_) | Phase::Stopped(_) => None,
             Phase::Draining(_) | Phase::Revoking(_) => recorded.current,
             Phase::Issuing(_) | Phase::Validating(_) | Phase::Abandoning(_) => recorded.second,
         };
@@ -259,11 +289,9 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
 
     /// Lets go of every secret that the phase no longer mentions: it is wiped once no call and no guard holds it.
     fn forget(&mut self, recorded: &Recorded) {
-        let mentioned = [recorded.current, recorded.second].map(|mint| mint.map(|mint| mint.generation));
-        self.secrets.0.retain(|generation, _| mentioned.contains(&Some(*generation)));
-        if recorded.second.is_none() {
-            self.face.switch.forget_retired();
-        }
+        let mentioned = [recorded.current, recorded.second];
+        self.secrets.0.retain(|_, credential| mentioned.contains(&Some(credential.mint)));
+        self.face.switch.retain(&mentioned);
     }
 
     fn performed(&mut self, op: OpId, effect: Effect, ended: Ended) {

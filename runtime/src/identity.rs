@@ -1,11 +1,16 @@
 //! The public face of one identity: start, ask, watch, stop.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tracing::Instrument as _;
-use turquoise_core::{Event, Illegal, Mint, Phase, PhaseKind, Policy, PolicyError, Record, RecoverError, Rotation};
+use turquoise_core::{
+    AtStop, Event, Generation, Illegal, Input, Mint, Phase, PhaseKind, Policy, PolicyError, Record, RecoverError, Resolution,
+    Rotation,
+};
 
 use crate::clock::Clock;
 use crate::credentials::{Credentials, Switch};
@@ -61,15 +66,29 @@ pub enum StartError {
     Entropy(#[from] getrandom::Error),
 }
 
-/// Why no rotation was begun.
+/// Why something that was asked for is not done.
 #[derive(Debug, thiserror::Error)]
-pub enum RotateError {
+pub enum AskError {
     /// Not in this phase; it says what would be legal.
     #[error(transparent)]
     Illegal(#[from] Illegal),
     /// Nobody is there to do it.
     #[error("the identity has stopped: start it again")]
     Stopped,
+}
+
+/// Why a shutdown is not over.
+#[derive(Debug, thiserror::Error)]
+pub enum ShutdownError {
+    /// It was not begun.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// It was begun and goes on.
+    #[error("the shutdown is not over, in phase {phase:?}: wait for it, or stop at once and leave the rest to a successor")]
+    Late {
+        /// Where it stands.
+        phase: PhaseKind,
+    },
 }
 
 /// What happens, as it happens.
@@ -168,17 +187,83 @@ impl Identity {
         self.credentials.clone()
     }
 
-    /// Asks for a rotation now. Returns as soon as it is accepted; [`progress`](Self::progress) tells how it goes on.
+    /// Asks for a rotation now.
     ///
-    /// Not cancel safe: dropped before it ends, the rotation may begin all the same.
+    /// Like all that asks, it returns as soon as it is accepted, and nothing of it is on record then: a crash before that
+    /// forgets it. [`progress`](Self::progress) tells how it goes on. Not cancel safe: dropped before it ends, what was asked
+    /// for may be done all the same.
     ///
     /// # Errors
     ///
-    /// Not now, or not any more: see [`RotateError`].
-    pub async fn rotate(&self) -> Result<(), RotateError> {
+    /// Not now, or not any more: see [`AskError`].
+    pub async fn rotate(&self) -> Result<(), AskError> {
+        self.ask(Input::Begin).await
+    }
+
+    /// Calls off a rotation that is not yet committed: the candidate is ended, the current credential never notices.
+    ///
+    /// # Errors
+    ///
+    /// As for [`rotate`](Self::rotate).
+    pub async fn abort(&self) -> Result<(), AskError> {
+        self.ask(Input::Abort).await
+    }
+
+    /// Makes the retiring credential current again and retires the new one, within the grace. If the old one cannot be
+    /// extended or does not pass a probe, the new one stays.
+    ///
+    /// # Errors
+    ///
+    /// As for [`rotate`](Self::rotate).
+    pub async fn rollback(&self) -> Result<(), AskError> {
+        self.ask(Input::Rollback).await
+    }
+
+    /// Says that others know the secret of this credential: it never becomes current again, and goes without a grace. The
+    /// current one is replaced at once, by a login if the policy says that one can be repeated.
+    ///
+    /// # Errors
+    ///
+    /// As for [`rotate`](Self::rotate).
+    pub async fn compromise(&self, generation: Generation) -> Result<(), AskError> {
+        self.ask(Input::Compromise(generation)).await
+    }
+
+    /// Goes on after a contradiction that needs an operator.
+    ///
+    /// # Errors
+    ///
+    /// As for [`rotate`](Self::rotate).
+    pub async fn resolve(&self, resolution: Resolution) -> Result<(), AskError> {
+        self.ask(Input::Resolve(resolution)).await
+    }
+
+    /// Ends the identity in order, once the round is over, and waits for its end as long as `within`.
+    ///
+    /// With [`AtStop::Keep`] the credential is left for a successor, and nothing else is. With [`AtStop::Revoke`] new work
+    /// gets none from now on ([`NotReady::Closing`](crate::NotReady::Closing)); the last credential ends when no work holds
+    /// it any more, or after the policy's grace, and nothing is left that lives. Either is on record then, other than with
+    /// [`stop`](Self::stop), which leaves things as they stand. When this returns without an error, the journal is closed.
+    ///
+    /// Not cancel safe: dropped before it ends, the shutdown goes on.
+    ///
+    /// # Errors
+    ///
+    /// It is refused, or takes longer and goes on: see [`ShutdownError`].
+    pub async fn shutdown(&self, how: AtStop, within: Duration) -> Result<(), ShutdownError> {
+        self.ask(Input::Shutdown(how)).await?;
+        let ended = timeout(within, self.commands.closed()).await;
+        match (ended, self.status.borrow().phase) {
+            (Ok(()), PhaseKind::Stopped) => Ok(()),
+            (Ok(()), _) => Err(AskError::Stopped.into()),
+            (Err(_), phase) => Err(ShutdownError::Late { phase }),
+        }
+    }
+
+    async fn ask(&self, input: Input) -> Result<(), AskError> {
         let (reply, accepted) = oneshot::channel();
-        self.commands.send(Command::Rotate(reply)).await.map_err(|_| RotateError::Stopped)?;
-        Ok(accepted.await.map_err(|_| RotateError::Stopped)??)
+        self.commands.send(Command::Ask(input, reply)).await.map_err(|_| AskError::Stopped)?;
+        Ok(accepted.await.map_err(|_| AskError::Stopped)??)
     }
 
     /// What happens from now on. A receiver that falls behind by more than 256 misses the oldest and is told so.
@@ -195,8 +280,10 @@ impl Identity {
         Status { current_held: held(status.current), second_held: held(status.second), ..status }
     }
 
-    /// Ends the task and keeps the credential for a successor: nothing is revoked. Calls to the provider under way are
-    /// dropped; a write to the journal or the store under way is waited for. When this returns, the journal is closed.
+    /// Ends the task at once and leaves everything as it stands for a successor: nothing is revoked, nothing recorded, and a
+    /// rotation under way is cut short as by a crash. [`shutdown`](Self::shutdown) ends in order instead. Calls to the
+    /// provider under way are dropped; a write to the journal or the store under way is waited for. When this returns, the
+    /// journal is closed.
     ///
     /// A successor in the same process does not count the guards of this one: drop them before it rotates.
     ///
@@ -233,6 +320,8 @@ pub(crate) fn second(phase: &Phase) -> Option<Mint> {
         Phase::Draining(draining) => Some(draining.retiring.mint),
         Phase::Revoking(revoking) => Some(revoking.going.mint),
         Phase::Abandoning(abandoning) => Some(abandoning.going.mint),
-        Phase::Vacant(_) | Phase::Steady(_) | Phase::NeedsOperator(_) => None,
+        Phase::NeedsOperator(stuck) => stuck.rest.mint(),
+        Phase::Closing(closing) => Some(closing.going.mint),
+        Phase::Vacant(_) | Phase::Steady(_) | Phase::Stopped(_) => None,
     }
 }

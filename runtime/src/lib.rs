@@ -22,5 +22,5 @@ mod tell;
 
 pub use clock::{BootClock, Clock};
 pub use credentials::{Credentials, Guard, NotReady};
-pub use identity::{Identity, Progress, Recorded, RotateError, Setup, StartError, Status};
+pub use identity::{AskError, Identity, Progress, Recorded, Setup, ShutdownError, StartError, Status};
 pub use turquoise_core as core;

@@ -40,6 +40,10 @@ impl Ended {
         Self::new(Outcome::Unknown, Some(Reason(reason.into())))
     }
 
+    /// Nothing is done with a handle alone: a policy that has the accessor privileges ([`Privileges::Accessor`]) waits for
+    /// the end of what is only named, as one without them does.
+    ///
+    /// [`Privileges::Accessor`]: turquoise_core::Privileges::Accessor
     fn no_secret() -> Self {
         let reason = Reason("its secret is not in memory: a crash or a lost reply took it".to_owned());
         Self::new(Outcome::NotApplied(Refusal::NoSecret), Some(reason))

@@ -1,14 +1,22 @@
 //! What is said through `tracing`, in one vocabulary. An ERROR is for a person; a WARN heals by itself.
 
 use tracing::field::display;
-use turquoise_core::{AbandonReason, Drained, Effect, Event, Illegal, Input, Mint, OpId, Outcome, Step, StuckReason};
+use turquoise_core::{AbandonReason, Drained, Effect, Event, Illegal, Input, Mint, OpId, Outcome, Step, StuckReason, Trigger};
 
 use crate::identity::Recorded;
 use crate::port::{Handle, Reason};
 
 /// Whether a step is something that went wrong.
 pub(crate) const fn is_setback(step: Step) -> bool {
-    matches!(step, Step::LoginFailed { .. } | Step::IssueRefused | Step::AbandonIntent { .. } | Step::Stuck { .. })
+    matches!(
+        step,
+        Step::LoginFailed { .. }
+            | Step::IssueIntent { trigger: Trigger::Lost, .. }
+            | Step::IssueRefused
+            | Step::RollbackFailed
+            | Step::AbandonIntent { .. }
+            | Step::Stuck { .. }
+    )
 }
 
 /// A record has become durable.
@@ -36,8 +44,23 @@ pub(crate) fn recorded(recorded: &Recorded, handle: Option<&Handle>, held: usize
         }
         Step::IssueRefused => say!(warn, next = "allow the current credential to mint; it is tried again by schedule", "no mint"),
         Step::LoginFailed { .. } => say!(warn, next = "it is tried again by itself; check what logs in", "login failed"),
+        Step::IssueIntent { trigger: Trigger::Lost, .. } => {
+            say!(warn, next = "find out who revoked the current one; a login replaces it by itself", "current credential lost");
+        }
+        Step::RollbackFailed => {
+            say!(warn, next = "the new one serves on; make the old one renewable and ask again within the grace", "no rollback");
+        }
+        Step::Compromised { generation } => {
+            say!(warn, compromised = %generation, next = "find the leak; it goes by itself, without a grace", "compromised");
+        }
         Step::RevokeIntent { drained: Drained::Deadline, .. } if held > 0 => {
             say!(warn, held, next = "let work end within the grace, or lengthen the grace", "revoked under work that holds it");
+        }
+        Step::RevokeIntent { drained: Drained::Compromised, .. } if held > 0 => {
+            say!(warn, held, next = "begin that work anew: a compromised one has no grace", "revoked under work that holds it");
+        }
+        Step::CloseIntent { .. } if held > 0 => {
+            say!(warn, held, next = "end work before the shutdown, or lengthen the grace", "revoked under work that holds it");
         }
         _ => say!(info, "recorded"),
     }
@@ -51,14 +74,18 @@ const fn after_abandoning(reason: AbandonReason) -> &'static str {
         AbandonReason::ProbeRefused => "give new credentials the rights that the probe needs, then rotate again",
         AbandonReason::TimedOut => "see why the probes were not answered; lengthen validate_for if the provider is slow",
         AbandonReason::NotExtended => "let new credentials be renewed to the full life, or shorten the policy's",
+        AbandonReason::Aborted => "it was asked for; a new rotation begins by schedule or when asked",
+        AbandonReason::Compromised => "find the leak; a new rotation begins by schedule or when asked",
     }
 }
 
 const fn after_stuck(reason: StuckReason) -> &'static str {
     match reason {
-        StuckReason::CurrentRefused => "find out who revoked it; nothing is destroyed until this is resolved",
-        StuckReason::CurrentMissing => "restore the survivor store, or revoke that credential and begin with a new journal",
-        StuckReason::Stranger => "two journals share one survivor store, or one was restored: bring back the right one",
+        StuckReason::CurrentRefused => "find out who revoked it, then resolve: keep it, or forget it and log in anew",
+        StuckReason::CurrentMissing => "restore the survivor store and restart, or revoke that credential and resolve: forget it",
+        StuckReason::Stranger => {
+            "two journals share one survivor store, or one was restored: bring back the right one and restart, or resolve"
+        }
     }
 }
 

@@ -7,7 +7,8 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use turquoise_runtime::core::{
-    AbandonReason, BootId, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record, Step, StuckReason, Trigger,
+    AbandonReason, AtStop, BootId, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record, Resolution, Step,
+    StuckReason, Trigger, Via,
 };
 use turquoise_runtime::port::{Entry, Handle};
 
@@ -118,6 +119,8 @@ enum StepLine {
         mint: Mint,
         #[serde(with = "TriggerLine")]
         trigger: Trigger,
+        #[serde(with = "ViaLine")]
+        via: Via,
     },
     IssueRefused,
     Issued {
@@ -133,6 +136,16 @@ enum StepLine {
     ShortenIntent {
         #[serde(with = "InstantLine")]
         deadline: Instant,
+    },
+    RollbackIntent,
+    RollbackFailed,
+    RolledBack {
+        #[serde(with = "LifeLine")]
+        life: Life,
+    },
+    Compromised {
+        #[serde(with = "generation_text")]
+        generation: Generation,
     },
     RevokeIntent {
         #[serde(with = "DrainedLine")]
@@ -154,6 +167,18 @@ enum StepLine {
     Stuck {
         #[serde(with = "StuckReasonLine")]
         reason: StuckReason,
+    },
+    Resolved {
+        #[serde(with = "ResolutionLine")]
+        resolution: Resolution,
+    },
+    CloseIntent {
+        #[serde(with = "InstantLine")]
+        ub: Instant,
+    },
+    Stopped {
+        #[serde(with = "AtStopLine")]
+        how: AtStop,
     },
 }
 
@@ -200,6 +225,15 @@ enum ColorLine {
 enum TriggerLine {
     Schedule,
     Operator,
+    Compromise,
+    Lost,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Via", rename_all = "kebab-case")]
+enum ViaLine {
+    Current,
+    Login,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -207,17 +241,20 @@ enum TriggerLine {
 enum DrainedLine {
     Idle,
     Deadline,
+    Compromised,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "AbandonReason", rename_all = "kebab-case")]
 enum AbandonReasonLine {
-    Interrupted,
     MintLost,
+    Interrupted,
     NotPersisted,
     ProbeRefused,
     TimedOut,
     NotExtended,
+    Aborted,
+    Compromised,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -225,6 +262,8 @@ enum AbandonReasonLine {
 enum ProofLine {
     Observed,
     Expired,
+    Answered,
+    Operator,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -233,6 +272,20 @@ enum StuckReasonLine {
     CurrentRefused,
     CurrentMissing,
     Stranger,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Resolution", rename_all = "kebab-case")]
+enum ResolutionLine {
+    Keep,
+    Forget,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "AtStop", rename_all = "kebab-case")]
+enum AtStopLine {
+    Keep,
+    Revoke,
 }
 
 mod boot_text {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::sync::broadcast;
-use turquoise::core::{Consumers, Jitter, Policy, Sown, StepKind};
+use turquoise::core::{Consumers, Jitter, Policy, Privileges, Relogin, Sown, StepKind, Via};
 use turquoise::journal::FileJournal;
 use turquoise::sink::{FileSink, Mode};
 use turquoise::vault::{Role, TokenConfig, TokenProvider};
@@ -74,6 +74,10 @@ fn policy() -> Result<Policy, Trouble> {
         full: Duration::from_mins(1),
         probation: Duration::from_secs(20),
         login_life: Duration::ZERO,
+        mint: Via::Current,
+        // The first token was handed to us: nobody hands us a second one.
+        relogin: Relogin::Impossible,
+        privileges: Privileges::OnlySelf,
         period: None,
         probes: 3,
         // Also the time in which the rotating process has to be killed between the minting and the switch.

@@ -1,7 +1,7 @@
 //! A transition in plain words.
 
 use serde::{Deserialize, Serialize};
-use turquoise::core::{AbandonReason, Drained, Event, PhaseKind, Proof, Step, StepKind, StuckReason};
+use turquoise::core::{AbandonReason, AtStop, Drained, Event, PhaseKind, Proof, Resolution, Step, StepKind, StuckReason, Via};
 use turquoise::port::{Reason, label};
 use turquoise::{Progress, Recorded};
 
@@ -35,7 +35,8 @@ impl Told {
     }
 
     fn recorded(Recorded { record, phase, current, second, reason, .. }: Recorded) -> Self {
-        let about = if matches!(record.step, Step::Promoted { .. }) { current } else { second.or(current) };
+        let about =
+            if matches!(record.step, Step::Promoted { .. } | Step::RolledBack { .. }) { current } else { second.or(current) };
         Self {
             step: format!("{:?}", record.step.kind()),
             label: about.map(label).unwrap_or_default(),
@@ -66,20 +67,35 @@ fn words(step: Step, phase: PhaseKind) -> String {
         Step::LoginFailed { .. } => "the token cannot be had yet",
         Step::LoggedIn { .. } => "the server accepts it; it goes into its slot and the file",
         Step::Ready => "published: work may begin",
-        Step::IssueIntent { .. } => "to be minted by the one that serves, as its sibling",
+        Step::IssueIntent { via: Via::Current, .. } => "to be minted by the one that serves, as its sibling",
+        Step::IssueIntent { via: Via::Login, .. } => "to be had by a login",
         Step::IssueRefused => "the server would not mint",
         Step::Issued { .. } => "minted with a short life: it is on probation",
         Step::Persisted => "safe on disk; now it must do real reads, before any work",
         Step::ExtendIntent => "it passed every probe, and asks for a full life",
         Step::Promoted { .. } => "its full life is confirmed: new work uses it from here on",
         Step::ShortenIntent { .. } => "replaced in the file too; a short life is left for old work",
+        Step::RollbackIntent => "an operator wants it back: it asks for a full life",
+        Step::RollbackFailed => "it cannot come back: the new one stays",
+        Step::RolledBack { .. } => "it lives and passed a probe: new work uses it again from here on",
+        Step::Compromised { generation } => return format!("an operator says that others know token {}", generation.number),
         Step::RevokeIntent { drained: Drained::Idle, .. } => "no work holds it any more: it ends itself",
         Step::RevokeIntent { drained: Drained::Deadline, .. } => "its grace is over: it ends itself",
+        Step::RevokeIntent { drained: Drained::Compromised, .. } => "others know it: it ends itself, without a grace",
         Step::AbandonIntent { reason, .. } => return format!("{}: discarded; the other serves on", abandoned(reason)),
         Step::Died { proof: Proof::Observed } => "the server confirms that it is dead",
         Step::Died { proof: Proof::Expired } => "its life is over",
+        Step::Died { proof: Proof::Answered } => "the server says that it ended itself",
+        Step::Died { proof: Proof::Operator } => "an operator says that it is dead",
+        Step::Cleared if phase == PhaseKind::Stopped => "nothing is left that lives",
+        Step::Cleared if phase == PhaseKind::Vacant => "what was given up is out of its slot",
         Step::Cleared => "the only one left",
         Step::Stuck { reason } => return format!("an operator is needed: {}", stuck(reason)),
+        Step::Resolved { resolution: Resolution::Keep } => "an operator keeps it",
+        Step::Resolved { resolution: Resolution::Forget } => "an operator gave it up: a login is next",
+        Step::CloseIntent { .. } => "the last one: it ends itself",
+        Step::Stopped { how: AtStop::Keep } => "kept for a successor",
+        Step::Stopped { how: AtStop::Revoke } => "there is nothing to end",
     };
     words.to_owned()
 }
@@ -92,6 +108,8 @@ const fn abandoned(reason: AbandonReason) -> &'static str {
         AbandonReason::ProbeRefused => "it may not do the read",
         AbandonReason::TimedOut => "it did not pass in time",
         AbandonReason::NotExtended => "it gets no full life",
+        AbandonReason::Aborted => "an operator called it off",
+        AbandonReason::Compromised => "others know it",
     }
 }
 

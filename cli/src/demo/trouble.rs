@@ -5,7 +5,7 @@ use std::io;
 use turquoise::journal::OpenError;
 use turquoise::sink::SinkError;
 use turquoise::vault::ConfigError;
-use turquoise::{RotateError, StartError};
+use turquoise::{AskError, StartError};
 use turquoise_openbao::{AdminError, AuditError, ObtainError, ServerError};
 
 /// Each variant has an exit code of its own, save the first two.
@@ -64,7 +64,7 @@ local!(
     OpenError,
     SinkError,
     StartError,
-    RotateError
+    AskError
 );
 
 impl From<AdminError> for Trouble {

@@ -3,12 +3,17 @@
 mod common;
 
 mod abandons_a_bad_candidate;
+mod aborts_before_the_switch;
 mod goes_on_after_every_crash;
 mod keeps_secrets;
 mod mints_no_second_blindly;
 mod outlives_a_broken_journal;
+mod replaces_what_others_ended;
+mod replaces_what_others_know;
+mod rolls_back;
 mod rotates_in_order;
 mod says_when_it_is_dark;
+mod shuts_down;
 mod stops_and_keeps;
 mod survives_what_hangs;
 mod waits_for_work;

@@ -55,5 +55,5 @@ async fn a_second_rotation_is_refused_until_the_first_is_over() {
     let identity = sim.ready(Consumers::Counted).await;
     identity.rotate().await.expect("the first may begin");
     let refused = identity.rotate().await.expect_err("the second may not").to_string();
-    assert!(refused.contains("wait until it is over"), "{refused}");
+    assert!(refused.contains("only in Steady"), "{refused}");
 }

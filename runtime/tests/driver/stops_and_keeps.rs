@@ -4,7 +4,7 @@ use secrecy::ExposeSecret as _;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 use turquoise_runtime::core::{Consumers, StepKind};
-use turquoise_runtime::{NotReady, RotateError};
+use turquoise_runtime::{AskError, NotReady};
 
 use crate::common::{Hangs, Sim, rotate, secs, until};
 
@@ -55,7 +55,7 @@ async fn a_stop_amid_a_rotation_is_like_a_crash() {
     let identity = sim.start(Consumers::Counted).await;
     until(&mut identity.progress(), StepKind::Cleared).await;
     sim.assert_quiet(&identity, "after the successor ended the candidate");
-    assert!(!matches!(identity.rotate().await, Err(RotateError::Stopped)));
+    assert!(!matches!(identity.rotate().await, Err(AskError::Stopped)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -64,6 +64,7 @@ async fn a_write_under_way_is_waited_for() {
     let identity = sim.ready(Consumers::Counted).await;
     sim.hang_disk(Hangs::Yes);
     identity.rotate().await.expect("a rotation may begin");
+    sim.disk_met.notified().await;
     let stop = tokio::spawn(identity.stop());
     for _ in 0..100 {
         yield_now().await;

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use turquoise_runtime::core::{
-    AbandonReason, BootId, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record, Step, StuckReason, Trigger,
+    AbandonReason, AtStop, BootId, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record, Resolution, Step,
+    StuckReason, Trigger, Via,
 };
 use turquoise_runtime::port::{Entry, Handle};
 
@@ -43,6 +44,9 @@ fn a_line_that_another_hand_sealed_is_taken_only_as_we_would_write_it() {
         r#""step":"login-intent","mint":{"generation":"0123abcd-+1","slot":"blue"}"#,
         r#""step":"login-intent","mint":{"slot":"blue","generation":"0123abcd-1"}"#,
         r#""step":"login-intent","mint":{"generation":"0123abcd-1","slot":"red"}"#,
+        r#""step":"issue-intent","mint":{"generation":"0123abcd-2","slot":"green"},"trigger":"schedule""#,
+        r#""step":"compromised","generation":"0123ABCD-1""#,
+        r#""step":"stopped","how":"Keep""#,
     ];
     for other in others {
         let result = decode(&sealed(&body(other)));
@@ -90,11 +94,15 @@ fn held() -> impl Strategy<Value = Held> {
 }
 
 fn trigger() -> impl Strategy<Value = Trigger> {
-    prop_oneof![Just(Trigger::Schedule), Just(Trigger::Operator)]
+    prop_oneof![Just(Trigger::Schedule), Just(Trigger::Operator), Just(Trigger::Compromise), Just(Trigger::Lost)]
+}
+
+fn via() -> impl Strategy<Value = Via> {
+    prop_oneof![Just(Via::Current), Just(Via::Login)]
 }
 
 fn drained() -> impl Strategy<Value = Drained> {
-    prop_oneof![Just(Drained::Idle), Just(Drained::Deadline)]
+    prop_oneof![Just(Drained::Idle), Just(Drained::Deadline), Just(Drained::Compromised)]
 }
 
 fn abandon_reason() -> impl Strategy<Value = AbandonReason> {
@@ -105,15 +113,25 @@ fn abandon_reason() -> impl Strategy<Value = AbandonReason> {
         Just(AbandonReason::ProbeRefused),
         Just(AbandonReason::TimedOut),
         Just(AbandonReason::NotExtended),
+        Just(AbandonReason::Aborted),
+        Just(AbandonReason::Compromised),
     ]
 }
 
 fn proof() -> impl Strategy<Value = Proof> {
-    prop_oneof![Just(Proof::Observed), Just(Proof::Expired)]
+    prop_oneof![Just(Proof::Observed), Just(Proof::Expired), Just(Proof::Answered), Just(Proof::Operator)]
 }
 
 fn stuck_reason() -> impl Strategy<Value = StuckReason> {
     prop_oneof![Just(StuckReason::CurrentRefused), Just(StuckReason::CurrentMissing), Just(StuckReason::Stranger)]
+}
+
+fn resolution() -> impl Strategy<Value = Resolution> {
+    prop_oneof![Just(Resolution::Keep), Just(Resolution::Forget)]
+}
+
+fn at_stop() -> impl Strategy<Value = AtStop> {
+    prop_oneof![Just(AtStop::Keep), Just(AtStop::Revoke)]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -123,18 +141,25 @@ fn step() -> impl Strategy<Value = Step> {
         instant().prop_map(|not_before| Step::LoginFailed { not_before }),
         life().prop_map(|life| Step::LoggedIn { life }),
         Just(Step::Ready),
-        (mint(), trigger()).prop_map(|(mint, trigger)| Step::IssueIntent { mint, trigger }),
+        (mint(), trigger(), via()).prop_map(|(mint, trigger, via)| Step::IssueIntent { mint, trigger, via }),
         Just(Step::IssueRefused),
         life().prop_map(|life| Step::Issued { life }),
         Just(Step::Persisted),
         Just(Step::ExtendIntent),
         life().prop_map(|life| Step::Promoted { life }),
         instant().prop_map(|deadline| Step::ShortenIntent { deadline }),
+        Just(Step::RollbackIntent),
+        Just(Step::RollbackFailed),
+        life().prop_map(|life| Step::RolledBack { life }),
+        generation().prop_map(|generation| Step::Compromised { generation }),
         (drained(), instant()).prop_map(|(drained, ub)| Step::RevokeIntent { drained, ub }),
         (abandon_reason(), instant()).prop_map(|(reason, ub)| Step::AbandonIntent { reason, ub }),
         proof().prop_map(|proof| Step::Died { proof }),
         Just(Step::Cleared),
         stuck_reason().prop_map(|reason| Step::Stuck { reason }),
+        resolution().prop_map(|resolution| Step::Resolved { resolution }),
+        instant().prop_map(|ub| Step::CloseIntent { ub }),
+        at_stop().prop_map(|how| Step::Stopped { how }),
     ]
 }
 

@@ -47,9 +47,9 @@ fn a_last_newline_that_turns_into_any_other_character_is_noticed() {
 fn damage_names_file_line_and_remedy_and_changes_nothing() {
     let folder = tempfile::tempdir().expect("a folder is made");
     let path = folder.path().join("journal");
-    let mut bytes = lines(&every_entry()).concat();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
+    let mut journal = lines(&every_entry());
+    journal[8][100] ^= 1;
+    let bytes = journal.concat();
     fs::write(&path, &bytes).expect("the file is written");
     let before = names(folder.path());
     let error = refused(&path);

@@ -10,7 +10,8 @@ use std::fs;
 use std::path::Path;
 
 use turquoise_runtime::core::{
-    AbandonReason, BootId, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record, Step, StuckReason, Trigger,
+    AbandonReason, AtStop, BootId, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record, Resolution, Step,
+    StuckReason, Trigger, Via,
 };
 use turquoise_runtime::port::{Entry, Handle, Journal};
 
@@ -29,18 +30,25 @@ fn every_step() -> Vec<Step> {
         Step::LoginFailed { not_before: Instant(90_000) },
         Step::LoggedIn { life: LIFE },
         Step::Ready,
-        Step::IssueIntent { mint: Mint { generation: GREEN, slot: Color::Green }, trigger: Trigger::Schedule },
+        Step::IssueIntent { mint: Mint { generation: GREEN, slot: Color::Green }, trigger: Trigger::Schedule, via: Via::Current },
         Step::IssueRefused,
         Step::Issued { life: LIFE },
         Step::Persisted,
         Step::ExtendIntent,
         Step::Promoted { life: LIFE },
         Step::ShortenIntent { deadline: Instant(120_000) },
+        Step::RollbackIntent,
+        Step::RollbackFailed,
+        Step::RolledBack { life: LIFE },
+        Step::Compromised { generation: BLUE },
         Step::RevokeIntent { drained: Drained::Idle, ub: Instant(180_000) },
         Step::AbandonIntent { reason: AbandonReason::ProbeRefused, ub: Instant(180_000) },
         Step::Died { proof: Proof::Observed },
         Step::Cleared,
         Step::Stuck { reason: StuckReason::Stranger },
+        Step::Resolved { resolution: Resolution::Forget },
+        Step::CloseIntent { ub: Instant(180_000) },
+        Step::Stopped { how: AtStop::Revoke },
     ];
     for sample in &samples {
         match sample {
@@ -56,11 +64,18 @@ fn every_step() -> Vec<Step> {
             | Step::ExtendIntent
             | Step::Promoted { .. }
             | Step::ShortenIntent { .. }
+            | Step::RollbackIntent
+            | Step::RollbackFailed
+            | Step::RolledBack { .. }
+            | Step::Compromised { .. }
             | Step::RevokeIntent { .. }
             | Step::AbandonIntent { .. }
             | Step::Died { .. }
             | Step::Cleared
-            | Step::Stuck { .. } => {}
+            | Step::Stuck { .. }
+            | Step::Resolved { .. }
+            | Step::CloseIntent { .. }
+            | Step::Stopped { .. } => {}
         }
     }
     samples

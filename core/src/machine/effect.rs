@@ -1,0 +1,150 @@
+//! What the machine asks for: the one effect that the phase needs next, and beside it the renewals.
+
+use super::{Duty, Rotation};
+use crate::lease::{Flight, Lease};
+use crate::message::{Effect, Output};
+use crate::phase::{
+    Abandoning, Arrival, Closing, Draining, End, Going, Issuing, Phase, Revoking, Rollback, Secret, Steady, Vacant, Validating,
+};
+use crate::policy::Privileges;
+use crate::record::Via;
+use crate::seed::SeededBug;
+use crate::vocabulary::{Instant, Mint};
+
+impl Rotation {
+    pub(super) fn start_renewal(&mut self) -> Option<Output> {
+        let lease = self.renewing().into_iter().flatten().find(|lease| lease.renewal.is_none() && self.now >= lease.renew_at)?;
+        let short = self.policy.sown.is(SeededBug::RenewedTooShort);
+        let (generation, life) = (lease.mint.generation, if short { self.policy.probation / 3 } else { self.policy.full });
+        let op = self.new_op();
+        let flight = Flight { op, sent: self.now, life };
+        let policy = self.policy;
+        let lease = self.lease_mut(generation)?;
+        lease.renewal = Some(flight);
+        lease.sending(flight, &policy);
+        Some(Output::Perform { op, effect: Effect::Renew { generation, life } })
+    }
+
+    pub(super) fn start_duty(&mut self) -> Option<Output> {
+        let Duty::Due { tries, .. } = self.duty else { return None };
+        if self.awaiting.is_some() || self.stalled || self.now < self.duty_at() {
+            return None;
+        }
+        let effect = self.wanted()?;
+        let (op, sent) = (self.new_op(), self.now);
+        if let Effect::Extend { generation, life } | Effect::Shorten { generation, life, .. } = effect {
+            let policy = self.policy;
+            self.lease_mut(generation)?.sending(Flight { op, sent, life }, &policy);
+        }
+        self.duty = Duty::Flying { op, sent, tries, effect };
+        Some(Output::Perform { op, effect })
+    }
+
+    /// When the duty may start: not before its back-off is over, and the retiring credential's life is changed only when
+    /// no other change of it can still arrive.
+    pub(super) fn duty_at(&self) -> Instant {
+        let at = match self.duty {
+            Duty::Due { at, .. } => at,
+            Duty::Flying { sent, .. } => sent,
+        };
+        match self.fold.phase {
+            Phase::Draining(
+                Draining { retiring, rollback: Some(Rollback { extended: false, .. }), .. }
+                | Draining { retiring, deadline: Some(_), shortened: false, rollback: None, .. },
+            ) => at.max(retiring.unsettled_until),
+            _ => at,
+        }
+    }
+
+    /// The effect that the phase needs next.
+    pub(super) fn wanted(&self) -> Option<Effect> {
+        match self.fold.phase {
+            Phase::Vacant(Vacant { stage }) => match stage {
+                Arrival::Waiting { .. } => None,
+                Arrival::Clearing { mints: [first, second], .. } => first.or(second).map(Effect::Clear),
+                Arrival::LoggingIn { mint } => Some(Effect::Login { mint }),
+                Arrival::Settling { lease, persisted: false } => Some(Effect::Persist(lease.mint)),
+                Arrival::Settling { lease, persisted: true } => Some(Effect::Publish(lease.mint)),
+            },
+            Phase::Steady(Steady { current, .. }) => current.suspect.then_some(Effect::Probe(current.mint.generation)),
+            Phase::Issuing(Issuing { mint, via: Via::Login, issued: None, .. }) => Some(Effect::Login { mint }),
+            Phase::Issuing(Issuing { current, mint, via: Via::Current, issued: None }) => {
+                Some(Effect::Issue { mint, by: current.mint.generation, life: self.policy.probation })
+            }
+            Phase::Issuing(Issuing { mint, .. }) => Some(Effect::Persist(mint)),
+            Phase::Validating(Validating { candidate, extending, .. }) => {
+                let generation = candidate.mint.generation;
+                Some(if extending { Effect::Extend { generation, life: self.policy.full } } else { Effect::Probe(generation) })
+            }
+            Phase::Draining(draining) => self.wanted_in_draining(draining),
+            Phase::Revoking(Revoking { current, going, .. }) => self.wanted_end(current, going),
+            Phase::Abandoning(Abandoning { current, going, .. }) => {
+                let going = if self.policy.sown.is(SeededBug::AbandonRevokesCurrent) && going.end == End::Revoke {
+                    Going { mint: current.mint, ..going }
+                } else {
+                    going
+                };
+                self.wanted_end(current, going)
+            }
+            Phase::Closing(Closing { going }) => self.wanted_last(going),
+            Phase::NeedsOperator(_) | Phase::Stopped(_) => None,
+        }
+    }
+
+    fn wanted_in_draining(&self, draining: Draining) -> Option<Effect> {
+        let Draining { current, retiring, deadline, shortened, rollback, .. } = draining;
+        let generation = retiring.mint.generation;
+        match (rollback, deadline) {
+            (Some(_), _) if retiring.renewal.is_some() => None,
+            (Some(Rollback { extended: false, .. }), _) if !self.policy.sown.is(SeededBug::RollbackNotExtended) => {
+                Some(Effect::Extend { generation, life: self.policy.full })
+            }
+            (Some(_), _) => Some(Effect::Probe(generation)),
+            (None, None) => Some(Effect::Publish(current.mint)),
+            (None, Some(deadline)) => {
+                let life = deadline.since(self.now) / if self.policy.sown.is(SeededBug::ShortenedTooFar) { 2 } else { 1 };
+                if shortened || life.is_zero() || retiring.renewal.is_some() {
+                    return None;
+                }
+                Some(match current.witness(self.now) {
+                    Some(witness) => Effect::Shorten { generation, life, witness },
+                    None => Effect::Probe(current.mint.generation),
+                })
+            }
+        }
+    }
+
+    /// Nothing is ended without fresh evidence that what stays behind is accepted.
+    fn wanted_end(&self, current: Lease, going: Going) -> Option<Effect> {
+        let Going { mint: Mint { generation, .. }, secret, end, .. } = going;
+        if end == End::Clear {
+            return Some(Effect::Clear(going.mint));
+        }
+        if !self.can_reach(secret) {
+            return None;
+        }
+        let witness = if self.policy.sown.is(SeededBug::NoWitness) { Some(current.forged()) } else { current.witness(self.now) };
+        Some(match (witness, end) {
+            (None, _) => Effect::Probe(current.mint.generation),
+            (Some(witness), End::Observe) => Effect::Observe { generation, witness },
+            (Some(witness), _) => Effect::Revoke { generation, witness: Some(witness) },
+        })
+    }
+
+    /// The last credential ends itself, and nobody is left to look.
+    fn wanted_last(&self, going: Going) -> Option<Effect> {
+        let Going { mint, secret, end, .. } = going;
+        if end == End::Clear {
+            return Some(Effect::Clear(mint));
+        }
+        self.can_reach(secret).then_some(Effect::Revoke { generation: mint.generation, witness: None })
+    }
+
+    fn can_reach(&self, secret: Secret) -> bool {
+        match secret {
+            Secret::Held => true,
+            Secret::Named => self.policy.privileges == Privileges::Accessor,
+            Secret::Lost => false,
+        }
+    }
+}

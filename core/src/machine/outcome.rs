@@ -1,0 +1,288 @@
+//! What the machine makes of the answers.
+
+use core::time::Duration;
+
+use super::{Duty, Rotation};
+use crate::fold::fresh;
+use crate::lease::{Flight, Lease};
+use crate::message::{Applied, Effect, Outcome, Refusal};
+use crate::phase::{Arrival, Draining, End, Issuing, Phase, Secret, Vacant, Validating};
+use crate::policy::Relogin;
+use crate::record::{AbandonReason, Proof, Step, StuckReason, Trigger, Via};
+use crate::seed::SeededBug;
+use crate::vocabulary::{Generation, Instant, Mint, OpId};
+
+/// Persisting a candidate is tried so often before the candidate is abandoned.
+const PERSIST_TRIES: u8 = 3;
+
+impl Rotation {
+    pub(super) fn completed(&mut self, op: OpId, outcome: Outcome) {
+        if let Some(flight) = self.renewal_of(op) {
+            return self.renewed(flight, outcome);
+        }
+        let Duty::Flying { sent, tries, effect, .. } = self.duty else { return };
+        self.duty = Duty::Due { at: self.now, tries };
+        let step = match effect {
+            Effect::Login { .. } if matches!(self.fold.phase, Phase::Issuing(_)) => Some(self.issued(sent, outcome)),
+            Effect::Login { .. } => Some(self.logged_in(sent, outcome)),
+            Effect::Persist(_) => self.persisted(outcome),
+            Effect::Issue { .. } => Some(self.issued(sent, outcome)),
+            Effect::Probe(generation) => self.probed(generation, sent, outcome),
+            Effect::Extend { generation, life } => self.extended(generation, Flight { op, sent, life }, outcome),
+            Effect::Publish(_) => self.published(outcome),
+            Effect::Shorten { generation, life, .. } => self.shortened(generation, Flight { op, sent, life }, outcome),
+            Effect::Revoke { .. } => self.revoked(outcome),
+            Effect::Observe { .. } => self.observed(outcome),
+            Effect::Clear(mint) => self.cleared(mint, outcome),
+            Effect::Renew { .. } => None,
+        };
+        if let Some(step) = step {
+            self.append(step);
+        }
+    }
+
+    /// Tries the same again later.
+    fn retry(&mut self) -> Option<Step> {
+        if let Duty::Due { tries, .. } = self.duty {
+            self.duty = Duty::Due { at: self.now + self.policy.wait(tries, self.now), tries: tries.saturating_add(1) };
+        }
+        None
+    }
+
+    fn renewed(&mut self, flight: Flight, outcome: Outcome) {
+        let (now, policy) = (self.now, self.policy);
+        let flying = |lease: &&mut Lease| lease.renewal == Some(flight);
+        let phase = &mut self.fold.phase;
+        let current = phase.current_mut().as_ref().is_some_and(flying);
+        let Some(lease) = (if current { phase.current_mut() } else { phase.second_mut() }) else { return };
+        lease.renewal = None;
+        match outcome {
+            Outcome::Applied(Applied::Alive { remaining }) => {
+                lease.changed(flight, now, remaining, &policy);
+                if lease.renew_at <= now {
+                    lease.retry_renewal(now, &policy);
+                }
+                return;
+            }
+            Outcome::NotApplied(Refusal::Refused) => lease.suspect = true,
+            Outcome::NotApplied(_) => {}
+            Outcome::Applied(_) | Outcome::Unknown => lease.unsettled(flight, &policy),
+        }
+        lease.retry_renewal(now, &policy);
+    }
+
+    fn logged_in(&self, sent: Instant, outcome: Outcome) -> Step {
+        let wait = self.policy.wait(self.fold.misses, self.now);
+        match outcome {
+            Outcome::Applied(Applied::Alive { remaining }) => Step::LoggedIn { life: fresh(sent, self.now, remaining) },
+            Outcome::NotApplied(_) => Step::LoginFailed { not_before: self.now + wait },
+            Outcome::Applied(_) | Outcome::Unknown => {
+                let repeated = self.policy.sown.is(SeededBug::LoginRepeatedBlindly);
+                let dead = if repeated { sent } else { sent + self.policy.delta + self.policy.login_life };
+                Step::LoginFailed { not_before: dead.max(self.now + wait) }
+            }
+        }
+    }
+
+    fn persisted(&mut self, outcome: Outcome) -> Option<Step> {
+        let tries = match self.duty {
+            Duty::Due { tries, .. } | Duty::Flying { tries, .. } => tries,
+        };
+        let done = outcome == Outcome::Applied(Applied::Done) || self.policy.sown.is(SeededBug::PersistNotAwaited);
+        let lost = outcome == Outcome::NotApplied(Refusal::NoSecret);
+        match &mut self.fold.phase {
+            Phase::Vacant(Vacant { stage: Arrival::Settling { persisted, lease } }) => {
+                if lost {
+                    return Some(Step::LoginFailed { not_before: lease.life.ub });
+                }
+                *persisted = done;
+                if done { None } else { self.retry() }
+            }
+            Phase::Issuing(_) if done => Some(Step::Persisted),
+            Phase::Issuing(Issuing { issued: Some(candidate), .. }) if lost || tries + 1 >= PERSIST_TRIES => {
+                Some(Step::AbandonIntent { reason: AbandonReason::NotPersisted, ub: candidate.life.ub })
+            }
+            _ => self.retry(),
+        }
+    }
+
+    fn issued(&self, sent: Instant, outcome: Outcome) -> Step {
+        match outcome {
+            Outcome::Applied(Applied::Alive { remaining }) => Step::Issued { life: fresh(sent, self.now, remaining) },
+            Outcome::NotApplied(_) => Step::IssueRefused,
+            Outcome::Unknown if self.policy.sown.is(SeededBug::UnknownTakenAsRefused) => Step::IssueRefused,
+            Outcome::Applied(_) | Outcome::Unknown => {
+                let longest = match self.fold.phase {
+                    Phase::Issuing(Issuing { via: Via::Login, .. }) => self.policy.login_life,
+                    _ => self.policy.probation,
+                };
+                let ignored = self.policy.sown.is(SeededBug::DeltaIgnored);
+                let delta = if ignored { Duration::ZERO } else { self.policy.delta };
+                Step::AbandonIntent { reason: AbandonReason::MintLost, ub: sent + delta + longest }
+            }
+        }
+    }
+
+    fn probed(&mut self, generation: Generation, sent: Instant, outcome: Outcome) -> Option<Step> {
+        let (now, policy) = (self.now, self.policy);
+        match outcome {
+            Outcome::Applied(Applied::Alive { remaining }) => {
+                self.lease_mut(generation)?.seen(sent, now, remaining, &policy);
+                self.accepted(generation)
+            }
+            Outcome::NotApplied(Refusal::Refused) if policy.sown.is(SeededBug::RefusedProbePasses) => self.accepted(generation),
+            Outcome::NotApplied(refusal @ (Refusal::Refused | Refusal::NoSecret)) => self.rejected(generation, refusal),
+            _ => {
+                if let Phase::Validating(validating) = &mut self.fold.phase {
+                    validating.passed = 0;
+                }
+                self.retry()
+            }
+        }
+    }
+
+    /// A probe was accepted.
+    fn accepted(&mut self, generation: Generation) -> Option<Step> {
+        let barred = self.is_barred(generation);
+        match &mut self.fold.phase {
+            Phase::Validating(validating) => {
+                validating.passed += 1;
+                self.duty = Duty::Due { at: self.now + self.policy.probe_every, tries: 0 };
+                None
+            }
+            Phase::Draining(Draining { retiring, rollback: Some(_), .. }) if retiring.mint.generation == generation => {
+                Some(if barred { Step::RollbackFailed } else { Step::RolledBack { life: retiring.life } })
+            }
+            _ => None,
+        }
+    }
+
+    /// A probe was refused: the candidate is bad, or the old one cannot come back, or the current one is no witness.
+    fn rejected(&mut self, generation: Generation, refusal: Refusal) -> Option<Step> {
+        let is_current = self.fold.phase.current().is_some_and(|lease| lease.mint.generation == generation);
+        let missing = refusal == Refusal::NoSecret;
+        let reason = if missing { StuckReason::CurrentMissing } else { StuckReason::CurrentRefused };
+        match &mut self.fold.phase {
+            Phase::Validating(Validating { candidate, .. }) => {
+                Some(Step::AbandonIntent { reason: AbandonReason::ProbeRefused, ub: candidate.life.ub })
+            }
+            Phase::Draining(Draining { rollback: Some(_), .. }) if !is_current => Some(Step::RollbackFailed),
+            // The grace goes on: it is the revocation that needs a witness.
+            Phase::Draining(_) => self.retry(),
+            Phase::Steady(_) if self.policy.relogin == Relogin::Possible => {
+                self.wishes.begin = self.wishes.begin.or(Some(Trigger::Lost));
+                self.retry()
+            }
+            _ => Some(Step::Stuck { reason }),
+        }
+    }
+
+    /// An extension that does not come to a full life would make a current credential that cannot be kept.
+    fn extended(&mut self, generation: Generation, flight: Flight, outcome: Outcome) -> Option<Step> {
+        let (now, policy) = (self.now, self.policy);
+        let believed = outcome == Outcome::Unknown && policy.sown.is(SeededBug::UnknownTakenAsApplied);
+        let outcome = if believed { Outcome::Applied(Applied::Alive { remaining: flight.life }) } else { outcome };
+        let candidate = self.lease_mut(generation)?;
+        match outcome {
+            Outcome::Applied(Applied::Alive { remaining }) => {
+                candidate.changed(flight, now, remaining, &policy);
+                let life = candidate.life;
+                let enough = remaining.saturating_add(policy.patience) >= policy.full;
+                if let Phase::Draining(Draining { rollback: Some(rollback), .. }) = &mut self.fold.phase {
+                    rollback.extended = enough;
+                    return if enough { None } else { Some(Step::RollbackFailed) };
+                }
+                let short = Step::AbandonIntent { reason: AbandonReason::NotExtended, ub: life.ub };
+                Some(if enough { self.promote(life) } else { short })
+            }
+            Outcome::NotApplied(Refusal::Refused | Refusal::NoSecret) => {
+                let ub = candidate.life.ub;
+                let rolling_back = matches!(self.fold.phase, Phase::Draining(_));
+                let not_extended = Step::AbandonIntent { reason: AbandonReason::NotExtended, ub };
+                Some(if rolling_back { Step::RollbackFailed } else { not_extended })
+            }
+            Outcome::NotApplied(Refusal::Unavailable) => self.retry(),
+            Outcome::Applied(_) | Outcome::Unknown => {
+                candidate.unsettled(flight, &policy);
+                self.retry()
+            }
+        }
+    }
+
+    fn published(&mut self, outcome: Outcome) -> Option<Step> {
+        if outcome != Outcome::Applied(Applied::Done) {
+            return self.retry();
+        }
+        match self.fold.phase {
+            Phase::Vacant(_) => Some(Step::Ready),
+            _ => Some(Step::ShortenIntent { deadline: self.now + self.policy.grace }),
+        }
+    }
+
+    /// A refusal is no reason to wait: the old one is dead already, or keeps the life it has.
+    fn shortened(&mut self, generation: Generation, flight: Flight, outcome: Outcome) -> Option<Step> {
+        let (now, policy) = (self.now, self.policy);
+        let retiring = self.lease_mut(generation)?;
+        let settled = match outcome {
+            Outcome::Applied(Applied::Alive { remaining }) => {
+                retiring.changed(flight, now, remaining, &policy);
+                true
+            }
+            Outcome::NotApplied(refusal) => refusal != Refusal::Unavailable,
+            Outcome::Applied(_) | Outcome::Unknown => {
+                retiring.unsettled(flight, &policy);
+                false
+            }
+        };
+        if let Phase::Draining(draining) = &mut self.fold.phase {
+            draining.shortened = settled;
+        }
+        if settled { None } else { self.retry() }
+    }
+
+    /// However a revocation was answered, it is no proof: the next thing is to look. Only the last credential's own word
+    /// has to do.
+    fn revoked(&mut self, outcome: Outcome) -> Option<Step> {
+        let last = matches!(self.fold.phase, Phase::Closing(_));
+        if self.policy.sown.is(SeededBug::ClearedUnobserved) {
+            return Some(Step::Died { proof: Proof::Observed });
+        }
+        if last && outcome == Outcome::Applied(Applied::Done) {
+            return Some(Step::Died { proof: Proof::Answered });
+        }
+        let going = self.fold.phase.going_mut()?;
+        if outcome == Outcome::NotApplied(Refusal::NoSecret) {
+            going.secret = Secret::Lost;
+        }
+        if last {
+            return self.retry();
+        }
+        going.end = End::Observe;
+        None
+    }
+
+    fn observed(&mut self, outcome: Outcome) -> Option<Step> {
+        let doubt = self.policy.sown.is(SeededBug::DeathNotBelieved);
+        let never = self.now + self.policy.full;
+        let going = self.fold.phase.going_mut()?;
+        match outcome {
+            Outcome::Applied(Applied::Dead) if doubt => (going.end, going.ub) = (End::Revoke, never),
+            Outcome::Applied(Applied::Dead) => return Some(Step::Died { proof: Proof::Observed }),
+            Outcome::Applied(_) => going.end = End::Revoke,
+            Outcome::NotApplied(Refusal::NoSecret) => going.secret = Secret::Lost,
+            Outcome::NotApplied(_) | Outcome::Unknown => {}
+        }
+        self.retry()
+    }
+
+    fn cleared(&mut self, mint: Mint, outcome: Outcome) -> Option<Step> {
+        if outcome != Outcome::Applied(Applied::Done) {
+            return self.retry();
+        }
+        if let Phase::Vacant(Vacant { stage: Arrival::Clearing { mints, .. } }) = &mut self.fold.phase {
+            mints.iter_mut().filter(|left| **left == Some(mint)).for_each(|left| *left = None);
+            return None;
+        }
+        Some(Step::Cleared)
+    }
+}

@@ -1,0 +1,6 @@
+//! The specification for auditors says what is: its tables, its picture and its stories are generated, and held against
+//! what generates them.
+
+mod counterexamples;
+mod page;
+mod text;

@@ -1,0 +1,23 @@
+//! Whole systems: agents, a real server, consumers; judged from outside.
+
+#![expect(clippy::unwrap_used, reason = "a test ends with what it did not expect")]
+
+mod a_lost_extension_is_not_believed;
+mod a_lost_mint_dies_by_itself;
+mod a_restarted_server_interrupts_and_loses_nothing;
+mod a_rotation_in_the_order_of_the_specification;
+mod a_sealed_server_interrupts_and_loses_nothing;
+mod a_second_agent_on_the_same_identity_is_refused_and_named;
+mod survives_sigkill_around_every_call;
+mod survives_sigkill_at_every_record;
+mod the_journal_and_logs_hold_no_secret;
+
+mod agent;
+mod audit;
+mod consumer;
+mod crash;
+mod document;
+mod http;
+mod outage;
+mod proxy;
+mod site;
