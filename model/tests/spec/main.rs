@@ -2,5 +2,6 @@
 //! what generates them.
 
 mod counterexamples;
+mod kills;
 mod page;
 mod text;

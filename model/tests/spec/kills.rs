@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::Path;
 
 use turquoise_core::{SeededBug, Sown};
-use turquoise_model::{Assumption, Config, Invariant, SINK, STANDARD, explore, liveness, tell};
+use turquoise_model::{Assumption, Config, Invariant, SINK, STANDARD, explore, liveness};
+
+use crate::page;
 
 /// The smallest pinned configuration that shows a bug; most are seen in the first.
 fn soil(bug: SeededBug) -> Config {
@@ -59,27 +60,5 @@ fn every_bug_is_caught_and_every_property_is_needed() {
         let alone = all.iter().any(|killers| killers.len() == 1 && killers.contains(property));
         assert!(alone, "{property} is the only killer of no bug: it is redundant, or a bug is missing");
     }
-    embedded("kill-matrix.md", "matrix", &table);
-}
-
-#[test]
-fn a_counterexample_is_a_short_readable_story() {
-    let config = with(SeededBug::RevokeBeforeDrain);
-    let found = explore(&config, |_, _| {});
-    let way = found.broken.values().next().expect("it is caught");
-    insta::assert_snapshot!(tell(&config, way));
-}
-
-/// Holds a generated part of the documentation against what generates it; with `TURQUOISE_BLESS=1` writes it.
-fn embedded(page: &str, part: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);
-    let content = std::fs::read_to_string(&path).expect("the page exists");
-    let (begin, end) = (format!("<!-- generated: {part} -->\n"), format!("<!-- end: {part} -->"));
-    let from = content.find(&begin).expect("the page has the part") + begin.len();
-    let to = content.find(&end).expect("the part ends");
-    if std::env::var_os("TURQUOISE_BLESS").is_some() {
-        let blessed = format!("{}{text}{}", &content[..from], &content[to..]);
-        return std::fs::write(&path, blessed).expect("the page can be written");
-    }
-    assert_eq!(&content[from..to], text, "{page} has drifted: look at it, then run the test with TURQUOISE_BLESS=1");
+    page::holds("kill-matrix.md", "matrix", &table);
 }

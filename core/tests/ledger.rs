@@ -1,0 +1,116 @@
+//! A journal that does not follow is refused, and says where; a current credential that may be dead is told of in time.
+
+use core::time::Duration;
+
+use turquoise_core::{
+    Applied, BootId, Color, Consumers, Event, Generation, Held, Input, Instant, Jitter, Ledger, Lsn, Mint, Outcome, Output,
+    PhaseKind, Policy, Privileges, Record, RecoverError, Relogin, Rotation, Sown, Step, StepKind, Via,
+};
+
+const POLICY: Policy = Policy {
+    full: Duration::from_mins(1),
+    probation: Duration::from_secs(20),
+    login_life: Duration::ZERO,
+    mint: Via::Current,
+    relogin: Relogin::Impossible,
+    privileges: Privileges::OnlySelf,
+    period: None,
+    probes: 1,
+    probe_every: Duration::ZERO,
+    validate_for: Duration::from_secs(5),
+    grace: Duration::from_secs(5),
+    consumers: Consumers::Uncounted,
+    evidence: Duration::from_secs(5),
+    patience: Duration::from_secs(1),
+    delta: Duration::from_secs(1),
+    skew: Duration::ZERO,
+    backoff: Duration::from_hours(1),
+    backoff_cap: Duration::from_hours(1),
+    jitter: Jitter::None,
+    sown: Sown::NOTHING,
+};
+
+const BOOT: BootId = BootId(1);
+const MINT: Mint = Mint { generation: Generation { incarnation: 1, number: 1 }, slot: Color::Blue };
+
+fn record(lsn: u64, boot: BootId, step: Step) -> Record {
+    Record { lsn: Lsn(lsn), boot, at: Instant(10), step }
+}
+
+fn ledger() -> Ledger {
+    let mut ledger = Ledger::new(1, BOOT, Instant(0));
+    ledger.apply(&record(1, BOOT, Step::LoginIntent { mint: MINT }), &POLICY).expect("it is the first step of all");
+    ledger
+}
+
+fn refused(next: Record) -> RecoverError {
+    let mut after = ledger();
+    let refusal = after.apply(&next, &POLICY).expect_err("it does not follow");
+    assert_eq!(after, ledger(), "a refused record changed something");
+    refusal
+}
+
+#[test]
+fn only_a_recovery_begins_another_boot() {
+    let failed = Step::LoginFailed { not_before: Instant(20) };
+    let illegal = RecoverError::IllegalStep { lsn: 2, phase: PhaseKind::Vacant, step: StepKind::LoginFailed };
+    assert_eq!(refused(record(2, BootId(2), failed)), illegal);
+    ledger().apply(&record(2, BOOT, failed), &POLICY).expect("in the same boot it follows");
+    let recovered = record(2, BootId(2), Step::Recovered { held: Held::default() });
+    ledger().apply(&recovered, &POLICY).expect("a recovery may come in any boot");
+}
+
+#[test]
+fn a_record_that_is_missing_is_named() {
+    assert_eq!(refused(record(3, BOOT, Step::Ready)), RecoverError::Gap { expected: 2, found: 3 });
+}
+
+#[test]
+fn a_generation_is_announced_once() {
+    let mut failed = ledger();
+    failed.apply(&record(2, BOOT, Step::LoginFailed { not_before: Instant(10) }), &POLICY).expect("it follows");
+    let again = record(3, BOOT, Step::LoginIntent { mint: MINT });
+    let illegal = RecoverError::IllegalStep { lsn: 3, phase: PhaseKind::Vacant, step: StepKind::LoginIntent };
+    assert_eq!(failed.apply(&again, &POLICY), Err(illegal));
+}
+
+/// Answers everything at once, but no renewal; the events that came.
+fn drain(machine: &mut Rotation, now: Instant) -> Vec<Event> {
+    let mut events = Vec::new();
+    while let Some(output) = machine.poll_output() {
+        let remaining = POLICY.full;
+        let answer = match output {
+            Output::Append(record) => Input::Durable(record.lsn),
+            Output::Perform { op, effect: turquoise_core::Effect::Login { .. } } => {
+                Input::Completed { op, outcome: Outcome::Applied(Applied::Alive { remaining }) }
+            }
+            Output::Perform { op, effect: turquoise_core::Effect::Renew { .. } } => {
+                Input::Completed { op, outcome: Outcome::Unknown }
+            }
+            Output::Perform { op, .. } => Input::Completed { op, outcome: Outcome::Applied(Applied::Done) },
+            Output::Notify(event) => {
+                events.push(event);
+                continue;
+            }
+            Output::Serve(_) | Output::Withdraw => continue,
+        };
+        machine.handle(now, answer).expect("it was asked for");
+    }
+    events
+}
+
+#[test]
+fn the_machine_wakes_to_say_that_the_current_one_may_be_dead() {
+    let mut now = Instant(0);
+    let mut machine = Rotation::recover(POLICY, 1, BOOT, now, [], Held::default()).expect("an empty journal is sound");
+    assert_eq!(drain(&mut machine, now), []);
+    let certain = now + POLICY.full;
+    let mut told = Vec::new();
+    while told.is_empty() {
+        now = machine.poll_timeout().expect("it has yet to say so");
+        assert!(now <= certain, "it slept beyond the certain life of what it serves");
+        machine.handle(now, Input::Timeout).expect("time passes");
+        told = drain(&mut machine, now);
+    }
+    assert_eq!((told, now), (vec![Event::Dark], certain));
+}
