@@ -250,14 +250,14 @@ impl Ledger {
     }
 
     fn resumed(&self, held: Held, at: Instant, same_boot: bool, policy: &Policy) -> Phase {
-        let renewed = |lease: Lease| lease.recovered(at, policy.full, policy);
+        let renewed = |lease: Lease| lease.recovered(at, same_boot, policy);
         let secret = |mint, otherwise| if held.has(mint) { Secret::Held } else { otherwise };
         let lost = |mint, longest: Duration, otherwise| {
             let ub = at + policy.delta + longest;
             Going { mint, ub, secret: secret(mint, otherwise), end: End::Revoke }
         };
         let going_on = |going: Going| Going {
-            ub: if same_boot { going.ub } else { at + policy.delta + policy.full },
+            ub: if same_boot { going.ub } else { at + policy.delta + policy.longest_life() },
             secret: secret(going.mint, if going.secret == Secret::Lost { Secret::Lost } else { Secret::Named }),
             end: if going.end == End::Clear { End::Clear } else { End::Revoke },
             ..going
@@ -276,14 +276,17 @@ impl Ledger {
             }
             Phase::Issuing(Issuing { current, mint, via, issued }) => {
                 let longest = if via == Via::Login { policy.login_life } else { policy.probation };
-                let otherwise = if issued.is_some() { Secret::Named } else { Secret::Lost };
-                abandoning(renewed(current), lost(mint, longest, otherwise), AbandonReason::MintLost)
+                let (otherwise, reason) = match issued {
+                    Some(_) => (Secret::Named, AbandonReason::Interrupted),
+                    None => (Secret::Lost, AbandonReason::MintLost),
+                };
+                abandoning(renewed(current), lost(mint, longest, otherwise), reason)
             }
             Phase::Validating(Validating { candidate, .. }) if policy.sown.is(SeededBug::RecoveryServesCandidate) => {
                 steady(renewed(candidate), at, policy)
             }
             Phase::Validating(Validating { current, candidate, extending, .. }) => {
-                let longest = if extending { policy.full } else { policy.probation.max(policy.login_life) };
+                let longest = if extending { policy.longest_life() } else { policy.probation.max(policy.login_life) };
                 abandoning(renewed(current), lost(candidate.mint, longest, Secret::Named), AbandonReason::Interrupted)
             }
             Phase::Draining(Draining { current, retiring, deadline, .. }) => Phase::Draining(Draining {
@@ -313,8 +316,9 @@ impl Ledger {
             }
             Phase::Closing(Closing { going }) => {
                 // It was the current one, and may have been renewed after its end was recorded.
-                let ub = going.ub.max(at + policy.delta + policy.full);
-                Phase::Closing(Closing { going: Going { ub, ..going_on(going) } })
+                let going = going_on(going);
+                let ub = going.ub.max(at + policy.delta + policy.longest_life());
+                Phase::Closing(Closing { going: Going { ub, ..going } })
             }
             Phase::Stopped(Stopped { kept: Some(current), .. }) => steady(renewed(current), at, policy),
             Phase::Stopped(Stopped { kept: None, not_before }) => {
@@ -460,7 +464,7 @@ fn recovered_vacant(vacant: Vacant, held: Held, at: Instant, same_boot: bool, po
     let lost = Arrival::Waiting { not_before: at + policy.delta + policy.login_life };
     let stage = match vacant.stage {
         Arrival::Settling { lease, .. } if held.has(lease.mint) => {
-            Arrival::Settling { lease: lease.recovered(at, policy.full, policy), persisted: true }
+            Arrival::Settling { lease: lease.recovered(at, same_boot, policy), persisted: true }
         }
         Arrival::Waiting { not_before } if same_boot => Arrival::Waiting { not_before },
         Arrival::Clearing { mints, not_before } => {

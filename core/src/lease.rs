@@ -59,11 +59,12 @@ impl Lease {
     }
 
     /// Forgets what died with the process: nothing is relied on until the provider has been asked, and what was sent
-    /// before the crash may still be applied.
-    pub(crate) fn recovered(mut self, at: Instant, longest: Duration, policy: &Policy) -> Self {
+    /// before the crash may still be applied. What was recorded in another boot says nothing of this boot's instants.
+    pub(crate) fn recovered(mut self, at: Instant, same_boot: bool, policy: &Policy) -> Self {
         self.life.lb = at;
         if !policy.sown.is(SeededBug::RecoveryKeepsBounds) {
-            self.life.ub = self.life.ub.max(at + policy.delta + longest);
+            let ub = at + policy.delta + policy.longest_life();
+            self.life.ub = if same_boot { self.life.ub.max(ub) } else { ub };
         }
         self.renew_at = at;
         self.accepted_until = at;

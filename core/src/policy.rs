@@ -139,6 +139,11 @@ impl fmt::Display for PolicyError {
 impl core::error::Error for PolicyError {}
 
 impl Policy {
+    /// The longest life that any effect gives: what may still be applied after a crash gives no more.
+    pub(crate) fn longest_life(&self) -> Duration {
+        self.full.max(self.probation).max(self.login_life)
+    }
+
     /// How long to wait after so many failures in a row.
     pub(crate) fn wait(&self, failures: u8, now: Instant) -> Duration {
         let factor = 1u32.checked_shl(failures.into()).unwrap_or(u32::MAX);

@@ -209,8 +209,6 @@ pub enum Proof {
     Expired,
     /// The last credential, which nobody is left to look for, answered its own revocation.
     Answered,
-    /// An operator said so.
-    Operator,
 }
 
 /// What only an operator can resolve.

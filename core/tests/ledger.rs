@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use turquoise_core::{
-    Applied, BootId, Color, Consumers, Event, Generation, Held, Input, Instant, Jitter, Ledger, Lsn, Mint, Outcome, Output,
+    Applied, BootId, Color, Consumers, Event, Generation, Held, Input, Instant, Jitter, Ledger, Life, Lsn, Mint, Outcome, Output,
     PhaseKind, Policy, Privileges, Record, RecoverError, Relogin, Rotation, Sown, Step, StepKind, Via,
 };
 
@@ -72,6 +72,31 @@ fn a_generation_is_announced_once() {
     let again = record(3, BOOT, Step::LoginIntent { mint: MINT });
     let illegal = RecoverError::IllegalStep { lsn: 3, phase: PhaseKind::Vacant, step: StepKind::LoginIntent };
     assert_eq!(failed.apply(&again, &POLICY), Err(illegal));
+}
+
+#[test]
+fn instants_of_another_boot_say_nothing_of_this_one() {
+    let old = |lsn, step| Record { lsn: Lsn(lsn), boot: BOOT, at: Instant(1_000_000), step };
+    let life = Life { lb: Instant(1_060_000), ub: Instant(1_060_000) };
+    let records = [old(1, Step::LoginIntent { mint: MINT }), old(2, Step::LoggedIn { life }), old(3, Step::Ready)];
+    let held = Held { blue: Some(MINT.generation), green: None };
+    let now = Instant(500);
+    let machine = Rotation::recover(POLICY, 1, BootId(2), now, records, held).expect("it is a sound journal");
+    let current = machine.phase().current().expect("it is ready");
+    assert_eq!(current.life, Life { lb: now, ub: now + POLICY.delta + POLICY.full });
+    assert!(machine.poll_timeout().is_none_or(|at| at <= now), "it would wait for an instant of the boot before");
+}
+
+#[test]
+fn a_first_life_that_is_longer_than_a_full_one_is_waited_for() {
+    let policy = Policy { login_life: 2 * POLICY.full, ..POLICY };
+    let record = |lsn, step| Record { lsn: Lsn(lsn), boot: BOOT, at: Instant(0), step };
+    let life = Life { lb: Instant(120_000), ub: Instant(120_000) };
+    let records = [record(1, Step::LoginIntent { mint: MINT }), record(2, Step::LoggedIn { life }), record(3, Step::Ready)];
+    let held = Held { blue: Some(MINT.generation), green: None };
+    let machine = Rotation::recover(policy, 1, BootId(2), Instant(0), records, held).expect("it is a sound journal");
+    let current = machine.phase().current().expect("it is ready");
+    assert_eq!(current.life.ub, Instant(0) + policy.delta + policy.login_life);
 }
 
 /// Answers everything at once, but no renewal; the events that came.

@@ -121,7 +121,7 @@ fn step(kind: u8, a: u8, b: u8, c: u8) -> Step {
             ]),
             ub: instant(a),
         },
-        18 => Step::Died { proof: [Proof::Observed, Proof::Expired, Proof::Answered, Proof::Operator][usize::from(a) % 4] },
+        18 => Step::Died { proof: [Proof::Observed, Proof::Expired, Proof::Answered][usize::from(a) % 3] },
         19 => Step::Cleared,
         20 => Step::Stuck {
             reason: [StuckReason::CurrentRefused, StuckReason::CurrentMissing, StuckReason::Stranger][usize::from(a) % 3],

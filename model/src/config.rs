@@ -169,7 +169,7 @@ pub const STANDARD: [Config; 15] = [
     Config {
         name: "every candidate is a login",
         policy: Policy { mint: Via::Login, relogin: Relogin::Possible, ..POLICY },
-        pins: Some(Pins::of(140_775, 84, 25)),
+        pins: Some(Pins::of(137_801, 84, 25)),
         ..BASE
     },
     Config {
@@ -195,7 +195,7 @@ pub const STANDARD: [Config; 15] = [
         name: "revoked by others, a login helps",
         policy: Policy { relogin: Relogin::Possible, ..POLICY },
         hostility: &[Hostility::Outside],
-        pins: Some(Pins::of(172_731, 96, 29)),
+        pins: Some(Pins::of(172_383, 96, 29)),
         ..BASE
     },
     Config {

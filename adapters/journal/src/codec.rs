@@ -263,7 +263,6 @@ enum ProofLine {
     Observed,
     Expired,
     Answered,
-    Operator,
 }
 
 #[derive(Serialize, Deserialize)]

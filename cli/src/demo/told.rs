@@ -86,7 +86,6 @@ fn words(step: Step, phase: PhaseKind) -> String {
         Step::Died { proof: Proof::Observed } => "the server confirms that it is dead",
         Step::Died { proof: Proof::Expired } => "its life is over",
         Step::Died { proof: Proof::Answered } => "the server says that it ended itself",
-        Step::Died { proof: Proof::Operator } => "an operator says that it is dead",
         Step::Cleared if phase == PhaseKind::Stopped => "nothing is left that lives",
         Step::Cleared if phase == PhaseKind::Vacant => "what was given up is out of its slot",
         Step::Cleared => "the only one left",

@@ -222,7 +222,8 @@ impl Rotation {
         if fold.lsn == 0 {
             machine.decide();
         } else {
-            let doubt = |lease: &mut Lease| *lease = lease.recovered(now, policy.full, &policy);
+            let same_boot = boot == fold.boot;
+            let doubt = |lease: &mut Lease| *lease = lease.recovered(now, same_boot, &policy);
             machine.fold.phase.current_mut().into_iter().for_each(doubt);
             machine.fold.phase.second_mut().into_iter().for_each(doubt);
             machine.append_in(boot, Step::Recovered { held });

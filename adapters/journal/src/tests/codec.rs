@@ -119,7 +119,7 @@ fn abandon_reason() -> impl Strategy<Value = AbandonReason> {
 }
 
 fn proof() -> impl Strategy<Value = Proof> {
-    prop_oneof![Just(Proof::Observed), Just(Proof::Expired), Just(Proof::Answered), Just(Proof::Operator)]
+    prop_oneof![Just(Proof::Observed), Just(Proof::Expired), Just(Proof::Answered)]
 }
 
 fn stuck_reason() -> impl Strategy<Value = StuckReason> {
