@@ -16,6 +16,9 @@ Examples:
   TURQUOISE_BAO=/usr/bin/bao turquoise demo
                                 with a server program of your own (bao or vault)
   turquoise verify              check the machine that ships, state by state
+  turquoise verify --profile standard --format json
+                                in every pinned configuration, for a program to read
+  turquoise spec --format svg   the phases as a picture
 
 Exit codes:
   0   all is well

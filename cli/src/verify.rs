@@ -25,7 +25,7 @@ enum Profile {
     Quick,
     /// Every pinned configuration, some minutes
     Standard,
-    /// One more crash or fault in each: by hand, up to an hour and 6 GB
+    /// One more crash, then one more fault, in each of the smaller ones: by hand, long, gigabytes of memory
     Deep,
 }
 
