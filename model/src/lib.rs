@@ -14,7 +14,7 @@ pub mod spec;
 mod story;
 mod world;
 
-pub use check::{OUT_OF_REACH, Progress, Report, SecondOpinion, check, holes, second_opinion};
+pub use check::{Progress, Report, SecondOpinion, check, holes, second_opinion};
 pub use config::{Assumption, Config, Hostility, Pins, SINK, STANDARD};
 pub use explore::{Explored, Row, explore, explore_on};
 pub use graph::{Choice, Edge, Graph, Mood, Part, State};

@@ -101,8 +101,8 @@ impl Stage {
             "reader reads" => Event::Read,
             "crash" => Event::Die,
             "the process is ended" => Event::Restarted,
-            "restart" => Event::Restart { kept: false, rebooted: false },
-            "restart, and it was written" => Event::Restart { kept: true, rebooted: false },
+            "restart" => Event::Restart { kept: false, rebooted: None },
+            "restart, and it was written" => Event::Restart { kept: true, rebooted: None },
             _ => return self.event_about(command),
         })
     }
@@ -128,6 +128,7 @@ impl Stage {
             "roll back" => Demand::Rollback,
             "keep" => Demand::Resolve(Resolution::Keep),
             "forget" => Demand::Resolve(Resolution::Forget),
+            "break the glass" => Demand::BreakGlass,
             "stop and keep" => Demand::Shutdown(AtStop::Keep),
             "stop and revoke" => Demand::Shutdown(AtStop::Revoke),
             _ => Demand::Compromise(self.live(words.strip_suffix(" is compromised")?)?),

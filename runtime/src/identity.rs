@@ -8,8 +8,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 use turquoise_core::{
-    AtStop, Event, Generation, Illegal, Input, Mint, Phase, PhaseKind, Policy, PolicyError, Record, RecoverError, Resolution,
-    Rotation,
+    AtStop, Certainty, Event, Generation, Illegal, Input, Mint, Phase, PhaseKind, Policy, PolicyError, Record, RecoverError,
+    Resolution, Rotation,
 };
 
 use crate::clock::Clock;
@@ -135,6 +135,8 @@ pub struct Status {
     pub second: Option<Mint>,
     /// How much work holds that one.
     pub second_held: usize,
+    /// A credential of an earlier round whose end is not confirmed yet.
+    pub debt: Option<Mint>,
     /// Whether the journal failed: renewal goes on, anything else needs a restart.
     pub stalled: bool,
     /// Why something last went wrong, in the provider's or the disk's words.
@@ -229,6 +231,16 @@ impl Identity {
         self.ask(Input::Compromise(generation)).await
     }
 
+    /// Ends every credential of the identity *first* and only then logs in anew: nobody has one in between. For a leak that
+    /// must be closed whatever it costs. [`Certainty::Confirmed`] does so even where no login gives another one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`rotate`](Self::rotate).
+    pub async fn break_glass(&self, certainty: Certainty) -> Result<(), AskError> {
+        self.ask(Input::BreakGlass(certainty)).await
+    }
+
     /// Goes on after a contradiction that needs an operator.
     ///
     /// # Errors
@@ -303,6 +315,7 @@ impl Status {
             current_held: 0,
             second: second(phase),
             second_held: 0,
+            debt: None,
             stalled: false,
             reason: None,
         }

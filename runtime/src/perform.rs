@@ -106,6 +106,10 @@ async fn ask_with(provider: &impl Provider, effect: Effect, secrets: &Secrets) -
                 Observed::Dead => Applied::Dead,
             })
         }
+        Effect::Discover { .. } => {
+            let reason = Reason("nobody can look for a lost mint here: it ends by itself".to_owned());
+            Ended::new(Outcome::NotApplied(Refusal::Refused), Some(reason))
+        }
         Effect::Persist(_) | Effect::Publish(_) | Effect::Clear(_) => return None,
     })
 }

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::{Notify, broadcast};
 use tokio::time::{self, Instant};
 use turquoise_runtime::core::{
-    self, BootId, Consumers, Jitter, Mint, PhaseKind, Policy, Privileges, Relogin, Sown, Step, StepKind, Via,
+    self, BootId, Consumers, Jitter, Mint, PhaseKind, Policy, Privileges, Relogin, Sown, Step, StepKind, Via, Writer,
 };
 use turquoise_runtime::port::{
     Credential, Entry, Handle, Journal, Minted, NotDurable, Observed, Provider, Reason, Reply, Store, StoreError,
@@ -36,6 +36,7 @@ pub(crate) fn policy(consumers: Consumers) -> Policy {
         probes: 2,
         probe_every: Duration::from_millis(200),
         validate_for: secs(5),
+        canary: None,
         grace: secs(10),
         consumers,
         evidence: secs(5),
@@ -45,6 +46,10 @@ pub(crate) fn policy(consumers: Consumers) -> Policy {
         backoff: Duration::from_millis(100),
         backoff_cap: secs(1),
         jitter: Jitter::None,
+        budget: None,
+        most_live: 3,
+        tries_before_debt: 3,
+        writer: Writer::Lock,
         sown: Sown::NOTHING,
     }
 }
@@ -455,6 +460,10 @@ impl Drop for SimJournal {
 struct PausedClock(Instant);
 
 impl Clock for PausedClock {
+    fn drift(&self) -> Duration {
+        Duration::ZERO
+    }
+
     fn now(&self) -> core::Instant {
         core::Instant(u64::try_from(self.0.elapsed().as_millis()).expect("no test lasts that long"))
     }
