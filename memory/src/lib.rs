@@ -21,7 +21,6 @@
 //! Outside Linux a page is locked, guarded and wiped, but it does appear in core files and in forked children.
 
 mod error;
-#[cfg(target_os = "linux")]
 mod harden;
 mod page;
 mod secret;
@@ -29,6 +28,6 @@ mod secret;
 mod tests;
 
 pub use error::LockError;
-#[cfg(target_os = "linux")]
 pub use harden::{HardenError, harden};
+pub use secrecy::ExposeSecret;
 pub use secret::{Room, Secret, WhenLockingFails};

@@ -12,6 +12,7 @@ use tokio::time::{self, Instant};
 use turquoise_runtime::core::{
     self, BootId, Consumers, Jitter, Mint, PhaseKind, Policy, Privileges, Relogin, Sown, Step, StepKind, Via,
 };
+use turquoise_runtime::memory::WhenLockingFails;
 use turquoise_runtime::port::{
     Credential, Entry, Handle, Journal, Minted, NotDurable, Observed, Provider, Reason, Reply, Store, StoreError,
 };
@@ -210,7 +211,8 @@ impl Sim {
         self.process = process;
         let (journal, clock) = (SimJournal(self.clone()), Box::new(PausedClock(self.world().start)));
         let policy = Policy { relogin: self.relogin, ..policy(consumers) };
-        let setup = Setup { policy, provider: self.clone(), journal, entries, store: self.clone(), clock };
+        let memory = WhenLockingFails::Refuse;
+        let setup = Setup { policy, provider: self.clone(), journal, entries, store: self.clone(), clock, memory };
         Identity::start(setup).await.expect("the world is sound")
     }
 
