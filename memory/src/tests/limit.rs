@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use rustix::io::Errno;
 use rustix::param::page_size;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
@@ -21,6 +22,7 @@ fn refuse_names_the_limit_and_what_to_do() {
     let mut held: Vec<_> = (0..3).map(|n| WhenLockingFails::Refuse.room().expect("within the limit").hold(canary(n))).collect();
     let why = WhenLockingFails::Refuse.room().err().expect("beyond the limit");
     assert_eq!(why, LockError::Limit { needed: page_size(), limit });
+    assert!(matches!(LockError::locking(1, Errno::INVAL), LockError::System { .. }), "not all that fails is the limit");
     let words = why.to_string();
     for expected in [&format!("may lock {limit} bytes"), "RLIMIT_MEMLOCK", "LimitMEMLOCK="] {
         assert!(words.contains(expected), "{expected} is missing in {words}");

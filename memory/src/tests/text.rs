@@ -16,6 +16,10 @@ fn a_text_of_any_length_is_held() {
         let room = WhenLockingFails::Refuse.room().expect("there is room");
         let secret = room.hold(text.as_str()).expect("there is room");
         assert!(secret.is_locked() && secret.expose_secret() == text, "{length}");
+        for kind in [Kind::Locked, Kind::Hidden] {
+            let Ok(mut page) = Page::of(kind, length) else { continue };
+            assert!(page.put(&text) && page.text() == text, "{kind:?} {length}");
+        }
     }
 }
 
