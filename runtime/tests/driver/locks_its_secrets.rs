@@ -36,7 +36,7 @@ async fn where_nothing_may_be_locked_refuse_does_not_start_and_warn_does() {
     }
     limit_to(0);
     let mut sim = Sim::new();
-    let refused = sim.try_start(Consumers::Counted).await.err().expect("it does not start");
+    let refused = sim.try_start(Consumers::Counted).await.expect_err("it does not start");
     assert!(matches!(refused, StartError::Memory(LockError::Limit { limit: 0, .. })), "{refused}");
     assert_eq!(sim.log_from(0), [] as [String; 0], "nothing was done");
     sim.memory = WhenLockingFails::Warn;
