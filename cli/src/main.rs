@@ -4,10 +4,18 @@ mod demo;
 mod spec;
 mod verify;
 
+use std::alloc::System;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
 use clap::{Parser, Subcommand};
+use turquoise::memory::harden;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Wipes what is freed: libraries that carry a secret over the network leave copies of it in memory that only this reaches.
+#[global_allocator]
+static WIPING: ZeroAlloc<System> = ZeroAlloc(System);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -54,11 +62,14 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Err(why) = harden() {
+        // Nothing is left to do about a terminal that does not listen.
+        drop(writeln!(anstream::stderr(), "turquoise: {why}"));
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(told) => {
             let code = u8::from(told.use_stderr());
-            // Nothing is left to do about a terminal that does not listen.
             return told.print().map_or(ExitCode::FAILURE, |()| code.into());
         }
     };

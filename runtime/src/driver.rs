@@ -311,7 +311,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         };
         let owed = self.machine.debt().map(|debt| debt.mint);
         let mentioned = [recorded.current, recorded.second, third.map(|going| going.mint), owed];
-        self.secrets.0.retain(|_, credential| mentioned.contains(&Some(credential.mint)));
+        self.secrets.retain(&mentioned);
         self.face.switch.retain(&mentioned);
     }
 

@@ -11,6 +11,7 @@ use turquoise_core::{
     AtStop, Certainty, Event, Generation, Illegal, Input, Mint, Phase, PhaseKind, Policy, PolicyError, Record, RecoverError,
     Resolution, Rotation,
 };
+use turquoise_memory::{LockError, WhenLockingFails};
 
 use crate::clock::Clock;
 use crate::credentials::{Credentials, Switch};
@@ -47,6 +48,9 @@ pub struct Setup<P, J, S> {
     pub store: S,
     /// What time it is: [`BootClock`](crate::BootClock), except in tests.
     pub clock: Box<dyn Clock>,
+    /// What to do with a secret when the system will not lock memory for it. Warn, unless you can rely on the limit: with
+    /// refuse, an identity does not start where locking is not permitted, and makes no credential that it has no room for.
+    pub memory: WhenLockingFails,
 }
 
 /// Why an identity could not start. Nothing was changed anywhere.
@@ -61,6 +65,9 @@ pub enum StartError {
     /// The journal makes no sense, or was lost.
     #[error("{0}")]
     Recover(#[from] RecoverError),
+    /// There is no locked memory for the secrets.
+    #[error(transparent)]
+    Memory(#[from] LockError),
     /// No random name for a new journal.
     #[error("the system gave no random number: {0}")]
     Entropy(#[from] getrandom::Error),
@@ -153,7 +160,7 @@ impl Identity {
     ///
     /// See [`StartError`]; the journal is closed.
     pub async fn start<P: Provider, J: Journal, S: Store>(setup: Setup<P, J, S>) -> Result<Self, StartError> {
-        let Setup { policy, provider, journal, entries, mut store, clock } = setup;
+        let Setup { policy, provider, journal, entries, mut store, clock, memory } = setup;
         policy.check()?;
         let loading = tokio::task::spawn_blocking(move || (store.load(), store)).await;
         let (loaded, store) = loading.map_err(|_| StoreError("reading it panicked".to_owned()))?;
@@ -161,10 +168,7 @@ impl Identity {
         let records = entries.iter().map(|entry| entry.record);
         let machine = Rotation::recover(policy, getrandom::u32()?, clock.boot(), clock.now(), records, held(&loaded))?;
 
-        let mut secrets = Secrets::default();
-        for credential in loaded {
-            secrets.insert(credential);
-        }
+        let secrets = Secrets::load(memory, loaded)?;
         let (commands, received) = mpsc::channel(1);
         let switch = Switch::new();
         let credentials = switch.credentials();

@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::sync::broadcast;
 use turquoise::core::{Consumers, Jitter, Policy, Privileges, Relogin, Sown, StepKind, Via, Writer};
 use turquoise::journal::FileJournal;
+use turquoise::memory::WhenLockingFails;
 use turquoise::sink::{FileSink, Mode};
 use turquoise::vault::{Role, TokenConfig, TokenProvider};
 use turquoise::{BootClock, Identity, Progress, Setup};
@@ -60,6 +61,7 @@ impl Site {
             entries: opened.entries,
             store: FileSink::open(&self.sink, Mode::PRIVATE)?,
             clock: Box::new(BootClock::new()?),
+            memory: WhenLockingFails::Warn,
         };
         let identity = Identity::start(setup).await?;
         let progress = identity.progress();
