@@ -359,7 +359,7 @@ impl World {
         self.live.iter().map(|credential| credential.generation).filter(|credential| credential.number > 0).find(free)
     }
 
-    fn input(&self, demand: Demand) -> Input {
+    pub(crate) fn input(&self, demand: Demand) -> Input {
         match demand {
             Demand::Begin => Input::Begin,
             Demand::Abort => Input::Abort,
