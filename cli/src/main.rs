@@ -1,6 +1,7 @@
 //! The `turquoise` program.
 
 mod demo;
+mod explore;
 mod spec;
 mod verify;
 
@@ -18,6 +19,8 @@ Examples:
   turquoise verify              check the machine that ships, state by state
   turquoise verify --profile standard --format json
                                 in every pinned configuration, for a program to read
+  turquoise verify --explore 127.0.0.1:3000
+                                walk through its states in a browser
   turquoise spec --format svg   the phases as a picture
 
 Exit codes:

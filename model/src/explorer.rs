@@ -12,16 +12,18 @@ use crate::config::Config;
 use crate::story::{describe, name, record};
 use crate::world::{Action, Process, World};
 
-/// Serves the Explorer of a configuration until the process ends. `ready` is called with the address, which tells the port
-/// if the one that was asked for is 0.
+/// Serves the Explorer of a configuration until the process ends. `ready` is called once the address is ours: it tells the
+/// port if the one that was asked for is 0. Nobody is answered before it returns.
 ///
 /// # Errors
 ///
 /// The address cannot be listened on: another program does, or it is not this machine's.
 pub fn serve(config: &Config, address: SocketAddr, ready: impl FnOnce(SocketAddr)) -> io::Result<()> {
-    // Stateright panics if it cannot listen, so that is tried before.
-    let address = TcpListener::bind(address)?.local_addr()?;
+    // Stateright panics if it cannot listen, so that is tried before; only for an instant the address is nobody's.
+    let reserved = TcpListener::bind(address)?;
+    let address = reserved.local_addr()?;
     ready(address);
+    drop(reserved);
     Explorer(*config).checker().serve(address);
     Ok(())
 }
@@ -32,7 +34,8 @@ pub fn place(config: &Config, way: &[Action]) -> String {
     let mut world = World::initial(config);
     let mut place = String::from("#/steps/0");
     for action in way {
-        let Some((nth, next)) = steps(config, &world).zip(0..).find_map(|((a, next), n)| (a == *action).then_some((n, next))) else {
+        let Some((nth, next)) = steps(config, &world).zip(0..).find_map(|((a, next), n)| (a == *action).then_some((n, next)))
+        else {
             break;
         };
         let _ = write!(place, "/{nth}");
@@ -151,6 +154,9 @@ fn picture(world: &World) -> String {
         };
         line("under way", format!("{}{fate}", name(&request.effect)));
     }
-    line("may come", format!("{} crashes, {} faults, {} requests of an operator", world.crashes, world.faults, world.operator));
+    line(
+        "may come",
+        format!("crashes {}, other faults {}, an operator's requests {}", world.crashes, world.faults, world.operator),
+    );
     told
 }

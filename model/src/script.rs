@@ -92,7 +92,11 @@ impl Endless {
         let (way, cycle) = all.split_at(self.way.len());
         let mut script = Script::new(config, title)?;
         script.go(way)?;
-        script.note(if cycle.is_empty() { "from here on it can never be quiet again" } else { "what follows may repeat for ever" });
+        script.note(if cycle.is_empty() {
+            "from here on it can never be quiet again"
+        } else {
+            "what follows may repeat for ever"
+        });
         script.go(cycle)?;
         Ok(script.text())
     }

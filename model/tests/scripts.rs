@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use turquoise_core::{SeededBug, Sown};
 use turquoise_model::{
-    Action, Assumption, Config, Event, Invariant, SINK, STANDARD, Unsayable, World, explore, hear, liveness, play, replay, say, write,
+    Action, Assumption, Config, Event, Invariant, SINK, STANDARD, Unsayable, World, explore, hear, liveness, play, replay, say,
+    write,
 };
 
 /// Goes the way that these choices lead; the world at the end is in normal form.
