@@ -45,7 +45,7 @@ enum Command {
     /// Rotate a real token on a real server under load, with a bad candidate and a crash on the way
     Demo,
     /// Explore every state of the rotation machine and tell what holds
-    Verify(verify::Args),
+    Verify(Box<verify::Args>),
     /// Write the specification that the machine obeys: properties, transitions, inputs, diagram
     Spec(spec::Args),
     /// (part of the demo) Read with the token in a sink file

@@ -8,11 +8,11 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
-use turquoise_model::{
-    Assumption, Config, Explored, Invariant, Progress, Report, SINK, STANDARD, Sight, check, holes, tell, write as scenario,
-};
 #[cfg(feature = "seeded-bugs")]
-use turquoise_model::{SeededBug, Sown};
+use turquoise_model::SeededBug;
+use turquoise_model::{
+    Assumption, Config, Explored, Invariant, Progress, Report, SINK, STANDARD, Sight, Sown, check, holes, tell, write as scenario,
+};
 
 use crate::explore;
 
@@ -77,8 +77,8 @@ fn no_such(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
 impl Args {
     /// The one configuration that was asked for, if any was.
     fn chosen(&self) -> Option<Config> {
-        let chosen = Config { broken: self.broken, ..self.config.unwrap_or(STANDARD[0]) };
-        let chosen = self.sow(chosen);
+        let mut chosen = Config { broken: self.broken, ..self.config.unwrap_or(STANDARD[0]) };
+        chosen.policy.sown = self.sown();
         // What the exploration must come to is known of the pinned ones only.
         let pinned = Config::named(chosen.name).filter(|pinned| *pinned == chosen);
         let asked = self.config.is_some() || self.explore.is_some() || pinned.is_none();
@@ -86,15 +86,14 @@ impl Args {
     }
 
     #[cfg(feature = "seeded-bugs")]
-    fn sow(&self, mut config: Config) -> Config {
-        config.policy.sown = self.bug.map_or(Sown::NOTHING, Sown::bug);
-        config
+    fn sown(&self) -> Sown {
+        self.bug.map_or(Sown::NOTHING, Sown::bug)
     }
 
     #[cfg(not(feature = "seeded-bugs"))]
     #[expect(clippy::unused_self, reason = "the other build looks for a bug in it")]
-    const fn sow(&self, config: Config) -> Config {
-        config
+    const fn sown(&self) -> Sown {
+        Sown::NOTHING
     }
 
     fn configs(&self) -> Vec<Config> {

@@ -39,16 +39,16 @@ impl Explorer {
     fn start(folder: &Path) -> Self {
         let mut command = turquoise(folder, &WRONG);
         command.args(["--explore", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        let mut told = Vec::new();
-        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-            told.push(line.unwrap());
-            if let Some(address) = told.last().unwrap().strip_suffix("/ until Ctrl-C") {
-                let address = address.rsplit_once("http://").unwrap().1.to_owned();
-                return Self { child, address, told };
+        let mut explorer = Self { child: command.spawn().unwrap(), address: String::new(), told: Vec::new() };
+        let mut told = BufReader::new(explorer.child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        while explorer.address.is_empty() {
+            let line = told.next().unwrap();
+            if let Some(said) = line.strip_suffix("/ until Ctrl-C") {
+                explorer.address.push_str(said.rsplit_once("http://").unwrap().1);
             }
+            explorer.told.push(line);
         }
-        panic!("it ended: {told:?}");
+        explorer
     }
 
     /// The page of this path. It is announced an instant before it is there.

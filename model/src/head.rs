@@ -1,5 +1,7 @@
 //! The head of a scenario: which world it plays in, a line for each thing that is to be known of it.
 
+use std::fmt::Write as _;
+
 use turquoise_core::Sown;
 
 use crate::config::{Assumption, Config, STANDARD};
@@ -61,7 +63,7 @@ pub(crate) fn write(config: &Config) -> Option<String> {
     for Line { key, read, write } in LINES {
         if let Some(value) = write(config, &named) {
             read(&mut again, &value)?;
-            head += &format!("{key}: {value}\n");
+            let _ = writeln!(head, "{key}: {value}");
         }
     }
     (Config { pins: config.pins, ..again } == *config).then_some(head)

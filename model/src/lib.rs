@@ -30,6 +30,7 @@ pub use script::{Script, Unsayable, write};
 pub use sight::Sight;
 pub use story::tell;
 #[cfg(feature = "seeded-bugs")]
-pub use turquoise_core::{SeededBug, Sown};
+pub use turquoise_core::SeededBug;
+pub use turquoise_core::Sown;
 pub use words::{hear, say};
 pub use world::{Action, Credential, Demand, Event, Ghost, NOW, Process, Reader, Request, World};

@@ -1,5 +1,7 @@
 //! Writes ways through the world as scenarios, which [`replay`](crate::replay) goes again.
 
+use std::fmt::Write as _;
+
 use crate::config::Config;
 use crate::graph::actions;
 use crate::head;
@@ -52,14 +54,14 @@ impl Script {
             let possible = self.world.actions(&self.config).contains(&action);
             let next = possible.then(|| onward(&self.world, &self.config, action)).flatten();
             self.world = next.ok_or(Unsayable::Impossible(action))?;
-            self.commands += &format!("> {command}\n");
+            let _ = writeln!(self.commands, "> {command}");
         }
         Ok(())
     }
 
     /// Says something, on a line of its own, of what has just happened.
     pub fn note(&mut self, words: &str) {
-        self.commands += &format!("## {words}\n");
+        let _ = writeln!(self.commands, "## {words}");
     }
 
     /// The scenario: each command, and what happens at it.
