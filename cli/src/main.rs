@@ -1,6 +1,7 @@
 //! The `turquoise` program.
 
 mod demo;
+mod explore;
 mod spec;
 mod verify;
 
@@ -26,6 +27,8 @@ Examples:
   turquoise verify              check the machine that ships, state by state
   turquoise verify --profile standard --format json
                                 in every pinned configuration, for a program to read
+  turquoise verify --explore 127.0.0.1:3000
+                                walk through its states in a browser
   turquoise spec --format svg   the phases as a picture
 
 Exit codes:
@@ -50,7 +53,7 @@ enum Command {
     /// Rotate a real token on a real server under load, with a bad candidate and a crash on the way
     Demo,
     /// Explore every state of the rotation machine and tell what holds
-    Verify(verify::Args),
+    Verify(Box<verify::Args>),
     /// Write the specification that the machine obeys: properties, transitions, inputs, diagram
     Spec(spec::Args),
     /// (part of the demo) Read with the token in a sink file

@@ -18,6 +18,11 @@ impl World {
         rename.longest = Some(self.now + config.policy.delta + config.policy.full);
         self.journal.rewrite(&mut rename);
         self.now = NOW;
+        self.sort();
+    }
+
+    /// Puts the requests under way in order; renaming does not change it.
+    pub(crate) fn sort(&mut self) {
         self.flight.sort_unstable_by_key(|request| (request.op, request.sent, request.effect));
     }
 

@@ -27,7 +27,7 @@ pub fn tell(config: &Config, way: &[Action]) -> String {
     story
 }
 
-fn describe(world: &World, action: Action) -> String {
+pub(crate) fn describe(world: &World, action: Action) -> String {
     let request = |i: u8| world.flight.get(usize::from(i)).map_or_else(|| "nothing".to_owned(), |request| name(&request.effect));
     let what = match action.event {
         Event::Tick => "a tick passes".to_owned(),
@@ -106,7 +106,7 @@ fn demanded(world: &World, demand: Demand) -> String {
     }
 }
 
-fn record(world: &World) -> String {
+pub(crate) fn record(world: &World) -> String {
     world.writing.map_or_else(|| "nothing new".to_owned(), |record| format!("{:?}", record.step.kind()))
 }
 

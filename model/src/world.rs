@@ -469,7 +469,7 @@ impl World {
         live.filter(|generation| !given(*generation) && Some(*generation) != self.work).find(wanted)
     }
 
-    fn input(&self, demand: Demand) -> Input {
+    pub(crate) fn input(&self, demand: Demand) -> Input {
         match demand {
             Demand::Begin => Input::Begin,
             Demand::Abort => Input::Abort,
