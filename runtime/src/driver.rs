@@ -167,7 +167,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         }
         let (stalled, reason) = (self.machine.stalled(), self.last_words.clone());
         let debt = self.machine.debt().map(|debt| debt.mint);
-        self.face.status.send_replace(Status { stalled, reason, debt, ..Status::of(self.machine.phase()) });
+        self.face.status.send_replace(Status { debt, stalled, reason, ..Status::of(self.machine.phase()) });
     }
 
     /// The credential whose work the machine waits for: the retiring one, or the last one when nothing is to be left.
