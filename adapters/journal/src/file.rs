@@ -64,7 +64,7 @@ pub enum OpenError {
         damage: Damage,
     },
     /// The operating system refused. A torn tail that could not be moved aside is still where it was.
-    #[error("cannot {doing} {path}: {cause}; put that right and start again")]
+    #[error("cannot {doing} {path}: {cause}; {} and start again", remedy(cause))]
     Io {
         /// What was tried.
         doing: &'static str,
@@ -73,6 +73,17 @@ pub enum OpenError {
         /// What the system said.
         cause: io::Error,
     },
+}
+
+/// What a person does about it.
+fn remedy(cause: &io::Error) -> &'static str {
+    match cause.kind() {
+        io::ErrorKind::StorageFull => "the disk is full: free some space",
+        io::ErrorKind::QuotaExceeded => "the quota is used up: raise it, or free some space",
+        io::ErrorKind::ReadOnlyFilesystem => "the disk is read-only: mount it so that it can be written",
+        io::ErrorKind::PermissionDenied => "give this user the right to it",
+        _ => "put that right",
+    }
 }
 
 /// What an append needs of a file, so that tests can make it fail.
@@ -123,14 +134,15 @@ impl FileJournal {
     fn write(&mut self, entry: &Entry) -> Result<String, String> {
         let Lsn(lsn) = entry.record.lsn;
         if lsn != self.due {
-            return Err(format!("record {lsn} where {} is due", self.due));
+            return Err(format!("record {lsn} where {} is due; report this defect", self.due));
         }
-        let line = codec::encode(entry, &self.prev).map_err(|error| error.to_string())?;
+        let line = codec::encode(entry, &self.prev).map_err(|error| format!("{error}; report this defect"))?;
         if line.len() > LONGEST_LINE {
-            return Err(format!("a line of {} bytes, and {LONGEST_LINE} is the limit", line.len()));
+            return Err(format!("a line of {} bytes, and {LONGEST_LINE} is the limit; shorten the handle", line.len()));
         }
-        self.medium.append(&line).map_err(|error| error.to_string())?;
-        self.medium.sync().map_err(|error| error.to_string())?;
+        let refused = |cause: io::Error| format!("{cause}; {}", remedy(&cause));
+        self.medium.append(&line).map_err(refused)?;
+        self.medium.sync().map_err(refused)?;
         Ok(codec::sha256(&line))
     }
 }
@@ -145,7 +157,7 @@ impl Journal for FileJournal {
         self.health = Health::Poisoned;
         self.prev = self.write(entry).map_err(|why| {
             let path = self.path.display();
-            NotDurable(format!("cannot append to {path}: {why}; put that right and open the journal anew"))
+            NotDurable(format!("cannot append to {path}: {why} and open the journal anew"))
         })?;
         self.due += 1;
         self.health = Health::Sound;
