@@ -32,10 +32,7 @@ pub(crate) fn encode(entry: &Entry, prev: &str) -> serde_json::Result<Vec<u8>> {
 
 /// The entry of a line (with its newline), and the `prev` that the line claims.
 pub(crate) fn decode(line: &[u8]) -> Result<(Entry, String), Damage> {
-    let (head, tail) = line.split_at_checked(line.len().saturating_sub(SEAL)).ok_or(Damage::Checksum)?;
-    if tail != seal(head).as_bytes() {
-        return Err(Damage::Checksum);
-    }
+    let head = unsealed(line).ok_or(Damage::Checksum)?;
     let unreadable = |error: serde_json::Error| Damage::Unreadable { why: error.to_string() };
     let Version { v } = serde_json::from_slice(line).map_err(unreadable)?;
     if v > VERSION {
@@ -71,8 +68,15 @@ fn body(entry: &Entry, prev: &str) -> serde_json::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn seal(body: &[u8]) -> String {
+/// What ends a line: its checksum, the closing brace and the newline.
+pub(crate) fn seal(body: &[u8]) -> String {
     format!(",\"sum\":\"{}\"}}\n", sha256(body))
+}
+
+/// A line without its seal, if that is right.
+pub(crate) fn unsealed(line: &[u8]) -> Option<&[u8]> {
+    let (body, end) = line.split_at_checked(line.len().saturating_sub(SEAL))?;
+    (end == seal(body).as_bytes()).then_some(body)
 }
 
 #[derive(Deserialize)]

@@ -29,19 +29,32 @@
 //! Everything else — a flipped bit, a missing or foreign line, a complete last line that makes no sense — fails closed: the
 //! error names the line, and nothing is changed.
 //!
-//! # What is not noticed
+//! # What is lost at the end
 //!
-//! A journal cut at the end of a line is a shorter journal, and sound. Acknowledged records that are lost this way (a
-//! restored backup, a deleted file, a disk that lied about a flush) are noticed only by who kept the last `sum` elsewhere.
+//! A journal cut at the end of a line is a shorter journal, and sound in itself. That acknowledged records are lost this way
+//! (a restored copy, a removed file, a disk that lied about a flush) is noticed if the [`Head`] is kept elsewhere: it is
+//! written after the line is durable and before the line is acknowledged. So it may be one line behind after a crash, which
+//! is brought up to date; a journal *behind its head*, or without the line that its head is of, is refused, and nothing is
+//! changed. It costs one more `fdatasync` for each append, or one run of a command. A head that is missing while there is a
+//! journal is taken from the journal: it has begun to be kept, or whoever took both had to know of it.
+//!
 //! The lock is between processes of one host; on a network file system it is only as good as that file system.
 
 mod boot;
 mod codec;
+mod command;
+mod disk;
+mod error;
 mod file;
+mod head;
 mod lock;
+mod open;
 mod scan;
 #[cfg(test)]
 mod tests;
 
-pub use file::{FileJournal, OpenError, Opened};
+pub use command::HeadCommand;
+pub use error::OpenError;
+pub use file::{FileJournal, Opened, Options};
+pub use head::{Head, HeadError};
 pub use scan::Damage;

@@ -6,7 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process;
 
-use crate::file::{OpenError, with_suffix};
+use crate::error::OpenError;
+use crate::open::with_suffix;
 
 /// Takes the lock of a journal; it is held until the returned file is dropped, and no longer than the process lives.
 ///

@@ -86,6 +86,13 @@ impl Scan {
     pub(crate) fn due(&self) -> u64 {
         self.entries.last().map_or(1, |entry| entry.record.lsn.0 + 1)
     }
+
+    /// The hash of a line; of none, if it is 0 and the journal is whole.
+    pub(crate) fn hash_of(&self, seq: u64, bytes: &[u8]) -> Option<String> {
+        let Some(before) = seq.checked_sub(1) else { return Some(codec::NO_LINE.to_owned()) };
+        let line = bytes[..self.length].split_inclusive(|byte| *byte == b'\n').nth(usize::try_from(before).ok()?)?;
+        Some(codec::sha256(line))
+    }
 }
 
 fn entry(line: &[u8], due: u64, expected: &str) -> Result<Entry, Damage> {

@@ -3,6 +3,8 @@
 mod codec;
 mod damage;
 mod disk;
+mod faulty;
+mod head;
 mod opening;
 mod torn;
 
