@@ -43,29 +43,41 @@ impl Place {
         crate::open::open(&self.options(), &disk)
     }
 
-    /// Begins a journal, appends to it, leaves a torn tail, opens it again and goes on; answers what was acknowledged.
-    fn live(&self, disk: &Arc<Faulty>, entries: &[Entry]) -> usize {
+    /// Begins a journal, appends to it, leaves a torn tail, opens it again and goes on.
+    fn live(&self, disk: &Arc<Faulty>, entries: &[Entry]) -> Lived {
+        let mut lived = Lived { acknowledged: 0, torn: None };
         let (first, rest) = entries.split_at(2);
-        let Ok(mut opened) = self.open_on(disk) else { return 0 };
-        let mut acknowledged = append(&mut opened, disk, first);
+        let Ok(mut opened) = self.open_on(disk) else { return lived };
+        lived.acknowledged = append(&mut opened, disk, first);
         drop(opened);
-        if acknowledged < first.len() {
-            return acknowledged;
+        if lived.acknowledged < first.len() {
+            return lived;
         }
-        if self.is_dead(disk) {
-            return acknowledged;
+        let torn = lines(entries)[lived.acknowledged][..100].to_vec();
+        let file = OpenOptions::new().append(true).open(&self.journal).expect("the journal is there");
+        let planted = disk.make(&Change::Write(&file, &torn)).and_then(|()| disk.make(&Change::Sync(&file)));
+        if planted.is_err() {
+            return lived;
         }
-        let torn = &lines(entries)[acknowledged][..100];
-        let mut file = OpenOptions::new().append(true).open(&self.journal).expect("the journal is there");
-        file.write_all(torn).expect("the tail is written");
-        let Ok(mut opened) = self.open_on(disk) else { return acknowledged };
-        acknowledged += append(&mut opened, disk, rest);
-        acknowledged
+        lived.torn = Some(torn);
+        if let Ok(mut opened) = self.open_on(disk) {
+            lived.acknowledged += append(&mut opened, disk, rest);
+        }
+        lived
     }
 
-    fn is_dead(&self, disk: &Arc<Faulty>) -> bool {
-        disk.make(&Change::SyncFolder(self.journal.parent().expect("a file is in a folder"))).is_err()
+    /// Whether a torn tail is kept.
+    fn keeps(&self, torn: &[u8]) -> bool {
+        let folder = fs::read_dir(self.journal.parent().expect("a file is in a folder")).expect("the folder is read");
+        let mut files = folder.map(|entry| entry.expect("a name is read").path());
+        files.any(|file| file.to_string_lossy().contains(".torn-") && fs::read(file).expect("the file is read") == torn)
     }
+}
+
+/// What a run came to.
+struct Lived {
+    acknowledged: usize,
+    torn: Option<Vec<u8>>,
 }
 
 /// Appends until the disk fails; then nothing more may be tried.
@@ -86,7 +98,7 @@ fn wherever_the_disk_fails_or_the_process_dies_or_the_power_goes_nothing_acknowl
     let entries = &every_entry()[..5];
     let place = Place::new();
     let disk = place.disk(None);
-    assert_eq!(place.live(&disk, entries), entries.len());
+    assert_eq!(place.live(&disk, entries).acknowledged, entries.len());
     let log = disk.log();
     let kinds: BTreeSet<&str> = log.iter().map(String::as_str).collect();
     assert_eq!(
@@ -97,13 +109,16 @@ fn wherever_the_disk_fails_or_the_process_dies_or_the_power_goes_nothing_acknowl
     for fault in Fault::all(log.len()) {
         let place = Place::new();
         let disk = place.disk(Some(fault));
-        let acknowledged = place.live(&disk, entries);
+        let Lived { acknowledged, torn } = place.live(&disk, entries);
         disk.settle();
         let context = format!("{fault:?} at {}", log[fault.at]);
+        let head = Head::File(place.head.clone()).read().unwrap_or_else(|error| panic!("{context}: {error}"));
+        assert!(head.map_or(0, |mark| mark.seq) >= acknowledged as u64, "{context}: the head is behind what was acknowledged");
         let opened = place.options().open().unwrap_or_else(|error| panic!("{context}: {error}"));
         let found = opened.entries.len();
         assert!((acknowledged..=acknowledged + 1).contains(&found), "{context}: {found} of {acknowledged} acknowledged");
         assert_eq!(opened.entries, entries[..found], "{context}");
+        assert!(torn.is_none_or(|torn| place.keeps(&torn)), "{context}: the torn tail is lost");
         if found == acknowledged { lost += 1 } else { kept += 1 }
     }
     assert!(lost > 0 && kept > 0, "an entry in doubt is lost at times, and kept at times: {lost}, {kept}");
