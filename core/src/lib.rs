@@ -5,6 +5,7 @@
 //! code that runs in production is explored exhaustively by the crate `turquoise-model`.
 #![no_std]
 
+mod checkpoint;
 mod fold;
 mod lease;
 mod machine;
@@ -17,6 +18,7 @@ mod seed;
 mod transition;
 mod vocabulary;
 
+pub use checkpoint::Checkpoint;
 pub use fold::{Ledger, RecoverError};
 pub use lease::{Flight, Lease};
 pub use machine::{Illegal, Rotation};

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::credentials::{Credentials, Switch};
 use crate::driver::{Command, Driver, Face, Ports};
 use crate::perform::Secrets;
-use crate::port::{Entry, Handle, Journal, Provider, Reason, Store, StoreError, held};
+use crate::port::{Handle, History, Journal, Provider, Reason, Store, StoreError, held};
 
 /// Progress that a receiver may leave unread before it misses some.
 const BACKLOG: usize = 256;
@@ -42,7 +42,7 @@ pub struct Setup<P, J, S> {
     /// The journal, open and locked …
     pub journal: J,
     /// … and everything that was found in it.
-    pub entries: Vec<Entry>,
+    pub history: History,
     /// Where secrets outlive the process.
     pub store: S,
     /// What time it is: [`BootClock`](crate::BootClock), except in tests.
@@ -151,13 +151,13 @@ impl Identity {
     ///
     /// See [`StartError`]; the journal is closed.
     pub async fn start<P: Provider, J: Journal, S: Store>(setup: Setup<P, J, S>) -> Result<Self, StartError> {
-        let Setup { policy, provider, journal, entries, mut store, clock } = setup;
+        let Setup { policy, provider, journal, history, mut store, clock } = setup;
         policy.check()?;
         let loading = tokio::task::spawn_blocking(move || (store.load(), store)).await;
         let (loaded, store) = loading.map_err(|_| StoreError("reading it panicked".to_owned()))?;
         let loaded = loaded?;
-        let records = entries.iter().map(|entry| entry.record);
-        let machine = Rotation::recover(policy, getrandom::u32()?, clock.boot(), clock.now(), records, held(&loaded))?;
+        let ledger = history.replay(&policy, getrandom::u32()?, clock.boot(), clock.now())?;
+        let machine = Rotation::resume(policy, ledger, clock.boot(), clock.now(), held(&loaded))?;
 
         let mut secrets = Secrets::default();
         for credential in loaded {
@@ -176,7 +176,7 @@ impl Identity {
             clock,
         };
         let face = Face { switch, commands: received, progress: progress.clone(), status };
-        let driver = Driver::new(machine, ports, secrets, face);
+        let driver = Driver::new(machine, ledger, ports, secrets, face);
         let task = tokio::spawn(driver.run().in_current_span());
         Ok(Self { commands, credentials, progress, status: seen, task })
     }

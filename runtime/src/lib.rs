@@ -15,6 +15,7 @@
 mod clock;
 mod credentials;
 mod driver;
+mod history;
 mod identity;
 mod perform;
 pub mod port;

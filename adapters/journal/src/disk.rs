@@ -22,6 +22,8 @@ pub(crate) enum Change<'a> {
     Sync(&'a File),
     /// Returns when the names in a folder would survive a power loss.
     SyncFolder(&'a Path),
+    /// Gives a file a second name; it is an error if the name is taken.
+    Link(&'a Path, &'a Path),
     /// Puts a file in another one's place.
     Rename(&'a Path, &'a Path),
     /// Removes a name.
@@ -39,6 +41,7 @@ impl Change<'_> {
             Self::Cut(file, length) => file.set_len(length),
             Self::Sync(file) => file.sync_data(),
             Self::SyncFolder(path) => File::open(path)?.sync_all(),
+            Self::Link(from, to) => fs::hard_link(from, to),
             Self::Rename(from, to) => fs::rename(from, to),
             Self::Remove(path) => fs::remove_file(path),
         }

@@ -62,6 +62,14 @@ pub enum OpenError {
         /// Where the head is kept.
         head: String,
     },
+    /// The journal is empty or missing, and an archive of it is there.
+    #[error("{path} is empty or missing, but {archive} holds older records of it: {LOSS} its archives away; nothing was changed")]
+    Lost {
+        /// The journal.
+        path: PathBuf,
+        /// The latest archive.
+        archive: PathBuf,
+    },
     /// The head could not be read or written.
     #[error(transparent)]
     Head(#[from] HeadError),

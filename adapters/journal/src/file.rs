@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use turquoise_runtime::core::Lsn;
-use turquoise_runtime::port::{Entry, Journal, NotDurable};
+use turquoise_runtime::port::{Base, Compacted, Entry, History, Journal, NotCompacted, NotDurable};
 
 use crate::codec;
 use crate::disk::{Change, Disk, Real};
@@ -20,15 +20,17 @@ use crate::scan::LONGEST_LINE;
 /// It holds the writer's lock for as long as it lives. An append blocks for one write and one `fdatasync`, and for as long as
 /// its head takes to be kept, if it has one.
 pub struct FileJournal {
-    path: PathBuf,
-    file: File,
+    pub(crate) path: PathBuf,
+    pub(crate) file: File,
+    pub(crate) lines: u64,
     /// The last line.
-    last: Mark,
-    head: Option<Keeper>,
-    health: Health,
-    disk: Arc<dyn Disk>,
+    pub(crate) last: Mark,
+    pub(crate) head: Option<Keeper>,
+    pub(crate) bound: Bound,
+    pub(crate) health: Health,
+    pub(crate) disk: Arc<dyn Disk>,
     // Last, so that the file is closed when another process gets the lock.
-    _lock: File,
+    pub(crate) _lock: File,
 }
 
 /// What a journal is opened with.
@@ -38,6 +40,25 @@ pub struct Options {
     pub path: PathBuf,
     /// Where the head is kept. Without one the loss of whole lines at the end is not noticed.
     pub head: Option<Head>,
+    /// How much it may hold.
+    pub bound: Bound,
+}
+
+/// How much a journal may hold before it begins anew, and how much of the past is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// A file with more lines than that ends at the next rest, and a new one begins.
+    pub lines: u64,
+    /// So many files are kept as archives, and one at least. The oldest is removed when there are more, and named in what
+    /// [`Journal::compact`] answers, for the driver's log.
+    pub archives: usize,
+}
+
+impl Default for Bound {
+    /// 10 000 lines, about 4 MB, and eight archives: a thousand rotations in each.
+    fn default() -> Self {
+        Self { lines: 10_000, archives: 8 }
+    }
 }
 
 /// What opening a journal gave.
@@ -45,21 +66,21 @@ pub struct Opened {
     /// To append to.
     pub journal: FileJournal,
     /// All that was acknowledged, and at the end perhaps one that was written but never acknowledged. All of it is durable.
-    pub entries: Vec<Entry>,
+    pub history: History,
     /// Where the torn tail is kept that was found at the end.
     pub torn: Option<PathBuf>,
 }
 
-enum Health {
+pub(crate) enum Health {
     Sound,
     /// An append failed, and nobody knows how much of it is in the file.
     Poisoned,
 }
 
 impl Options {
-    /// No head.
+    /// No head, and the usual bound.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), head: None }
+        Self { path: path.into(), head: None, bound: Bound::default() }
     }
 
     /// Opens a journal, or begins one (mode 0600, in a folder that is made with 0700 if only it is missing), takes its lock,
@@ -74,10 +95,6 @@ impl FileJournal {
     /// Opens a journal without a head: see [`Options::open`].
     pub fn open(path: &Path) -> Result<Opened, OpenError> {
         Options::new(path).open()
-    }
-
-    pub(crate) fn new(path: PathBuf, file: File, last: Mark, head: Option<Keeper>, lock: File, disk: Arc<dyn Disk>) -> Self {
-        Self { path, file, last, head, health: Health::Sound, disk, _lock: lock }
     }
 
     /// Writes a line, waits for the disk, has the head kept; answers what the last line is now.
@@ -113,7 +130,16 @@ impl Journal for FileJournal {
             let path = self.path.display();
             NotDurable(format!("cannot append to {path}: {why}"))
         })?;
+        self.lines += 1;
         self.health = Health::Sound;
         Ok(())
+    }
+
+    fn compact(&mut self, base: &Base) -> Result<Option<Compacted>, NotCompacted> {
+        let due = self.lines > self.bound.lines && base.checkpoint.lsn == Lsn(self.last.seq);
+        match self.health {
+            Health::Sound if due => self.begin_anew(base).map(Some),
+            _ => Ok(None),
+        }
     }
 }

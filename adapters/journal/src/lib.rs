@@ -14,6 +14,14 @@
 //! - `boot` and `at` (milliseconds of `CLOCK_BOOTTIME`) say when. Every version of the format keeps `v` first and `sum`
 //!   last, so that *newer* and *damaged* can be told apart.
 //!
+//! # How it stays short
+//!
+//! When a file has more lines than its [`Bound`], and the rotation is at rest, the next one begins: its first line is a
+//! `checkpoint`, the fold of all records up to its `seq`, and the old file is kept as `<journal>.archive-<n>`. The chain goes
+//! on through it, as the `prev` of that line is the hash of the archive's last one: `tail -n 1 ARCHIVE | sha256sum`. Dying
+//! anywhere leaves the old file or the new one under the journal's name. The oldest archive goes when there are too many, and
+//! whoever asked for the compaction is told its name.
+//!
 //! # What is tolerated
 //!
 //! Only a torn tail. An append is one write and one `fdatasync`; what the write left when the power went was never
@@ -43,6 +51,7 @@
 mod boot;
 mod codec;
 mod command;
+mod compact;
 mod disk;
 mod error;
 mod file;
@@ -55,6 +64,6 @@ mod tests;
 
 pub use command::HeadCommand;
 pub use error::OpenError;
-pub use file::{FileJournal, Opened, Options};
+pub use file::{Bound, FileJournal, Opened, Options};
 pub use head::{Head, HeadError};
 pub use scan::Damage;

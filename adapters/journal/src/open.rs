@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use rustix::fs::{Advice, OFlags, fadvise};
 
+use crate::compact::archives;
 use crate::disk::{Change, Disk};
 use crate::error::OpenError;
-use crate::file::{FileJournal, Opened, Options};
+use crate::file::{FileJournal, Health, Opened, Options};
 use crate::head::{Head, Mark};
 use crate::lock;
 use crate::scan::{Fault, Scan, scan};
@@ -28,15 +29,29 @@ pub(crate) fn open(options: &Options, disk: &Arc<dyn Disk>) -> Result<Opened, Op
     if let Some((mark, head)) = kept.as_ref().zip(options.head.as_ref()) {
         confirm(mark, &sound, &bytes).map_err(|astray| astray.at(path, mark, head))?;
     }
+    if sound.lines == 0
+        && let Some((_, archive)) = archives(path).map_err(OpenError::io("list the archives of", path))?.pop_last()
+    {
+        return Err(OpenError::Lost { path: path.to_owned(), archive });
+    }
     let torn = match &bytes[sound.length..] {
         [] => None,
         tail => Some(set_aside(path, &file, &sound, tail, disk.as_ref())?),
     };
     let now = Mark::new(sound.due() - 1, &sound.prev);
     let head = options.head.as_ref().map(|head| head.keeper(kept.as_ref(), &now, disk)).transpose()?;
-    let entries = sound.entries;
-    let journal = FileJournal::new(path.to_owned(), file, now, head, lock, Arc::clone(disk));
-    Ok(Opened { journal, entries, torn })
+    let journal = FileJournal {
+        path: path.to_owned(),
+        file,
+        lines: sound.lines,
+        last: now,
+        head,
+        bound: options.bound,
+        health: Health::Sound,
+        disk: Arc::clone(disk),
+        _lock: lock,
+    };
+    Ok(Opened { journal, history: sound.history, torn })
 }
 
 /// How a journal and its head disagree.
@@ -62,8 +77,7 @@ fn confirm(mark: &Mark, sound: &Scan, bytes: &[u8]) -> Result<(), Astray> {
     if mark.seq > last {
         return Err(Astray::Behind { last });
     }
-    let hash = sound.hash_of(mark.seq, bytes);
-    if hash.as_ref() == Some(&mark.hash) { Ok(()) } else { Err(Astray::Elsewhere) }
+    if sound.holds(mark.seq, &mark.hash, bytes) { Ok(()) } else { Err(Astray::Elsewhere) }
 }
 
 /// A path with something after its last name.

@@ -45,7 +45,7 @@ fn a_journal_behind_what_a_command_has_kept_is_refused() {
         opened.journal.append(&entry(lsn)).unwrap();
     }
     drop(opened);
-    assert_eq!(options.open().unwrap().entries, [1, 2, 3].map(entry));
+    assert_eq!(options.open().unwrap().history.entries, [1, 2, 3].map(entry));
     let text = fs::read_to_string(&options.path).unwrap();
     fs::write(&options.path, text.split_inclusive('\n').take(2).collect::<String>()).unwrap();
     let error = options.open().err().unwrap();
@@ -80,5 +80,5 @@ fn a_line_whose_head_could_not_be_kept_is_durable_and_not_acknowledged() {
     assert!(error.to_string().contains("ended its `keep` with"), "{error}");
     assert!(opened.journal.append(&entry(2)).is_err(), "a journal that failed took another entry");
     drop(opened);
-    assert_eq!(with(&folder, KEEPS).open().unwrap().entries, [entry(1)]);
+    assert_eq!(with(&folder, KEEPS).open().unwrap().history.entries, [entry(1)]);
 }

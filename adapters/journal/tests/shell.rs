@@ -4,9 +4,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use turquoise_journal::FileJournal;
-use turquoise_runtime::core::{BootId, Generation, Instant, Lsn, Mint, Record, Step};
-use turquoise_runtime::port::{Entry, Handle, Journal};
+use turquoise_journal::{Bound, FileJournal, Options};
+use turquoise_runtime::core::{BootId, Checkpoint, Generation, Instant, Life, Lsn, Mint, Record, Step};
+use turquoise_runtime::port::{Base, Entry, Handle, Journal};
 
 const LINES: u64 = 6;
 
@@ -52,6 +52,35 @@ fn sed_and_sha256sum_check_every_line_by_itself() {
         let sum = shell(r#"sed -n "$2"p "$1" | sed 's/.*,"sum":"\([0-9a-f]*\)"}$/\1/'"#, &path, line);
         assert_eq!(hash, sum, "line {line}");
     }
+}
+
+#[test]
+fn the_chain_goes_on_from_the_last_line_of_an_archive() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    begin(&path);
+    let options = Options { bound: Bound { lines: 1, archives: 1 }, ..Options::new(&path) };
+    let mint = Mint { generation: Generation { incarnation: 7, number: 1 }, slot: turquoise_runtime::core::Color::Blue };
+    let at = Instant(100 + LINES);
+    let checkpoint = Checkpoint {
+        lsn: Lsn(LINES),
+        boot: BootId(5),
+        at,
+        mints: 1,
+        misses: 0,
+        current: mint,
+        life: Life { lb: at, ub: at },
+        renew_at: at,
+        accepted_until: at,
+        unsettled_until: at,
+        unsettled_ub: at,
+        rotate_at: None,
+        cool_until: at,
+    };
+    let compacted = options.open().unwrap().journal.compact(&Base { checkpoint, handle: None }).unwrap().unwrap();
+    let hash = shell(r#"tail -n 1 "$1" | sha256sum"#, Path::new(&compacted.archive), 0);
+    let prev = shell(r#"head -n 1 "$1" | sed 's/.*,"prev":"\([0-9a-f]*\)",.*/\1/'"#, &path, 0);
+    assert_eq!(hash, prev);
 }
 
 #[test]

@@ -13,7 +13,8 @@ use turquoise_runtime::core::{
     self, BootId, Consumers, Jitter, Mint, PhaseKind, Policy, Privileges, Relogin, Sown, Step, StepKind, Via,
 };
 use turquoise_runtime::port::{
-    Credential, Entry, Handle, Journal, Minted, NotDurable, Observed, Provider, Reason, Reply, Store, StoreError,
+    Base, Compacted, Credential, Entry, Handle, History, Journal, Minted, NotCompacted, NotDurable, Observed, Provider, Reason,
+    Reply, Store, StoreError,
 };
 use turquoise_runtime::{Clock, Identity, Progress, Recorded, Setup};
 
@@ -83,6 +84,8 @@ pub(crate) struct World {
     slots: BTreeMap<core::Color, Slot>,
     published: Option<String>,
     pub(crate) entries: Vec<Entry>,
+    /// What stands for the first of them, as the journal has it.
+    pub(crate) base: Option<Base>,
     /// What was asked of whom, in order.
     pub(crate) log: Vec<(Duration, String)>,
     /// What must not be, and was.
@@ -134,6 +137,13 @@ impl World {
         }
     }
 
+    /// What a journal that begins anew wherever it may still holds.
+    fn history(&self) -> History {
+        let stands_for = self.base.as_ref().map_or(0, |base| base.checkpoint.lsn.0);
+        let entries = self.entries.iter().filter(|entry| entry.record.lsn.0 > stands_for).cloned().collect();
+        History { base: self.base.clone(), entries }
+    }
+
     /// Whether an operator has durably ended the identity.
     fn closing(&self) -> bool {
         let mut steps = self.entries.iter().rev().map(|entry| entry.record.step.kind());
@@ -174,6 +184,7 @@ impl Sim {
             slots: BTreeMap::new(),
             published: None,
             entries: Vec::new(),
+            base: None,
             log: Vec::new(),
             violations: Vec::new(),
             faults: BTreeMap::new(),
@@ -200,17 +211,19 @@ impl Sim {
 
     /// A new process on the same world.
     pub(crate) async fn start(&mut self, consumers: Consumers) -> Identity {
-        let (process, entries) = {
+        let (process, history, all) = {
             let mut world = self.world();
             world.process += 1;
             world.crash = None;
             world.journals_open += 1;
-            (world.process, world.entries.clone())
+            (world.process, world.history(), History::from(world.entries.clone()))
         };
         self.process = process;
         let (journal, clock) = (SimJournal(self.clone()), Box::new(PausedClock(self.world().start)));
         let policy = Policy { relogin: self.relogin, ..policy(consumers) };
-        let setup = Setup { policy, provider: self.clone(), journal, entries, store: self.clone(), clock };
+        let replay = |history: &History| history.replay(&policy, 0, clock.boot(), clock.now());
+        assert_eq!(replay(&history), replay(&all), "a journal that began anew says what all its entries say");
+        let setup = Setup { policy, provider: self.clone(), journal, history, store: self.clone(), clock };
         Identity::start(setup).await.expect("the world is sound")
     }
 
@@ -443,6 +456,17 @@ impl Journal for SimJournal {
             sim.crashed.notify_one();
         }
         Ok(())
+    }
+
+    fn compact(&mut self, base: &Base) -> Result<Option<Compacted>, NotCompacted> {
+        let Self(sim) = self;
+        let mut world = sim.world();
+        let last = world.entries.last().map(|entry| entry.record.lsn);
+        if world.process != sim.process || last != Some(base.checkpoint.lsn) {
+            return Ok(None);
+        }
+        world.base = Some(base.clone());
+        Ok(Some(Compacted { archive: format!("the first {}", base.checkpoint.lsn.0), removed: Vec::new() }))
     }
 }
 

@@ -4,6 +4,7 @@ mod common;
 
 mod abandons_a_bad_candidate;
 mod aborts_before_the_switch;
+mod begins_the_journal_anew;
 mod goes_on_after_every_crash;
 mod keeps_secrets;
 mod mints_no_second_blindly;

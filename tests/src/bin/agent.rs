@@ -72,7 +72,7 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
         policy: policy(),
         provider: Gated { inner: TokenProvider::new(config)?, gate: Arc::clone(&gate) },
         journal: Gated { inner: opened.journal, gate: Arc::clone(&gate) },
-        entries: opened.entries,
+        history: opened.history,
         store: Gated { inner: FileSink::open(&args.sink, Mode::PRIVATE)?, gate },
         clock: Box::new(BootClock::new()?),
     };

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use turquoise_runtime::port::{Entry, Journal};
 
 use super::faulty::{Done, Fault, Faulty, Then};
-use super::{every_entry, lines, open};
+use super::{base, every_entry, lines, open};
+use crate::compact::archives;
 use crate::disk::{Change, Disk};
-use crate::{Head, OpenError, Opened, Options};
+use crate::scan::scan;
+use crate::{Bound, Head, OpenError, Opened, Options};
 
 /// A folder for a journal and one for its head.
 struct Place {
@@ -29,7 +31,8 @@ impl Place {
     }
 
     fn options(&self) -> Options {
-        Options { head: Some(Head::File(self.head.clone())), ..Options::new(&self.journal) }
+        let bound = Bound { lines: 1, archives: 100 };
+        Options { head: Some(Head::File(self.head.clone())), bound, ..Options::new(&self.journal) }
     }
 
     fn disk(&self, fault: Option<Fault>) -> Arc<Faulty> {
@@ -59,8 +62,13 @@ impl Place {
             return lived;
         }
         lived.torn = Some(torn);
-        if let Ok(mut opened) = self.open_on(disk) {
-            lived.acknowledged += append(&mut opened, disk, rest);
+        let Ok(mut opened) = self.open_on(disk) else { return lived };
+        for (n, round) in rest.chunks(2).enumerate() {
+            if n > 0 {
+                // A refusal leaves the journal as it is, or ends it: which one shows in the next append.
+                drop(opened.journal.compact(&base(lived.acknowledged as u64)));
+            }
+            lived.acknowledged += append(&mut opened, disk, round);
         }
         lived
     }
@@ -71,6 +79,20 @@ impl Place {
         let mut files = folder.map(|entry| entry.expect("a name is read").path());
         files.any(|file| file.to_string_lossy().contains(".torn-") && fs::read(file).expect("the file is read") == torn)
     }
+}
+
+/// Every record that is in a journal's archives or in itself, whoever has it twice.
+fn past(journal: &Path) -> Vec<u64> {
+    let mut files: Vec<_> = archives(journal).expect("the folder is read").into_values().collect();
+    files.push(journal.to_owned());
+    let mut seqs = Vec::new();
+    for file in files {
+        let sound = scan(&fs::read(file).expect("the file is read")).unwrap_or_else(|fault| panic!("{}", fault.damage));
+        seqs.extend(sound.history.entries.iter().map(|entry| entry.record.lsn.0));
+    }
+    seqs.sort_unstable();
+    seqs.dedup();
+    seqs
 }
 
 /// What a run came to.
@@ -94,7 +116,7 @@ fn append(opened: &mut Opened, disk: &Faulty, entries: &[Entry]) -> usize {
 
 #[test]
 fn wherever_the_disk_fails_or_the_process_dies_or_the_power_goes_nothing_acknowledged_is_lost() {
-    let entries = &every_entry()[..5];
+    let entries = &every_entry()[..7];
     let place = Place::new();
     let disk = place.disk(None);
     assert_eq!(place.live(&disk, entries).acknowledged, entries.len());
@@ -102,9 +124,9 @@ fn wherever_the_disk_fails_or_the_process_dies_or_the_power_goes_nothing_acknowl
     let kinds: BTreeSet<&str> = log.iter().map(String::as_str).collect();
     assert_eq!(
         kinds.into_iter().collect::<Vec<_>>(),
-        ["Create", "Cut", "MakeFolder", "Remove", "Rename", "Sync", "SyncFolder", "Write", "WriteAt"]
+        ["Create", "Cut", "Link", "MakeFolder", "Remove", "Rename", "Sync", "SyncFolder", "Write", "WriteAt"]
     );
-    let (mut lost, mut kept) = (0, 0);
+    let (mut lost, mut kept, mut bases) = (0, 0, BTreeSet::new());
     for fault in Fault::all(log.len()) {
         let place = Place::new();
         let disk = place.disk(Some(fault));
@@ -114,13 +136,19 @@ fn wherever_the_disk_fails_or_the_process_dies_or_the_power_goes_nothing_acknowl
         let head = Head::File(place.head.clone()).read().unwrap_or_else(|error| panic!("{context}: {error}"));
         assert!(head.map_or(0, |mark| mark.seq) >= acknowledged as u64, "{context}: the head is behind what was acknowledged");
         let opened = place.options().open().unwrap_or_else(|error| panic!("{context}: {error}"));
-        let found = opened.entries.len();
+        let stands_for = opened.history.base.as_ref().map_or(0, |base| base.checkpoint.lsn.0);
+        let first = usize::try_from(stands_for).expect("a few");
+        let found = first + opened.history.entries.len();
         assert!((acknowledged..=acknowledged + 1).contains(&found), "{context}: {found} of {acknowledged} acknowledged");
-        assert_eq!(opened.entries, entries[..found], "{context}");
+        assert_eq!(opened.history.entries, entries[first..found], "{context}");
+        assert_eq!(opened.history.base, (first > 0).then(|| base(stands_for)), "{context}");
+        assert_eq!(past(&place.journal), (1..=found as u64).collect::<Vec<_>>(), "{context}: the past is lost");
+        bases.insert(first);
         assert!(torn.is_none_or(|torn| place.keeps(&torn)), "{context}: the torn tail is lost");
         if found == acknowledged { lost += 1 } else { kept += 1 }
     }
     assert!(lost > 0 && kept > 0, "an entry in doubt is lost at times, and kept at times: {lost}, {kept}");
+    assert_eq!(bases.into_iter().collect::<Vec<_>>(), [0, 4, 6], "the old journal is found at times, and the new ones");
 }
 
 #[test]
@@ -182,6 +210,6 @@ fn an_entry_that_does_not_fit_is_refused_before_it_reaches_the_file() {
     too_long.handle = Some(turquoise_runtime::port::Handle("x".repeat(20_000)));
     for entry in [out_of_order, too_long] {
         assert!(open(&path).journal.append(&entry).is_err());
-        assert!(open(&path).entries.is_empty());
+        assert!(open(&path).history.entries.is_empty());
     }
 }

@@ -37,12 +37,14 @@ pub(super) enum Then {
     Dies,
     /// The power is gone: nothing is done any more, and what was not synced is lost.
     LosesPower,
+    /// The same, but renames had reached the disk before anything else did.
+    LosesPowerOutOfOrder,
 }
 
 impl Fault {
     /// Every way in which a run of so many changes can go wrong once.
     pub(super) fn all(changes: usize) -> impl Iterator<Item = Self> {
-        let ends = [Then::GoesOn, Then::Dies, Then::LosesPower];
+        let ends = [Then::GoesOn, Then::Dies, Then::LosesPower, Then::LosesPowerOutOfOrder];
         (0..changes).flat_map(move |at| {
             [Done::Nothing, Done::Half, Done::All].into_iter().flat_map(move |done| ends.map(|then| Self { at, done, then }))
         })
@@ -61,6 +63,8 @@ struct State {
     synced: HashMap<u64, (File, Vec<u8>)>,
     /// The names that a power loss leaves in each folder.
     names: BTreeMap<PathBuf, BTreeMap<PathBuf, u64>>,
+    /// The renames since, in order: from, to, and what is meant.
+    renames: Vec<(PathBuf, PathBuf, u64)>,
 }
 
 impl Faulty {
@@ -87,9 +91,11 @@ impl Faulty {
 
     /// Takes everything away that was not synced, if the power has gone.
     pub(super) fn settle(&self) {
-        let state = self.state();
-        if self.fault.is_none_or(|fault| fault.then != Then::LosesPower || state.log.len() <= fault.at) {
-            return;
+        let mut state = self.state();
+        match self.fault.filter(|fault| fault.at < state.log.len()).map(|fault| fault.then) {
+            None | Some(Then::GoesOn | Then::Dies) => return,
+            Some(Then::LosesPower) => {}
+            Some(Then::LosesPowerOutOfOrder) => state.rename_early(),
         }
         for (folder, names) in &state.names {
             for file in files(folder).expect("the folder is read").into_keys() {
@@ -131,6 +137,13 @@ impl State {
     fn make(&mut self, change: &Change<'_>) -> io::Result<()> {
         change.make()?;
         match *change {
+            Change::Rename(from, to) => {
+                let file = File::open(to)?;
+                let number = file.metadata()?.ino();
+                self.synced.entry(number).or_insert((file, Vec::new()));
+                self.renames.push((from.to_owned(), to.to_owned(), number));
+                Ok(())
+            }
             Change::Sync(file) => self.sync(file),
             Change::SyncFolder(folder) => self.sync_folder(folder),
             _ => Ok(()),
@@ -151,7 +164,16 @@ impl State {
             }
         }
         self.names.insert(folder.to_owned(), files);
+        self.renames.retain(|(_, to, _)| to.parent() != Some(folder));
         Ok(())
+    }
+
+    fn rename_early(&mut self) {
+        for (from, to, number) in std::mem::take(&mut self.renames) {
+            let names = to.parent().and_then(|folder| self.names.get_mut(folder)).expect("the folder is known");
+            names.remove(&from);
+            names.insert(to, number);
+        }
     }
 }
 

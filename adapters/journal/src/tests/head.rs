@@ -105,7 +105,7 @@ fn a_crash_between_the_line_and_its_head_is_no_loss() {
     append(&mut place.open(), &entries[2..3]);
     fs::write(place.path("head"), behind).expect("the head is as it was");
     let mut opened = place.open();
-    assert_eq!(opened.entries, entries[..3]);
+    assert_eq!(opened.history.entries, entries[..3]);
     append(&mut opened, &entries[3..4]);
     drop(opened);
     fs::write(place.path("journal"), lines(&entries[..3]).concat()).expect("the file is written");
@@ -125,7 +125,7 @@ fn a_head_cut_or_spoilt_at_any_byte_is_as_it_was_before_or_refused() {
     for at in changed {
         let torn = [&after[..at], &before[at..]].concat();
         fs::write(place.path("head"), torn).expect("the head is written");
-        assert_eq!(place.open().entries, entries[..3], "torn at {at}");
+        assert_eq!(place.open().history.entries, entries[..3], "torn at {at}");
     }
     for bytes in [b"".as_slice(), b"something else\n", &vec![0; 8192]] {
         fs::write(place.path("head"), bytes).expect("the head is written");
@@ -152,7 +152,7 @@ fn a_head_that_is_asked_for_later_begins_with_the_journal_as_it_is() {
     let entries = every_entry();
     let place = Place::new();
     super::write(&place.path("journal"), &entries[..3]);
-    assert_eq!(place.open().entries, entries[..3]);
+    assert_eq!(place.open().history.entries, entries[..3]);
     let mode = fs::metadata(place.path("head")).expect("the head is there").permissions().mode() & 0o7777;
     assert_eq!(mode, 0o600);
     fs::write(place.path("journal"), lines(&entries[..2]).concat()).expect("the file is written");
