@@ -6,7 +6,7 @@ use crate::phase::{Phase, Steady};
 use crate::policy::Policy;
 use crate::vocabulary::{BootId, Generation, Instant, Life, Lsn, Mint};
 
-/// The meaning of all records up to one, at rest: one credential, nothing under way, nothing in doubt, nothing compromised.
+/// The meaning of all records up to one, at rest: one credential, nothing under way, nothing in doubt, nothing owed, nothing compromised.
 ///
 /// It is a fold of records and nothing else: what a running machine has learnt beside them is not in it, so that a recovery
 /// from it and the newer records is the recovery from all of them.
@@ -45,7 +45,9 @@ impl Ledger {
     #[must_use]
     pub fn checkpoint(&self, at: Instant, policy: &Policy) -> Option<Checkpoint> {
         // Every part is named: a new one has to be thought of here.
-        let Self { phase, lsn, mints, incarnation, boot, misses, compromised: [None, None] } = *self else { return None };
+        let Self { phase, lsn, mints, incarnation, boot, misses, compromised: [None, None], debt: None } = *self else {
+            return None;
+        };
         let Phase::Steady(Steady { current, rotate_at, cool_until }) = phase else { return None };
         let Lease {
             mint,
@@ -55,6 +57,7 @@ impl Ledger {
             renewal: None,
             failures: 0,
             suspect: false,
+            capped: false,
             unsettled_until,
             unsettled_ub,
         } = current
@@ -93,6 +96,7 @@ impl Ledger {
             renewal: None,
             failures: 0,
             suspect: false,
+            capped: false,
             unsettled_until: checkpoint.unsettled_until,
             unsettled_ub: checkpoint.unsettled_ub,
         };
@@ -100,6 +104,6 @@ impl Ledger {
         let rotate_at = due.map(|due| checkpoint.rotate_at.unwrap_or(due).min(due.max(cool_until)));
         let Generation { incarnation, .. } = mint.generation;
         let phase = Phase::Steady(Steady { current, rotate_at, cool_until });
-        Self { phase, lsn: lsn.0, mints, incarnation, boot, misses, compromised: [None; 2] }
+        Self { phase, lsn: lsn.0, mints, incarnation, boot, misses, compromised: [None; 2], debt: None }
     }
 }

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use turquoise_core::{
     BootId, Color, Consumers, Drained, Generation, Held, Instant, Jitter, Ledger, Life, Lsn, Mint, Phase, Policy, Privileges,
-    Proof, Record, Relogin, Resolution, Sown, Steady, Step, StuckReason, Trigger, Via,
+    Proof, Record, Relogin, Resolution, Secret, Sown, Steady, Step, StuckReason, Trigger, Via, Writer,
 };
 
 const POLICY: Policy = Policy {
@@ -18,6 +18,7 @@ const POLICY: Policy = Policy {
     probes: 1,
     probe_every: Duration::ZERO,
     validate_for: Duration::from_secs(5),
+    canary: None,
     grace: Duration::from_secs(5),
     consumers: Consumers::Uncounted,
     evidence: Duration::from_secs(5),
@@ -27,6 +28,10 @@ const POLICY: Policy = Policy {
     backoff: Duration::from_mins(5),
     backoff_cap: Duration::from_hours(2),
     jitter: Jitter::None,
+    budget: None,
+    most_live: 3,
+    tries_before_debt: 3,
+    writer: Writer::Lock,
     sown: Sown::NOTHING,
 };
 
@@ -112,6 +117,18 @@ fn where_an_operators_word_left_no_rotation_due_though_there_is_a_period_the_rec
     let rests = |policy: &Policy| fold(begin(), &records, policy).checkpoint(last.at, policy).is_some();
     assert!(!rests(&POLICY));
     assert!(rests(&Policy { period: None, ..POLICY }));
+}
+
+#[test]
+fn with_a_debt_the_records_are_needed_until_it_is_paid() {
+    let mut records = journal()[..10].to_vec();
+    let last = records[9];
+    let owed = Step::Owed { generation: BLUE.generation, secret: Secret::Held };
+    for (step, rests) in [(owed, false), (Step::Died { proof: Proof::Observed }, false), (Step::Cleared, true)] {
+        records.push(Record { lsn: Lsn(records.len() as u64 + 1), step, ..last });
+        let ledger = fold(begin(), &records, &POLICY);
+        assert_eq!(ledger.checkpoint(last.at, &POLICY).is_some(), rests, "after {step:?}");
+    }
 }
 
 fn rotate_at(policy: &Policy, then: &Policy) -> Option<Instant> {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use turquoise_runtime::core::{
     AbandonReason, AtStop, BootId, Checkpoint, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record,
-    Resolution, Step, StuckReason, Trigger, Via,
+    Resolution, Secret, Step, StuckReason, Trigger, Via,
 };
 use turquoise_runtime::port::{Base, Entry, Handle};
 
@@ -294,7 +294,21 @@ enum StepLine {
         #[serde(with = "AbandonReasonLine")]
         reason: AbandonReason,
         #[serde(with = "InstantLine")]
+        held_until: Instant,
+        #[serde(with = "InstantLine")]
         ub: Instant,
+    },
+    Owed {
+        #[serde(with = "generation_text")]
+        generation: Generation,
+        #[serde(with = "SecretLine")]
+        secret: Secret,
+    },
+    Waived {
+        #[serde(with = "InstantLine")]
+        ub: Instant,
+        #[serde(with = "InstantLine")]
+        other: Instant,
     },
     Died {
         #[serde(with = "ProofLine")]
@@ -363,6 +377,7 @@ enum TriggerLine {
     Schedule,
     Operator,
     Compromise,
+    Expiry,
     Lost,
 }
 
@@ -379,6 +394,15 @@ enum DrainedLine {
     Idle,
     Deadline,
     Compromised,
+    Overridden,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Secret", rename_all = "kebab-case")]
+enum SecretLine {
+    Held,
+    Named,
+    Lost,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -389,6 +413,9 @@ enum AbandonReasonLine {
     NotPersisted,
     ProbeRefused,
     TimedOut,
+    CanaryRefused,
+    CanarySlow,
+    CanaryTooFew,
     NotExtended,
     Aborted,
     Compromised,

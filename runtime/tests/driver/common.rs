@@ -10,13 +10,14 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::{Notify, broadcast};
 use tokio::time::{self, Instant};
 use turquoise_runtime::core::{
-    self, BootId, Consumers, Jitter, Mint, PhaseKind, Policy, Privileges, Relogin, Sown, Step, StepKind, Via,
+    self, BootId, Consumers, Jitter, Mint, PhaseKind, Policy, Privileges, Relogin, Sown, Step, StepKind, Via, Writer,
 };
+use turquoise_runtime::memory::WhenLockingFails;
 use turquoise_runtime::port::{
     Base, Compacted, Credential, Entry, Handle, History, Journal, Minted, NotCompacted, NotDurable, Observed, Provider, Reason,
     Reply, Store, StoreError,
 };
-use turquoise_runtime::{Clock, Identity, Progress, Recorded, Setup};
+use turquoise_runtime::{Clock, Identity, Progress, Recorded, Setup, StartError};
 
 /// In every secret, and nowhere else.
 pub(crate) const CANARY: &str = "s3cr3t";
@@ -37,6 +38,7 @@ pub(crate) fn policy(consumers: Consumers) -> Policy {
         probes: 2,
         probe_every: Duration::from_millis(200),
         validate_for: secs(5),
+        canary: None,
         grace: secs(10),
         consumers,
         evidence: secs(5),
@@ -46,6 +48,10 @@ pub(crate) fn policy(consumers: Consumers) -> Policy {
         backoff: Duration::from_millis(100),
         backoff_cap: secs(1),
         jitter: Jitter::None,
+        budget: None,
+        most_live: 3,
+        tries_before_debt: 3,
+        writer: Writer::Lock,
         sown: Sown::NOTHING,
     }
 }
@@ -171,8 +177,10 @@ pub(crate) struct Sim {
     /// A write has met a disk that hangs.
     pub(crate) disk_met: Arc<Notify>,
     process: u32,
-    /// What the next process thinks of logins.
+    /// What the next process thinks of logins …
     pub(crate) relogin: Relogin,
+    /// … and of secrets that cannot be locked.
+    pub(crate) memory: WhenLockingFails,
 }
 
 impl Sim {
@@ -202,6 +210,7 @@ impl Sim {
             disk_met: Arc::default(),
             process: 0,
             relogin: Relogin::Impossible,
+            memory: WhenLockingFails::Refuse,
         }
     }
 
@@ -211,6 +220,10 @@ impl Sim {
 
     /// A new process on the same world.
     pub(crate) async fn start(&mut self, consumers: Consumers) -> Identity {
+        self.try_start(consumers).await.expect("the world is sound")
+    }
+
+    pub(crate) async fn try_start(&mut self, consumers: Consumers) -> Result<Identity, StartError> {
         let (process, history, all) = {
             let mut world = self.world();
             world.process += 1;
@@ -223,8 +236,9 @@ impl Sim {
         let policy = Policy { relogin: self.relogin, ..policy(consumers) };
         let replay = |history: &History| history.replay(&policy, 0, clock.boot(), clock.now());
         assert_eq!(replay(&history), replay(&all), "a journal that began anew says what all its entries say");
-        let setup = Setup { policy, provider: self.clone(), journal, history, store: self.clone(), clock };
-        Identity::start(setup).await.expect("the world is sound")
+        let memory = self.memory;
+        let setup = Setup { policy, provider: self.clone(), journal, history, store: self.clone(), clock, memory };
+        Identity::start(setup).await
     }
 
     /// A process that has logged in.
@@ -479,6 +493,10 @@ impl Drop for SimJournal {
 struct PausedClock(Instant);
 
 impl Clock for PausedClock {
+    fn drift(&self) -> Duration {
+        Duration::ZERO
+    }
+
     fn now(&self) -> core::Instant {
         core::Instant(u64::try_from(self.0.elapsed().as_millis()).expect("no test lasts that long"))
     }
