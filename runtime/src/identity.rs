@@ -17,7 +17,8 @@ use crate::clock::Clock;
 use crate::credentials::{Credentials, Switch};
 use crate::driver::{Command, Driver, Face, Ports};
 use crate::perform::Secrets;
-use crate::port::{Handle, History, Journal, Provider, Reason, Store, StoreError, held};
+use crate::port::{ContractError, Handle, History, Journal, Provider, Reason, Store, StoreError, held};
+use crate::tell;
 
 /// Progress that a receiver may leave unread before it misses some.
 const BACKLOG: usize = 256;
@@ -59,6 +60,9 @@ pub enum StartError {
     /// The timing cannot keep the promise.
     #[error("the policy cannot keep a credential alive: {0}")]
     Policy(#[from] PolicyError),
+    /// The provider's contract and the policy do not go together.
+    #[error("the policy cannot be kept with this provider: {0}")]
+    Contract(#[from] ContractError),
     /// The survivor store cannot be read: what it holds decides what may be done.
     #[error("the survivor store cannot be read: {0}")]
     Store(#[from] StoreError),
@@ -162,6 +166,9 @@ impl Identity {
     pub async fn start<P: Provider, J: Journal, S: Store>(setup: Setup<P, J, S>) -> Result<Self, StartError> {
         let Setup { policy, provider, journal, history, mut store, clock, memory } = setup;
         policy.check()?;
+        let contract = provider.contract();
+        contract.check(&policy)?;
+        tell::contract(&contract);
         let loading = tokio::task::spawn_blocking(move || (store.load(), store)).await;
         let (loaded, store) = loading.map_err(|_| StoreError("reading it panicked".to_owned()))?;
         let loaded = loaded?;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use turquoise_core::{Generation, Held, Mint, Record};
 use turquoise_memory::Secret;
 
+pub use crate::contract::{Contract, ContractError, Fencing, Limit, Listing, Minting, Siblings};
 pub use crate::history::{Base, Compacted, History, NotCompacted};
 
 /// A secret with the names that tell it apart. It has no `Debug`; its secret is wiped when it is dropped.
@@ -68,6 +69,9 @@ pub enum Observed {
 /// The secret of `with` authenticates each call. A call must end by itself (its own timeout): what cannot be decided by
 /// then is [`Reply::Unknown`].
 pub trait Provider: Send + Sync + 'static {
+    /// What holds of the credentials that it makes; the same whenever it is asked.
+    fn contract(&self) -> Contract;
+
     /// Logs in, or reads the credential that was handed to us.
     fn login(&self, mint: Mint) -> impl Future<Output = Reply<Minted>> + Send;
 

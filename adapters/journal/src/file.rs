@@ -55,7 +55,7 @@ pub struct Bound {
 }
 
 impl Default for Bound {
-    /// 10 000 lines, about 4 MB, and eight archives: a thousand rotations in each.
+    /// 10 000 lines, about 3 MB, and eight archives: a thousand rotations in each.
     fn default() -> Self {
         Self { lines: 10_000, archives: 8 }
     }

@@ -14,8 +14,8 @@ use turquoise_runtime::core::{
 };
 use turquoise_runtime::memory::WhenLockingFails;
 use turquoise_runtime::port::{
-    Base, Compacted, Credential, Entry, Handle, History, Journal, Minted, NotCompacted, NotDurable, Observed, Provider, Reason,
-    Reply, Store, StoreError,
+    Base, Compacted, Contract, Credential, Entry, Handle, History, Journal, Minted, NotCompacted, NotDurable, Observed, Provider,
+    Reason, Reply, Store, StoreError,
 };
 use turquoise_runtime::{Clock, Identity, Progress, Recorded, Setup, StartError};
 
@@ -179,6 +179,8 @@ pub(crate) struct Sim {
     process: u32,
     /// What the next process thinks of logins …
     pub(crate) relogin: Relogin,
+    /// What the provider declares, a login's life apart.
+    pub(crate) contract: Contract,
     /// … and of secrets that cannot be locked.
     pub(crate) memory: WhenLockingFails,
 }
@@ -210,6 +212,7 @@ impl Sim {
             disk_met: Arc::default(),
             process: 0,
             relogin: Relogin::Impossible,
+            contract: Contract::PROMPT,
             memory: WhenLockingFails::Refuse,
         }
     }
@@ -358,6 +361,10 @@ fn secret_of(credential: &Credential) -> String {
 }
 
 impl Provider for Sim {
+    fn contract(&self) -> Contract {
+        Contract { login_life: secs(60), ..self.contract }
+    }
+
     async fn login(&self, mint: Mint) -> Reply<Minted> {
         self.call("login", mint, &number(mint), None, |world| world.mint(mint, secs(60))).await
     }
