@@ -13,8 +13,12 @@
 //! bear the provider's own words and a `next`. No secret has a type that could be printed.
 
 mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod contract;
 mod credentials;
 mod driver;
+mod history;
 mod identity;
 mod perform;
 pub mod port;

@@ -4,7 +4,7 @@ use tracing::field::display;
 use turquoise_core::{AbandonReason, Drained, Effect, Event, Illegal, Input, Mint, OpId, Outcome, Step, StuckReason, Trigger};
 
 use crate::identity::Recorded;
-use crate::port::{Handle, Reason};
+use crate::port::{Compacted, Contract, Handle, NotCompacted, Reason};
 
 /// Whether a step is something that went wrong.
 pub(crate) const fn is_setback(step: Step) -> bool {
@@ -124,6 +124,30 @@ pub(crate) fn noticed(event: Event, reason: Option<&Reason>) {
             next = "repair or free the journal's disk, then restart; until then credentials are only renewed",
             "stalled: a record may not be durable"
         ),
+    }
+}
+
+/// What a provider cannot do is said once, where it weakens a promise without breaking it.
+pub(crate) fn contract(contract: &Contract) {
+    if !contract.revocation.is_zero() {
+        tracing::warn!(
+            within = ?contract.revocation,
+            next = "count on it when a credential is compromised: end what it is good for as well",
+            "a revoked credential may be accepted for a while"
+        );
+    }
+}
+
+/// The journal has begun anew, or could not. It is silent where there was no need.
+pub(crate) fn compacted(compacted: &Result<Option<Compacted>, NotCompacted>) {
+    match compacted {
+        Ok(None) => {}
+        Ok(Some(Compacted { archive, removed })) => {
+            tracing::info!(archive, ?removed, "the journal begins anew; its older records are in the archive");
+        }
+        Err(NotCompacted(reason)) => {
+            tracing::warn!(reason, next = "put that right; it is tried again after the next round", "the journal grows on");
+        }
     }
 }
 
