@@ -12,15 +12,19 @@
 //! for each effect (`op`, `effect`, `outcome`, `reason`). WARN is a setback that heals by itself, ERROR is for a person; both
 //! bear the provider's own words and a `next`. No secret has a type that could be printed.
 
+mod board;
 mod clock;
 mod credentials;
 mod driver;
 mod identity;
+mod inbox;
 mod perform;
 pub mod port;
+mod post;
+mod sync;
 mod tell;
 
 pub use clock::{BootClock, Clock};
-pub use credentials::{Credentials, Guard, NotReady};
+pub use credentials::{Credentials, Guard, NotReady, Report};
 pub use identity::{AskError, Identity, Progress, Recorded, Setup, ShutdownError, StartError, Status};
 pub use turquoise_core as core;
