@@ -108,8 +108,8 @@ impl Board {
         self.post(&mut ledger, Err(why), None, None);
     }
 
-    /// A trial is closed before anything is posted, and opened after: whoever reads its number takes what it is about, or
-    /// something later, which the number tells.
+    /// A trial is announced after its candidate is posted: whoever reads its number takes what it is about, or something later;
+    /// then the trial is over, and what is reported under its number is dropped.
     fn post(
         &self,
         ledger: &mut Ledger,
@@ -120,7 +120,6 @@ impl Board {
         let is_other = !same(ledger.current.as_ref(), next.as_ref().ok());
         let is_other_trial = is_other || !same(ledger.candidate.as_ref(), tried.as_ref());
         if is_other_trial {
-            self.trial.store(0, Ordering::Release);
             ledger.trials = Trial::after(ledger.trials);
         }
         match &next {

@@ -299,6 +299,10 @@ impl Drop for Switch {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future as _;
+    use std::pin::pin;
+    use std::sync::Mutex;
+    use std::task::{Context, Wake, Waker};
     use std::thread;
     use std::time::Duration;
 
@@ -358,6 +362,38 @@ mod tests {
         let generation = guard.mint().generation;
         drop(guard);
         assert!(switch.is_idle(generation));
+    }
+
+    #[test]
+    fn a_posting_is_never_taken_for_an_older_one() {
+        let switch = Switch::new();
+        switch.serve(&credential(0), None);
+        let credentials = switch.credentials();
+        let _held = credentials.acquire().expect("it serves");
+        for number in 1..2 * crate::sync::REMEMBERED as u32 {
+            switch.serve(&credential(number), None);
+            assert_eq!(credentials.acquire().expect("it serves").mint(), credential(number).mint);
+        }
+    }
+
+    /// If the old one ended first, who looks in between would find neither.
+    #[test]
+    fn whoever_is_told_of_the_idleness_finds_the_next_one_serving() {
+        struct Look(Credentials, Mutex<Option<Mint>>);
+        impl Wake for Look {
+            fn wake(self: Arc<Self>) {
+                let found = self.0.acquire().map(|guard| guard.mint());
+                *self.1.lock().expect("nobody panics with it") = found.ok();
+            }
+        }
+        let switch = Switch::new();
+        switch.serve(&credential(1), None);
+        let look = Arc::new(Look(switch.credentials(), Mutex::new(None)));
+        let waker = Waker::from(Arc::clone(&look));
+        let mut idle = pin!(switch.idle());
+        assert!(idle.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        switch.serve(&credential(2), None);
+        assert_eq!(*look.1.lock().expect("nobody panics with it"), Some(credential(2).mint));
     }
 
     #[test]

@@ -97,6 +97,52 @@ fn the_old_one_is_not_taken_after_the_switch() {
     assert_eq!(board.bell.rung(), 1, "told once");
 }
 
+/// One sees the new one; from then on nobody is given the old one.
+fn the_new_one_is_not_given_out_before_its_switch() {
+    let (old, new) = (credential(1), credential(2));
+    let board = Arc::new(Board::new());
+    board.serve(&old, None);
+    let seen = Arc::new(AtomicBool::new(false));
+    let work = |tells: bool| {
+        let (board, seen, new) = (Arc::clone(&board), Arc::clone(&seen), new.mint.generation);
+        thread::spawn(move || {
+            let first = generation(&board.take().expect("something serves at every time"));
+            if tells {
+                seen.store(first == new, Ordering::Release);
+            } else if seen.load(Ordering::Acquire) {
+                let second = board.take().expect("something serves at every time");
+                assert_eq!(generation(&second), new, "the old one after the new one");
+            }
+        })
+    };
+    let (one, other) = (work(true), work(false));
+    board.serve(&new, None);
+    one.join().expect("the work ends");
+    other.join().expect("the work ends");
+}
+
+fn what_was_done_with_it_was_done_before_it_is_idle() {
+    let (old, new) = (credential(1), credential(2));
+    let board = Arc::new(Board::new());
+    board.serve(&old, None);
+    let (first, second) = (board.take().expect("it serves"), board.take().expect("it serves"));
+    let done = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
+    let work = |slot, place: usize| {
+        let done = Arc::clone(&done);
+        thread::spawn(move || {
+            done[place].store(true, Ordering::Relaxed);
+            drop::<Strong<Slot>>(slot);
+        })
+    };
+    let (one, other) = (work(first, 0), work(second, 1));
+    board.serve(&new, None);
+    if board.is_idle(old.mint.generation) {
+        assert!(done.iter().all(|done| done.load(Ordering::Relaxed)), "idle before its work was done");
+    }
+    one.join().expect("the work ends");
+    other.join().expect("the work ends");
+}
+
 fn what_serves_again_is_the_same_slot() {
     let (old, new) = (credential(1), credential(2));
     let board = Arc::new(Board::new());
@@ -134,6 +180,7 @@ fn a_rollback_meets_the_last_drop() {
     assert_eq!(board.held(old.mint.generation), 1);
     board.withdraw(NotReady::Closing);
     assert!(!board.is_idle(old.mint.generation));
+    assert_eq!(board.held(old.mint.generation), 1);
     drop(again);
     assert!(board.is_idle(old.mint.generation) && board.is_idle(new.mint.generation));
     assert_eq!(board.bell.rung(), if is_same { 2 } else { 3 }, "each end once");
@@ -242,6 +289,7 @@ mod holds {
         a_report_arrives_or_is_counted_as_lost
     ];
     holds![Some(5), what_serves_again_is_the_same_slot, a_promoted_candidate_is_the_same_slot];
+    holds![Some(3), the_new_one_is_not_given_out_before_its_switch, what_was_done_with_it_was_done_before_it_is_idle];
 }
 
 /// Bugs sown on purpose: each is noticed, or the test that must notice it says nothing.
