@@ -43,7 +43,7 @@ struct Retired {
 /// While a candidate is tried: which trial, counted from 1, and its share of new work, in ten-thousandths.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Trial {
-    pub(crate) number: u32,
+    number: u32,
     share: u16,
 }
 
@@ -52,6 +52,13 @@ pub(crate) struct Trial {
 pub(crate) enum Side {
     Current,
     Candidate,
+}
+
+/// What work was taken for: which side of which trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tried {
+    pub(crate) trial: u32,
+    pub(crate) side: Side,
 }
 
 /// Who holds a generation. Its `Display` names them with their counts.
@@ -80,16 +87,16 @@ impl Board {
     }
 
     /// As [`take`](Self::take); while a candidate is tried, its share of the calls, spread evenly, is given the candidate.
-    pub(crate) fn take_in_trial(&self) -> Result<(Strong<Slot>, Option<(u32, Side)>), NotReady> {
+    pub(crate) fn take_in_trial(&self) -> Result<(Strong<Slot>, Option<Tried>), NotReady> {
         let Some(Trial { number, share }) = Trial::of(self.trial.load(Ordering::Acquire)) else {
             return Ok((self.take()?, None));
         };
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % WHOLE;
         let is_candidates = (turn * u64::from(share)) % WHOLE + u64::from(share) >= WHOLE;
         if is_candidates && let Ok(slot) = self.candidate.take() {
-            return Ok((slot, Some((number, Side::Candidate))));
+            return Ok((slot, Some(Tried { trial: number, side: Side::Candidate })));
         }
-        Ok((self.take()?, Some((number, Side::Current))))
+        Ok((self.take()?, Some(Tried { trial: number, side: Side::Current })))
     }
 
     /// From now on new work is given this one, and of the work that is ready to be tried on a candidate a share that one.
@@ -161,13 +168,14 @@ impl Board {
     pub(crate) fn name(&self, name: &str) -> usize {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let known = names.iter().skip(1).position(|known| **known == *name);
-        known.map(|place| place + 1).unwrap_or_else(|| {
-            if names.len() == NAMES {
-                return 0;
-            }
-            names.push(name.into());
-            names.len() - 1
-        })
+        if let Some(place) = known {
+            return place + 1;
+        }
+        if names.len() == NAMES {
+            return 0;
+        }
+        names.push(name.into());
+        names.len() - 1
     }
 
     /// Who holds a generation.
@@ -178,8 +186,8 @@ impl Board {
         drop(ledger);
         let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let counts = slot.named.iter().map(|count: &AtomicUsize| count.load(Ordering::Relaxed));
-        let named = names.iter().cloned().zip(counts).skip(1).filter(|(_, count)| *count > 0).collect();
-        Holders { total, named }
+        let holders = names.iter().cloned().zip(counts).skip(1).filter(|(_, count)| *count > 0);
+        Holders { total, named: holders.collect() }
     }
 
     /// The mint that serves.
@@ -187,14 +195,14 @@ impl Board {
         self.take().map(|slot| slot.credential.mint)
     }
 
-    /// The generations of a trial, if it is open.
-    pub(crate) fn generation(&self, number: u32, side: Side) -> Option<Generation> {
+    /// The generation on one side of a trial, if that is open.
+    pub(crate) fn generation(&self, Tried { trial, side }: Tried) -> Option<Generation> {
         let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = match side {
             Side::Current => &ledger.current,
             Side::Candidate => &ledger.candidate,
         };
-        let is_open = ledger.candidate.is_some() && ledger.trials == number;
+        let is_open = ledger.candidate.is_some() && ledger.trials == trial;
         slot.as_ref().filter(|_| is_open).map(|slot| slot.credential.mint.generation)
     }
 }
@@ -206,7 +214,7 @@ impl Ledger {
 
     /// The slot of a credential: the one that it has, as long as anybody holds it.
     fn slot(&mut self, credential: &Arc<Credential>, bell: &Arc<Bell>) -> Strong<Slot> {
-        let mut held = self.serving().find(|slot| slot.credential.mint == credential.mint).map(Strong::clone);
+        let mut held = self.serving().find(|slot| slot.credential.mint == credential.mint).cloned();
         if let Some(at) = self.retired.iter().position(|retired| retired.mint == credential.mint) {
             held = self.retired.swap_remove(at).slot.upgrade();
         }
@@ -235,7 +243,7 @@ impl Ledger {
     }
 
     fn find(&self, generation: Generation) -> Option<Strong<Slot>> {
-        let serving = self.serving().find(|slot| slot.credential.mint.generation == generation).map(Strong::clone);
+        let serving = self.serving().find(|slot| slot.credential.mint.generation == generation).cloned();
         let retired = || self.retired.iter().find(|retired| retired.mint.generation == generation);
         serving.or_else(|| retired().and_then(|retired| retired.slot.upgrade()))
     }

@@ -24,7 +24,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use turquoise_core::{Generation, Mint};
 
-use crate::board::{Board, Holders, Side};
+use crate::board::{Board, Holders, Side, Tried};
 use crate::inbox::{Inbox, Note, Verdict};
 use crate::port::Credential;
 pub use crate::post::NotReady;
@@ -44,7 +44,7 @@ pub struct Credentials {
 pub struct Guard {
     slot: Arc<Slot>,
     name: usize,
-    tried: Option<Tried>,
+    pending: Option<Pending>,
 }
 
 /// How work on a credential went: see [`Guard::report`].
@@ -60,10 +60,9 @@ pub enum Report {
 }
 
 /// What a guard of a trial remembers until it is reported on.
-struct Tried {
+struct Pending {
     shared: Arc<Shared>,
-    trial: u32,
-    side: Side,
+    tried: Tried,
     since: Instant,
 }
 
@@ -93,16 +92,16 @@ impl Credentials {
     ///
     /// As for [`acquire`](Self::acquire).
     pub fn acquire_canary(&self) -> Result<Guard, NotReady> {
-        let (slot, trial) = self.shared.board.take_in_trial()?;
-        let tried = trial.map(|(trial, side)| Tried { shared: Arc::clone(&self.shared), trial, side, since: Instant::now() });
-        Ok(self.guard(slot, tried))
+        let (slot, tried) = self.shared.board.take_in_trial()?;
+        let pending = tried.map(|tried| Pending { shared: Arc::clone(&self.shared), tried, since: Instant::now() });
+        Ok(self.guard(slot, pending))
     }
 
-    fn guard(&self, slot: Arc<Slot>, tried: Option<Tried>) -> Guard {
+    fn guard(&self, slot: Arc<Slot>, pending: Option<Pending>) -> Guard {
         if self.name != 0 {
             slot.named[self.name].fetch_add(1, Ordering::Relaxed);
         }
-        Guard { slot, name: self.name, tried }
+        Guard { slot, name: self.name, pending }
     }
 
     /// A handle whose work has a name: if it outlives the grace of a credential, the log says so by this name and in which
@@ -173,20 +172,20 @@ impl Guard {
     /// Whether this is a candidate on trial: a refusal is then to be followed by the same request with the current one.
     #[must_use]
     pub fn is_candidate(&self) -> bool {
-        self.tried.as_ref().is_some_and(|tried| tried.side == Side::Candidate)
+        self.pending.as_ref().is_some_and(|pending| pending.tried.side == Side::Candidate)
     }
 
     /// Says how the work went, for the trial that [`acquire_canary`](Credentials::acquire_canary) took it for; the current one
     /// is what the candidate is compared with. Without effect on any other guard, after a first report, and when the trial is
     /// over. Never waits and allocates nothing; what comes faster than the driver takes it in is dropped, and counted.
     pub fn report(&mut self, report: Report) {
-        let Some(Tried { shared, trial, side, since }) = self.tried.take() else { return };
+        let Some(Pending { shared, tried, since }) = self.pending.take() else { return };
         let verdict = match report {
             Report::Ok => Verdict::Served { took: since.elapsed() },
             Report::Refused => Verdict::Refused,
             Report::Slow => Verdict::Slow,
         };
-        shared.inbox.put(Note { trial, side, verdict });
+        shared.inbox.put(Note { tried, verdict });
         shared.reported.notify_one();
     }
 }
@@ -274,8 +273,8 @@ impl Switch {
     #[cfg_attr(not(test), expect(dead_code, reason = "the machine does not take samples yet"))]
     pub(crate) async fn sample(&self) -> Sample {
         loop {
-            while let Some(Note { trial, side, verdict }) = self.shared.inbox.take() {
-                if let Some(generation) = self.shared.board.generation(trial, side) {
+            while let Some(Note { tried, verdict }) = self.shared.inbox.take() {
+                if let Some(generation) = self.shared.board.generation(tried) {
                     return Sample { generation, verdict };
                 }
             }
@@ -364,15 +363,16 @@ mod tests {
         assert!(switch.is_idle(generation));
     }
 
+    /// Everything that served is still held, so that only its number tells it from what serves.
     #[test]
     fn a_posting_is_never_taken_for_an_older_one() {
         let switch = Switch::new();
-        switch.serve(&credential(0), None);
         let credentials = switch.credentials();
-        let _held = credentials.acquire().expect("it serves");
-        for number in 1..2 * crate::sync::REMEMBERED as u32 {
-            switch.serve(&credential(number), None);
-            assert_eq!(credentials.acquire().expect("it serves").mint(), credential(number).mint);
+        let mut held = Vec::new();
+        for switches in 1..5 {
+            (1..=switches).for_each(|number| switch.serve(&credential(switches * 10 + number), None));
+            held.push(credentials.acquire().expect("it serves"));
+            assert_eq!(held.last().map(Guard::mint), Some(credential(switches * 11).mint));
         }
     }
 
@@ -501,6 +501,19 @@ mod tests {
         timeout(Duration::from_secs(1), credentials.changed()).await.expect_err("the same one serves");
         switch.serve(&new, None);
         assert_eq!(credentials.changed().await, Ok(()));
+    }
+
+    #[test]
+    fn a_trial_allocates_nothing_for_the_work_that_it_is_tried_on() {
+        let switch = Switch::new();
+        switch.serve(&credential(1), Some((&credential(2), 5_000)));
+        let credentials = switch.credentials();
+        let work = || {
+            for _ in 0..4 {
+                take_canary(&credentials).report(Report::Ok);
+            }
+        };
+        assert_eq!(allocation_counter::measure(work).count_total, 0);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::board::Side;
+use crate::board::{Side, Tried};
 use crate::sync::{AtomicU64, AtomicUsize, Ordering, REPORTS, Sown, is_sown};
 
 /// How the work on a credential went.
@@ -25,8 +25,7 @@ pub(crate) enum Verdict {
 /// A report of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Note {
-    pub(crate) trial: u32,
-    pub(crate) side: Side,
+    pub(crate) tried: Tried,
     pub(crate) verdict: Verdict,
 }
 
@@ -87,11 +86,11 @@ impl Note {
             Verdict::Refused => (2, 0),
             Verdict::Slow => (3, 0),
         };
-        let side = match self.side {
+        let side = match self.tried.side {
             Side::Current => 0,
             Side::Candidate => 1,
         };
-        verdict | side << 2 | u64::from(self.trial) << 3 | u64::from(took) << 32
+        verdict | side << 2 | u64::from(self.tried.trial) << 3 | u64::from(took) << 32
     }
 
     fn of(word: u64) -> Option<Self> {
@@ -102,6 +101,7 @@ impl Note {
             _ => return None,
         };
         let side = if word & 4 == 0 { Side::Current } else { Side::Candidate };
-        Some(Self { trial: u32::try_from(word >> 3 & 0x1fff_ffff).ok()?, side, verdict })
+        let trial = u32::try_from(word >> 3 & 0x1fff_ffff).ok()?;
+        Some(Self { tried: Tried { trial, side }, verdict })
     }
 }

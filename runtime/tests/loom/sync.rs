@@ -16,7 +16,7 @@ pub(crate) use loom::thread::yield_now as spin_loop;
 
 pub(crate) const REMEMBERED: usize = 1;
 pub(crate) const NAMES: usize = 1;
-pub(crate) const REPORTS: usize = 1;
+pub(crate) const REPORTS: usize = 2;
 
 macro_rules! per_thread {
     (static $name:ident: $type:ty = $value:expr;) => {
