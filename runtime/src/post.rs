@@ -21,6 +21,8 @@
 //! (an acquire) saw that (a release), hence also the new word, and the second look finds it. So whoever was given a slot was
 //! counted before the switch let go: from then on the count only falls, but for those about to notice and let go again.
 //!
+//! Of the word itself nothing is needed but that its own changes have one order.
+//!
 //! # Why it is lock-free
 //!
 //! A thread remembers the `Weak`s of its last postings, so it goes to the place once for each posting. It only *tries* to read
@@ -29,8 +31,13 @@
 //!
 //! # What is left in memory
 //!
-//! A `Weak` keeps no secret: the credential goes with the last guard. What it keeps is a hundred bytes of counts, until
-//! the thread remembers another posting in its stead.
+//! A `Weak` keeps no secret: the credential goes with the last guard. What it keeps is less than two hundred bytes of counts,
+//! until the thread remembers another posting in its stead.
+//!
+//! # Why not `ArcSwap`
+//!
+//! It would do, a little slower (`benches/acquire.rs`). But it allocates the first time on each thread, and loom cannot look
+//! into it: what it does would have to be assumed, and that is the part worth checking.
 
 use std::cell::RefCell;
 use std::sync::{Arc, TryLockError};
