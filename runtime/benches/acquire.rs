@@ -18,6 +18,9 @@ use turquoise_runtime::core::Consumers;
 
 use crate::common::Sim;
 
+/// The warm-up begins with fewer: they tell how long a thread takes to start.
+const WORTH_COUNTING: u64 = 10_000;
+
 /// One contender on one or more threads, and the nanoseconds of each sample.
 struct Measured {
     name: &'static str,
@@ -35,7 +38,9 @@ fn measure<F: FnMut()>(
     criterion.bench_function(&format!("{name}, threads: {threads}"), |bencher| {
         bencher.iter_custom(|times| {
             let elapsed = on_threads(threads, times, &new_thread);
-            samples.push(as_f64(elapsed.as_nanos()) / as_f64(u128::from(times)));
+            if times >= WORTH_COUNTING {
+                samples.push(as_f64(elapsed.as_nanos()) / as_f64(u128::from(times)));
+            }
             elapsed
         });
     });
@@ -69,7 +74,7 @@ const fn as_f64(n: u128) -> f64 {
 fn median(measured: &Measured) -> f64 {
     let mut samples = measured.samples.clone();
     samples.sort_by(f64::total_cmp);
-    samples[samples.len() / 2]
+    samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints")]
