@@ -1,113 +1,111 @@
 //! What it costs to take a credential and let it go, beside other ways to share what changes rarely, on one thread and on two
-//! at once: `cargo bench -p turquoise-runtime --bench acquire`. The table at the end compares the medians of this one run.
+//! at once: `cargo bench -p turquoise-runtime --bench acquire`. Criterion measures each by itself; the table at the end
+//! compares them in short slices in turn, so that whatever else runs on the machine meets all of them.
 
 #[path = "../tests/driver/common.rs"]
 #[expect(dead_code, reason = "the world of the driver's tests; only a steady identity is needed")]
 mod common;
 
-use std::hint::black_box;
-use std::sync::{Arc, Barrier};
+use std::hint::{black_box, spin_loop};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use criterion::Criterion;
 use parking_lot::RwLock;
+use rustix::thread::{CpuSet, sched_setaffinity};
 use tokio::sync::watch;
 use turquoise_runtime::core::Consumers;
 
 use crate::common::Sim;
 
-/// The warm-up begins with fewer: they tell how long a thread takes to start.
-const WORTH_COUNTING: u64 = 10_000;
+/// How often each thread of a slice takes: a few milliseconds, and long beside the start of a thread.
+const SLICE: u64 = 100_000;
+/// How many slices the table is made of.
+const ROUNDS: usize = 51;
 
-/// One contender on one or more threads, and the nanoseconds of each sample.
-struct Measured {
+/// Something to be taken and let go so many times.
+struct Contender<'a> {
     name: &'static str,
-    threads: usize,
-    samples: Vec<f64>,
+    take: Box<dyn Fn(u64) + Sync + 'a>,
 }
 
-/// Measures, on so many threads at once, what `new_thread` makes for each of them.
-fn measure<F: FnMut()>(
-    criterion: &mut Criterion,
-    (name, threads): (&'static str, usize),
-    new_thread: impl Fn() -> F + Sync,
-) -> Measured {
-    let mut samples = Vec::new();
-    criterion.bench_function(&format!("{name}, threads: {threads}"), |bencher| {
-        bencher.iter_custom(|times| {
-            let elapsed = on_threads(threads, times, &new_thread);
-            if times >= WORTH_COUNTING {
-                samples.push(as_f64(elapsed.as_nanos()) / as_f64(u128::from(times)));
+impl<'a> Contender<'a> {
+    fn new<T>(name: &'static str, take: impl Fn() -> T + Sync + 'a) -> Self {
+        let take = move |times| (0..times).for_each(|_| drop(black_box(take())));
+        Self { name, take: Box::new(take) }
+    }
+
+    /// How long the slowest of so many threads takes. Each has a processor of its own and waits for the others there: else one
+    /// might run when the other has ended.
+    fn run(&self, threads: usize, times: u64) -> Duration {
+        let waiting = AtomicUsize::new(threads);
+        let run = &|processor| {
+            let mut own = CpuSet::new();
+            own.set(processor);
+            sched_setaffinity(None, &own).expect("a processor for each thread");
+            waiting.fetch_sub(1, Ordering::AcqRel);
+            while waiting.load(Ordering::Acquire) > 0 {
+                spin_loop();
             }
-            elapsed
-        });
-    });
-    Measured { name, threads, samples }
-}
-
-/// How long the slowest thread takes.
-fn on_threads<F: FnMut()>(threads: usize, times: u64, new_thread: &(impl Fn() -> F + Sync)) -> Duration {
-    let start = Barrier::new(threads);
-    let run = || {
-        let mut once = new_thread();
-        start.wait();
-        let started = Instant::now();
-        for _ in 0..times {
-            once();
-        }
-        started.elapsed()
-    };
-    thread::scope(|scope| {
-        let running: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
-        running.into_iter().map(|thread| thread.join().expect("it only takes")).max().unwrap_or_default()
-    })
-}
-
-/// Counts here are far below where a double rounds.
-#[expect(clippy::cast_precision_loss, reason = "they are far below 2^52")]
-const fn as_f64(n: u128) -> f64 {
-    n as f64
-}
-
-fn median(measured: &Measured) -> f64 {
-    let mut samples = measured.samples.clone();
-    samples.sort_by(f64::total_cmp);
-    samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN)
+            let started = Instant::now();
+            (self.take)(times);
+            started.elapsed()
+        };
+        thread::scope(|scope| {
+            let running: Vec<_> = (0..threads).map(|processor| scope.spawn(move || run(processor))).collect();
+            running.into_iter().map(|thread| thread.join().expect("it only takes")).max().unwrap_or_default()
+        })
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints")]
-fn tell(all: &[Measured]) {
-    println!("\n{:<28} {:>7} {:>8}   ours is", "take and let go", "threads", "median");
-    for measured in all {
-        let ours = all.iter().find(|ours| ours.threads == measured.threads).map_or(f64::NAN, median);
-        let (Measured { name, threads, .. }, theirs) = (measured, median(measured));
-        println!("{name:<28} {threads:>7} {theirs:>5.1} ns   {:.2} of it", ours / theirs);
+fn compare(contenders: &[Contender<'_>], threads: usize) {
+    let mut slices = vec![Vec::with_capacity(ROUNDS); contenders.len()];
+    for _ in 0..ROUNDS {
+        for (contender, slices) in contenders.iter().zip(&mut slices) {
+            slices.push(contender.run(threads, SLICE));
+        }
+    }
+    let median = |mut slices: Vec<Duration>| {
+        slices.sort();
+        slices[ROUNDS / 2].as_secs_f64() * 1e9 / 1e5
+    };
+    let medians: Vec<f64> = slices.into_iter().map(median).collect();
+    println!("\n{:<28} {:>10}  ours is", format!("threads: {threads}"), "median");
+    for (contender, theirs) in contenders.iter().zip(&medians) {
+        println!("{:<28} {theirs:>7.1} ns  {:.2} of it", contender.name, medians[0] / theirs);
     }
 }
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let mut sim = Sim::new();
-    let identity = runtime.block_on(sim.ready(Consumers::Counted));
+    // Its time stands still: nothing happens to the identity meanwhile.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
+    let identity = runtime.block_on(async { Sim::new().ready(Consumers::Counted).await });
     let credentials = identity.credentials();
     let named = credentials.named("bench");
     let shared = Arc::new([7_u64; 4]);
     let swap = ArcSwap::new(Arc::clone(&shared));
     let (_sender, watch) = watch::channel(Arc::clone(&shared));
     let lock = RwLock::new(shared);
-
+    let contenders = [
+        Contender::new("acquire", || credentials.acquire()),
+        Contender::new("acquire, with a name", || named.acquire()),
+        Contender::new("ArcSwap::load_full", || swap.load_full()),
+        Contender::new("watch: borrow, clone", || Arc::clone(&watch.borrow())),
+        Contender::new("RwLock: read, clone", || Arc::clone(&lock.read())),
+    ];
     let mut criterion = Criterion::default().configure_from_args().sample_size(50);
-    let criterion = &mut criterion;
-    let mut all = Vec::new();
     for threads in [1, 2] {
-        all.push(measure(criterion, ("acquire", threads), || || drop(black_box(credentials.acquire()))));
-        all.push(measure(criterion, ("acquire, with a name", threads), || || drop(black_box(named.acquire()))));
-        all.push(measure(criterion, ("ArcSwap::load_full", threads), || || drop(black_box(swap.load_full()))));
-        all.push(measure(criterion, ("watch: borrow, clone", threads), || || drop(black_box(Arc::clone(&watch.borrow())))));
-        all.push(measure(criterion, ("RwLock: read, clone", threads), || || drop(black_box(Arc::clone(&lock.read())))));
+        for contender in &contenders {
+            let name = format!("{}, threads: {threads}", contender.name);
+            criterion.bench_function(&name, |bencher| bencher.iter_custom(|times| contender.run(threads, times)));
+        }
     }
     criterion.final_summary();
-    tell(&all);
+    for threads in [1, 2] {
+        compare(&contenders, threads);
+    }
 }
