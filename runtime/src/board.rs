@@ -7,8 +7,8 @@ use std::sync::{Arc, PoisonError};
 use turquoise_core::{Generation, Mint};
 
 use crate::port::Credential;
-use crate::post::{End, NotReady, Post, Slot};
-use crate::sync::{AtomicU64, AtomicUsize, Bell, Mutex, NAMES, Ordering, Sown, Strong, Weak, is_sown};
+use crate::post::{End, Lane, NotReady, Post, Served, Slot};
+use crate::sync::{AtomicU64, Bell, Mutex, NAMES, Ordering, Sown, Strong, Weak, is_sown};
 
 /// Shares are counted in this many parts.
 const WHOLE: u64 = 10_000;
@@ -27,8 +27,8 @@ pub(crate) struct Board {
 
 /// What is kept alive while it serves, and what is known of it afterwards.
 struct Ledger {
-    current: Option<Strong<Slot>>,
-    candidate: Option<Strong<Slot>>,
+    current: Option<Arc<Served>>,
+    candidate: Option<Arc<Served>>,
     retired: Vec<Retired>,
     trials: u32,
 }
@@ -82,12 +82,12 @@ impl Board {
     }
 
     /// What serves. Lock-free, without an allocation.
-    pub(crate) fn take(&self) -> Result<Strong<Slot>, NotReady> {
+    pub(crate) fn take(&self) -> Result<Strong<Lane>, NotReady> {
         self.current.take()
     }
 
     /// As [`take`](Self::take); while a candidate is tried, its share of the calls, spread evenly, is given the candidate.
-    pub(crate) fn take_in_trial(&self) -> Result<(Strong<Slot>, Option<Tried>), NotReady> {
+    pub(crate) fn take_in_trial(&self) -> Result<(Strong<Lane>, Option<Tried>), NotReady> {
         let Some(Trial { number, share }) = Trial::of(self.trial.load(Ordering::Acquire)) else {
             return Ok((self.take()?, None));
         };
@@ -120,8 +120,8 @@ impl Board {
     fn post(
         &self,
         ledger: &mut Ledger,
-        next: Result<Strong<Slot>, NotReady>,
-        tried: Option<Strong<Slot>>,
+        next: Result<Arc<Served>, NotReady>,
+        tried: Option<Arc<Served>>,
         share: Option<u16>,
     ) -> bool {
         let is_other = !same(ledger.current.as_ref(), next.as_ref().ok());
@@ -140,8 +140,8 @@ impl Board {
         let trial = share.map_or(0, |share| Trial { number: ledger.trials, share }.word());
         self.trial.store(trial, Ordering::Release);
         let before = [std::mem::replace(&mut ledger.current, next.ok()), std::mem::replace(&mut ledger.candidate, tried)];
-        for slot in before.into_iter().flatten() {
-            ledger.retire(slot);
+        for served in before.into_iter().flatten() {
+            ledger.retire(served);
         }
         is_other
     }
@@ -155,7 +155,7 @@ impl Board {
     pub(crate) fn is_idle(&self, generation: Generation) -> bool {
         let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         let retired = |retired: &Retired| retired.mint.generation != generation || retired.end.has_come();
-        ledger.serving().all(|slot| slot.credential.mint.generation != generation) && ledger.retired.iter().all(retired)
+        ledger.serves(generation).is_none() && ledger.retired.iter().all(retired)
     }
 
     /// Forgets of what is retired everything but these.
@@ -185,76 +185,76 @@ impl Board {
         let Some(slot) = ledger.find(generation) else { return Holders::default() };
         drop(ledger);
         let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        let counts = slot.named.iter().map(|count: &AtomicUsize| count.load(Ordering::Relaxed));
-        let holders = names.iter().cloned().zip(counts).skip(1).filter(|(_, count)| *count > 0);
+        let counts = names.iter().enumerate().skip(1).map(|(place, name)| (name.clone(), slot.held_by(place)));
+        let holders = counts.filter(|(_, count)| *count > 0);
         Holders { total, named: holders.collect() }
     }
 
     /// The mint that serves.
     pub(crate) fn serving(&self) -> Result<Mint, NotReady> {
-        self.take().map(|slot| slot.credential.mint)
+        self.take().map(|lane| lane.slot.credential.mint)
     }
 
     /// The generation on one side of a trial, if that is open.
     pub(crate) fn generation(&self, Tried { trial, side }: Tried) -> Option<Generation> {
         let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = match side {
+        let served = match side {
             Side::Current => &ledger.current,
             Side::Candidate => &ledger.candidate,
         };
         let is_open = ledger.candidate.is_some() && ledger.trials == trial;
-        slot.as_ref().filter(|_| is_open).map(|slot| slot.credential.mint.generation)
+        served.as_ref().filter(|_| is_open).map(|served| served.slot.credential.mint.generation)
     }
 }
 
 impl Ledger {
-    fn serving(&self) -> impl Iterator<Item = &Strong<Slot>> {
+    fn serving(&self) -> impl Iterator<Item = &Arc<Served>> {
         self.current.iter().chain(&self.candidate)
     }
 
+    fn serves(&self, generation: Generation) -> Option<&Arc<Served>> {
+        self.serving().find(|served| served.slot.credential.mint.generation == generation)
+    }
+
     /// The slot of a credential: the one that it has, as long as anybody holds it.
-    fn slot(&mut self, credential: &Arc<Credential>, bell: &Arc<Bell>) -> Strong<Slot> {
-        let mut held = self.serving().find(|slot| slot.credential.mint == credential.mint).cloned();
-        if let Some(at) = self.retired.iter().position(|retired| retired.mint == credential.mint) {
-            held = self.retired.swap_remove(at).slot.upgrade();
+    fn slot(&mut self, credential: &Arc<Credential>, bell: &Arc<Bell>) -> Arc<Served> {
+        let serving = self.serves(credential.mint.generation);
+        if let Some(served) = serving.filter(|_| !is_sown(Sown::ServesAnew)) {
+            return Arc::clone(served);
         }
-        held.filter(|_| !is_sown(Sown::ServesAnew)).unwrap_or_else(|| Slot::new(Arc::clone(credential), bell))
+        let retired = self.retired.iter().position(|retired| retired.mint == credential.mint);
+        let held = retired.and_then(|at| self.retired.swap_remove(at).slot.upgrade());
+        let slot = held.filter(|_| !is_sown(Sown::ServesAnew)).unwrap_or_else(|| Slot::new(Arc::clone(credential), bell));
+        Arc::new(Served::new(slot))
     }
 
     /// Lets go of a slot, unless it still serves.
-    fn retire(&mut self, slot: Strong<Slot>) {
-        if self.serving().any(|serving| Strong::ptr_eq(serving, &slot)) {
+    fn retire(&mut self, served: Arc<Served>) {
+        if self.serving().any(|serving| Arc::ptr_eq(serving, &served)) {
             return;
         }
+        let Served { slot, .. } = &*served;
         let end = Arc::clone(&slot.end);
         if is_sown(Sown::ToldAtOnce) {
             end.tell();
         }
-        self.retired.push(Retired { mint: slot.credential.mint, slot: Strong::downgrade(&slot), end });
-        drop(slot);
+        self.retired.push(Retired { mint: slot.credential.mint, slot: Strong::downgrade(slot), end });
+        drop(served);
     }
 
     fn held(&self, generation: Generation) -> usize {
-        if let Some(slot) = self.serving().find(|slot| slot.credential.mint.generation == generation) {
-            return Strong::strong_count(slot) - 1;
-        }
-        let retired = self.retired.iter().find(|retired| retired.mint.generation == generation);
-        retired.map_or(0, |retired| retired.slot.strong_count())
+        let retired = || self.find(generation).map_or(0, |slot| slot.held());
+        self.serves(generation).map_or_else(retired, |served| served.held())
     }
 
     fn find(&self, generation: Generation) -> Option<Strong<Slot>> {
-        let serving = self.serving().find(|slot| slot.credential.mint.generation == generation).cloned();
-        let retired = || self.retired.iter().find(|retired| retired.mint.generation == generation);
-        serving.or_else(|| retired().and_then(|retired| retired.slot.upgrade()))
+        let retired = || self.retired.iter().find(|retired| retired.mint.generation == generation)?.slot.upgrade();
+        self.serves(generation).map(|served| served.slot.clone()).or_else(retired)
     }
 }
 
-fn same(one: Option<&Strong<Slot>>, other: Option<&Strong<Slot>>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => Strong::ptr_eq(one, other),
-        (None, None) => true,
-        _ => false,
-    }
+fn same(one: Option<&Arc<Served>>, other: Option<&Arc<Served>>) -> bool {
+    one.map(Arc::as_ptr) == other.map(Arc::as_ptr)
 }
 
 impl Trial {

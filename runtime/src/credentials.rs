@@ -27,8 +27,8 @@ use turquoise_core::{Generation, Mint};
 use crate::board::{Board, Holders, Side, Tried};
 use crate::inbox::{Inbox, Note, Verdict};
 use crate::port::Credential;
+use crate::post::Lane;
 pub use crate::post::NotReady;
-use crate::post::Slot;
 
 /// Gives new work the credential that serves. Cheap to clone; all clones see the same.
 #[derive(Clone)]
@@ -42,7 +42,7 @@ pub struct Credentials {
 /// A credential in use: pinned to its generation, and counted until dropped. Hold it as long as work depends on it, leases
 /// and children made with it included.
 pub struct Guard {
-    slot: Arc<Slot>,
+    lane: Arc<Lane>,
     name: usize,
     pending: Option<Pending>,
 }
@@ -92,16 +92,16 @@ impl Credentials {
     ///
     /// As for [`acquire`](Self::acquire).
     pub fn acquire_canary(&self) -> Result<Guard, NotReady> {
-        let (slot, tried) = self.shared.board.take_in_trial()?;
+        let (lane, tried) = self.shared.board.take_in_trial()?;
         let pending = tried.map(|tried| Pending { shared: Arc::clone(&self.shared), tried, since: Instant::now() });
-        Ok(self.guard(slot, pending))
+        Ok(self.guard(lane, pending))
     }
 
-    fn guard(&self, slot: Arc<Slot>, pending: Option<Pending>) -> Guard {
+    fn guard(&self, lane: Arc<Lane>, pending: Option<Pending>) -> Guard {
         if self.name != 0 {
-            slot.named[self.name].fetch_add(1, Ordering::Relaxed);
+            lane.named[self.name].fetch_add(1, Ordering::Relaxed);
         }
-        Guard { slot, name: self.name, pending }
+        Guard { lane, name: self.name, pending }
     }
 
     /// A handle whose work has a name: if it outlives the grace of a credential, the log says so by this name and in which
@@ -160,13 +160,13 @@ impl Guard {
     /// The secret. It stays readable as long as the guard lives, whatever is rotated meanwhile.
     #[must_use]
     pub fn secret(&self) -> &SecretString {
-        &self.slot.credential.secret
+        &self.lane.slot.credential.secret
     }
 
     /// Which credential this is.
     #[must_use]
     pub fn mint(&self) -> Mint {
-        self.slot.credential.mint
+        self.lane.slot.credential.mint
     }
 
     /// Whether this is a candidate on trial: a refusal is then to be followed by the same request with the current one.
@@ -199,7 +199,7 @@ impl fmt::Debug for Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         if self.name != 0 {
-            self.slot.named[self.name].fetch_sub(1, Ordering::Relaxed);
+            self.lane.named[self.name].fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
@@ -550,7 +550,7 @@ mod tests {
         assert!(memory.upgrade().is_some());
         drop(guard);
         assert!(memory.upgrade().is_none());
-        let current = credentials.acquire().map(|guard| Arc::downgrade(&guard.slot.credential)).expect("it serves");
+        let current = credentials.acquire().map(|guard| Arc::downgrade(&guard.lane.slot.credential)).expect("it serves");
         drop(switch);
         assert!(current.upgrade().is_none());
     }

@@ -6,6 +6,9 @@
 //! [`Strong`], an `Arc` — and nothing else counts: **the end of a slot is its drop.** An `Arc` is dropped once, and a
 //! [`Weak`] never revives what was dropped. So idleness is told once, and final, by what the standard library promises.
 //!
+//! Between the two are the [`Lane`]s: work holds one of the lanes, which hold the slot. A thread keeps to one lane, so threads on
+//! different lanes do not fight for one count.
+//!
 //! A [`Post`] says which slot to take. Its word is the number of a posting, and no number is ever used twice, in the whole
 //! process; so a word that is read twice with the same value did not change meanwhile (there is no ABA). The posting's
 //! `Weak` lies in one of two places, in turn: the word's lowest bit says in which.
@@ -19,7 +22,8 @@
 //!
 //! Letting go and upgrading are both changes of one count, so one of them is first. If the switch let go first, the upgrade
 //! (an acquire) saw that (a release), hence also the new word, and the second look finds it. So whoever was given a slot was
-//! counted before the switch let go: from then on the count only falls, but for those about to notice and let go again.
+//! counted before the switch let go: from then on the count only falls, but for those about to notice and let go again. This
+//! holds of each lane, hence of the slot.
 //!
 //! Of the word itself nothing is needed but that its own changes have one order.
 //!
@@ -31,7 +35,7 @@
 //!
 //! # What is left in memory
 //!
-//! A `Weak` keeps no secret: the credential goes with the last guard. What it keeps is less than two hundred bytes of counts,
+//! A `Weak` keeps no secret: the credential goes with the last guard. What it keeps is a few hundred bytes of counts,
 //! until the thread remembers another posting in its stead.
 //!
 //! # Why not `ArcSwap`
@@ -40,12 +44,12 @@
 //! into it: what it does would have to be assumed, and that is the part worth checking.
 
 use std::cell::RefCell;
-use std::sync::{Arc, TryLockError};
+use std::sync::{Arc, PoisonError, TryLockError};
 
 use crate::port::Credential;
 use crate::sync::{
-    AtomicBool, AtomicU64, AtomicUsize, Bell, NAMES, Ordering, REMEMBERED, RwLock, Sown, Strong, Weak, is_sown, per_thread,
-    spin_loop,
+    AtomicBool, AtomicU64, AtomicUsize, Bell, LANES, Mutex, NAMES, Ordering, REMEMBERED, RwLock, Sown, Strong, Weak, is_sown,
+    lane, per_thread, spin_loop,
 };
 
 /// Why there is no credential to be had.
@@ -82,15 +86,29 @@ impl NotReady {
 static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(16);
 
 per_thread! {
-    static MEMO: RefCell<[(u64, Weak<Slot>); REMEMBERED]> = RefCell::new([const { (0, Weak::new()) }; REMEMBERED]);
+    static MEMO: RefCell<[(u64, Weak<Lane>); REMEMBERED]> = RefCell::new([const { (0, Weak::new()) }; REMEMBERED]);
 }
 
 /// One credential while it serves, and as long as work holds it.
 pub(crate) struct Slot {
     pub(crate) credential: Arc<Credential>,
+    pub(crate) end: Arc<End>,
+    /// All that may live.
+    lanes: Mutex<Vec<Weak<Lane>>>,
+}
+
+/// One of the counts of a slot, on a line of memory of its own.
+#[repr(align(128))]
+pub(crate) struct Lane {
+    pub(crate) slot: Strong<Slot>,
     /// How much work holds it under each name; the first place, for work without a name, is not used.
     pub(crate) named: [AtomicUsize; NAMES],
-    pub(crate) end: Arc<End>,
+}
+
+/// What keeps a slot alive while it serves: a count on each lane.
+pub(crate) struct Served {
+    lanes: [Strong<Lane>; LANES],
+    pub(crate) slot: Strong<Slot>,
 }
 
 /// What outlives a slot: whether it has ended.
@@ -102,7 +120,36 @@ pub(crate) struct End {
 impl Slot {
     pub(crate) fn new(credential: Arc<Credential>, bell: &Arc<Bell>) -> Strong<Self> {
         let end = Arc::new(End { ended: AtomicBool::new(false), bell: Arc::clone(bell) });
-        Strong::new(Self { credential, named: std::array::from_fn(|_| AtomicUsize::new(0)), end })
+        Strong::new(Self { credential, end, lanes: Mutex::new(Vec::new()) })
+    }
+
+    /// How much work holds it; while it serves, each lane counts one more.
+    pub(crate) fn held(&self) -> usize {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).iter().map(Weak::strong_count).sum()
+    }
+
+    /// How much work holds it under a name.
+    pub(crate) fn held_by(&self, name: usize) -> usize {
+        let lanes: Vec<_> = self.lanes.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect();
+        lanes.iter().map(|lane| lane.named[name].load(Ordering::Relaxed)).sum()
+    }
+}
+
+impl Served {
+    /// Work from before keeps its lanes.
+    pub(crate) fn new(slot: Strong<Slot>) -> Self {
+        let new_lane = |_| Strong::new(Lane { slot: slot.clone(), named: std::array::from_fn(|_| AtomicUsize::new(0)) });
+        let lanes: [_; LANES] = std::array::from_fn(new_lane);
+        let mut all = slot.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|lane| lane.strong_count() > 0);
+        all.extend(lanes.iter().map(Strong::downgrade));
+        drop(all);
+        Self { lanes, slot }
+    }
+
+    /// How much work holds it.
+    pub(crate) fn held(&self) -> usize {
+        self.slot.held() - LANES
     }
 }
 
@@ -127,46 +174,47 @@ impl End {
 /// Says which slot to take.
 pub(crate) struct Post {
     word: AtomicU64,
-    places: [RwLock<Weak<Slot>>; 2],
+    places: [RwLock<[Weak<Lane>; LANES]>; 2],
 }
 
 impl Post {
     pub(crate) fn new(why: NotReady) -> Self {
-        Self { word: AtomicU64::new(why.word()), places: std::array::from_fn(|_| RwLock::new(Weak::new())) }
+        Self { word: AtomicU64::new(why.word()), places: std::array::from_fn(|_| RwLock::new([const { Weak::new() }; LANES])) }
     }
 
     /// Takes what is posted: lock-free, without an allocation.
-    pub(crate) fn take(&self) -> Result<Strong<Slot>, NotReady> {
+    pub(crate) fn take(&self) -> Result<Strong<Lane>, NotReady> {
         loop {
             let posted = self.word.load(Ordering::Acquire);
             if let Some(why) = NotReady::of(posted) {
                 return Err(why);
             }
             let held = recall(posted).or_else(|| self.look(posted));
-            if let Some(slot) = held
+            if let Some(lane) = held
                 && (is_sown(Sown::NoSecondLook) || self.word.load(Ordering::Acquire) == posted)
             {
-                return Ok(slot);
+                return Ok(lane);
             }
             spin_loop();
         }
     }
 
     /// Looks at the posting itself. What is found there may already be another one's: the second look tells.
-    fn look(&self, posted: u64) -> Option<Strong<Slot>> {
+    fn look(&self, posted: u64) -> Option<Strong<Lane>> {
         let place = match self.places[place_of(posted)].try_read() {
             Ok(place) => place,
             Err(TryLockError::Poisoned(place)) => place.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        remember(posted, &place);
-        place.upgrade()
+        let lane = &place[lane()];
+        remember(posted, lane);
+        lane.upgrade()
     }
 
-    /// Posts a slot. One thread at a time; whoever calls keeps the slot before posted until this returns.
-    pub(crate) fn put(&self, slot: &Strong<Slot>) {
+    /// Posts a slot. One thread at a time; whoever calls keeps what was posted before until this returns.
+    pub(crate) fn put(&self, served: &Served) {
         let place = 1 - place_of(self.word.load(Ordering::Relaxed));
-        *self.places[place].write().unwrap_or_else(std::sync::PoisonError::into_inner) = Strong::downgrade(slot);
+        *self.places[place].write().unwrap_or_else(PoisonError::into_inner) = served.lanes.each_ref().map(Strong::downgrade);
         let number = NEXT.fetch_add(2, std::sync::atomic::Ordering::Relaxed);
         self.word.store(number | place as u64, Ordering::Release);
     }
@@ -186,20 +234,20 @@ fn index_of(posted: u64) -> usize {
 }
 
 /// The slot of a posting that this thread has seen before.
-fn recall(posted: u64) -> Option<Strong<Slot>> {
+fn recall(posted: u64) -> Option<Strong<Lane>> {
     let recalled = MEMO.try_with(|memo| {
         let memo = memo.try_borrow().ok()?;
-        let (number, slot) = &memo[index_of(posted)];
-        if *number == posted { slot.upgrade() } else { None }
+        let (number, lane) = &memo[index_of(posted)];
+        if *number == posted { lane.upgrade() } else { None }
     });
     recalled.ok().flatten()
 }
 
 /// A thread that ends remembers nothing any more.
-fn remember(posted: u64, slot: &Weak<Slot>) {
+fn remember(posted: u64, lane: &Weak<Lane>) {
     let _ = MEMO.try_with(|memo| {
         if let Ok(mut memo) = memo.try_borrow_mut() {
-            memo[index_of(posted)] = (posted, slot.clone());
+            memo[index_of(posted)] = (posted, lane.clone());
         }
     });
 }

@@ -10,10 +10,19 @@ pub(crate) use tokio::sync::Notify as Bell;
 
 /// How many postings a thread remembers.
 pub(crate) const REMEMBERED: usize = 8;
+/// How many counts a slot has: threads that share none do not slow each other.
+pub(crate) const LANES: usize = 4;
 /// How many names are counted apart, with the one for all work that gave none.
 pub(crate) const NAMES: usize = 16;
 /// How many reports may wait for the driver.
 pub(crate) const REPORTS: usize = 256;
+
+/// Which of the counts this thread changes: threads take turns.
+pub(crate) fn lane() -> usize {
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    std::thread_local! { static LANE: usize = THREADS.fetch_add(1, Ordering::Relaxed) % LANES; }
+    LANE.try_with(|lane| *lane).unwrap_or(0)
+}
 
 /// A value of each thread's own.
 macro_rules! per_thread {

@@ -15,6 +15,7 @@ pub(crate) use loom::sync::{Mutex, RwLock};
 pub(crate) use loom::thread::yield_now as spin_loop;
 
 pub(crate) const REMEMBERED: usize = 1;
+pub(crate) const LANES: usize = 2;
 pub(crate) const NAMES: usize = 1;
 pub(crate) const REPORTS: usize = 2;
 
@@ -24,6 +25,17 @@ macro_rules! per_thread {
     };
 }
 pub(crate) use per_thread;
+
+loom::thread_local! { static LANE: Cell<usize> = Cell::new(0); }
+
+/// From now on this thread is on another lane than others.
+pub(crate) fn on_lane(lane: usize) {
+    LANE.with(|mine| mine.set(lane));
+}
+
+pub(crate) fn lane() -> usize {
+    LANE.with(Cell::get)
+}
 
 /// See `src/sync.rs`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,10 +104,6 @@ impl<T> Strong<T> {
 
     pub(crate) fn ptr_eq(this: &Self, other: &Self) -> bool {
         Arc::ptr_eq(this.value(), other.value())
-    }
-
-    pub(crate) fn strong_count(this: &Self) -> usize {
-        latest(&this.count)
     }
 
     fn value(&self) -> &Arc<T> {
