@@ -19,13 +19,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use secrecy::SecretString;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
-use turquoise_core::{Generation, Mint};
+use turquoise_core::{Generation, Mint, Verdict};
+use turquoise_memory::Secret;
 
 use crate::board::{Board, Holders, Side, Tried};
-use crate::inbox::{Inbox, Note, Verdict};
+use crate::inbox::{Inbox, Note};
 use crate::port::Credential;
 use crate::post::Lane;
 pub use crate::post::NotReady;
@@ -159,7 +159,7 @@ impl fmt::Debug for Credentials {
 impl Guard {
     /// The secret. It stays readable as long as the guard lives, whatever is rotated meanwhile.
     #[must_use]
-    pub fn secret(&self) -> &SecretString {
+    pub fn secret(&self) -> &Secret {
         &self.lane.slot.credential.secret
     }
 

@@ -5,22 +5,10 @@
 
 use std::time::Duration;
 
+use turquoise_core::Verdict;
+
 use crate::board::{Side, Tried};
 use crate::sync::{AtomicU64, AtomicUsize, Ordering, REPORTS, Sown, is_sown};
-
-/// How the work on a credential went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// It was served, and took so long.
-    Served {
-        /// From the acquisition to the report, in whole microseconds, at most 71 minutes.
-        took: Duration,
-    },
-    /// It was refused; the same request then succeeded with the current one.
-    Refused,
-    /// It took too long.
-    Slow,
-}
 
 /// A report of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +67,8 @@ impl Inbox {
 }
 
 impl Note {
-    /// From the lowest bit: two for the verdict, which is never 0; one for the side; 29 for the trial; 32 for the time.
+    /// From the lowest bit: two for the verdict, which is never 0; one for the side; 29 for the trial; 32 for the time, in
+    /// microseconds, at most 71 minutes.
     fn word(self) -> u64 {
         let (verdict, took) = match self.verdict {
             Verdict::Served { took } => (1, u32::try_from(took.as_micros()).unwrap_or(u32::MAX)),

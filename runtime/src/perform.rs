@@ -5,20 +5,41 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use turquoise_core::{Applied, Effect, Generation, Mint, Outcome, Refusal};
+use turquoise_memory::{LockError, WhenLockingFails};
 
 use crate::port::{Credential, Entry, Journal, Minted, Observed, Provider, Reason, Reply, Store};
 
-/// The secrets that the phase mentions. What is removed is wiped once no call and no guard holds it any more.
-#[derive(Clone, Default)]
-pub(crate) struct Secrets(pub(crate) HashMap<Generation, Arc<Credential>>);
+/// The secrets that the phase mentions, in locked memory as far as that is to be had. What is removed is wiped once no call
+/// and no guard holds it any more.
+#[derive(Clone)]
+pub(crate) struct Secrets {
+    held: HashMap<Generation, Arc<Credential>>,
+    memory: WhenLockingFails,
+}
 
 impl Secrets {
+    /// Takes what a store has kept. That there is room for one more is seen now, and not when one is made.
+    pub(crate) fn load(memory: WhenLockingFails, kept: Vec<Credential>) -> Result<Self, LockError> {
+        let mut secrets = Self { held: HashMap::new(), memory };
+        for credential in kept {
+            let secret = memory.room()?.hold(credential.secret)?;
+            secrets.insert(Credential { secret, ..credential });
+        }
+        memory.room()?;
+        Ok(secrets)
+    }
+
     pub(crate) fn insert(&mut self, credential: Credential) {
-        self.0.insert(credential.mint.generation, Arc::new(credential));
+        self.held.insert(credential.mint.generation, Arc::new(credential));
     }
 
     pub(crate) fn find(&self, generation: Generation) -> Option<&Arc<Credential>> {
-        self.0.get(&generation)
+        self.held.get(&generation)
+    }
+
+    /// Keeps these, and lets go of the others.
+    pub(crate) fn retain(&mut self, mentioned: &[Option<Mint>]) {
+        self.held.retain(|_, credential| mentioned.contains(&Some(credential.mint)));
     }
 }
 
@@ -62,13 +83,24 @@ impl Ended {
         Self::reply(reply, |remaining| Applied::Alive { remaining })
     }
 
-    fn minted(mint: Mint, reply: Reply<Minted>) -> Self {
-        let mut minted = None;
-        let ended = Self::reply(reply, |Minted { secret, handle, remaining }| {
-            minted = Some(Credential { mint, handle, secret });
-            Applied::Alive { remaining }
-        });
-        Self { minted, ..ended }
+    /// Has room for the secret first, so that nothing is made that there is no room for.
+    async fn minted(memory: WhenLockingFails, mint: Mint, asking: impl Future<Output = Reply<Minted>>) -> Self {
+        let room = match memory.room() {
+            Ok(room) => room,
+            Err(why) => return Self::life(Reply::Unavailable(Reason(why.to_string()))),
+        };
+        let Minted { secret, handle, remaining } = match asking.await {
+            Reply::Applied(minted) => minted,
+            other => return Self::reply(other, |minted| Applied::Alive { remaining: minted.remaining }),
+        };
+        match room.hold(secret) {
+            Ok(secret) => {
+                let outcome = Outcome::Applied(Applied::Alive { remaining });
+                Self { minted: Some(Credential { mint, handle, secret }), ..Self::new(outcome, None) }
+            }
+            // It was made, and its secret is gone: as if the reply had been lost.
+            Err(why) => Self::unknown(why.to_string()),
+        }
     }
 
     /// A disk that failed may have written all the same.
@@ -92,8 +124,10 @@ pub(crate) async fn ask(provider: &impl Provider, effect: Effect, secrets: &Secr
 
 async fn ask_with(provider: &impl Provider, effect: Effect, secrets: &Secrets) -> Option<Ended> {
     Some(match effect {
-        Effect::Login { mint } => Ended::minted(mint, provider.login(mint).await),
-        Effect::Issue { mint, by, life } => Ended::minted(mint, provider.issue(secrets.find(by)?, mint, life).await),
+        Effect::Login { mint } => Ended::minted(secrets.memory, mint, provider.login(mint)).await,
+        Effect::Issue { mint, by, life } => {
+            Ended::minted(secrets.memory, mint, provider.issue(secrets.find(by)?, mint, life)).await
+        }
         Effect::Probe(generation) => Ended::life(provider.probe(secrets.find(generation)?).await),
         Effect::Renew { generation, life } | Effect::Extend { generation, life } | Effect::Shorten { generation, life, .. } => {
             Ended::life(provider.set_life(secrets.find(generation)?, life).await)
@@ -105,6 +139,10 @@ async fn ask_with(provider: &impl Provider, effect: Effect, secrets: &Secrets) -
                 Observed::Alive(remaining) => Applied::Alive { remaining },
                 Observed::Dead => Applied::Dead,
             })
+        }
+        Effect::Discover { .. } => {
+            let reason = Reason("nobody can look for a lost mint here: it ends by itself".to_owned());
+            Ended::new(Outcome::NotApplied(Refusal::Refused), Some(reason))
         }
         Effect::Persist(_) | Effect::Publish(_) | Effect::Clear(_) => return None,
     })

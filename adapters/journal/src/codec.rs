@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use turquoise_runtime::core::{
-    AbandonReason, AtStop, BootId, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record, Resolution, Step,
-    StuckReason, Trigger, Via,
+    AbandonReason, AtStop, BootId, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record, Resolution, Secret,
+    Step, StuckReason, Trigger, Via,
 };
 use turquoise_runtime::port::{Entry, Handle};
 
@@ -156,8 +156,22 @@ enum StepLine {
     AbandonIntent {
         #[serde(with = "AbandonReasonLine")]
         reason: AbandonReason,
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_instant")]
+        held_until: Option<Instant>,
         #[serde(with = "InstantLine")]
         ub: Instant,
+    },
+    Owed {
+        #[serde(with = "generation_text")]
+        generation: Generation,
+        #[serde(with = "SecretLine")]
+        secret: Secret,
+    },
+    Waived {
+        #[serde(with = "InstantLine")]
+        ub: Instant,
+        #[serde(with = "InstantLine")]
+        other: Instant,
     },
     Died {
         #[serde(with = "ProofLine")]
@@ -226,6 +240,7 @@ enum TriggerLine {
     Schedule,
     Operator,
     Compromise,
+    Expiry,
     Lost,
 }
 
@@ -242,6 +257,15 @@ enum DrainedLine {
     Idle,
     Deadline,
     Compromised,
+    Overridden,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Secret", rename_all = "kebab-case")]
+enum SecretLine {
+    Held,
+    Named,
+    Lost,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -252,6 +276,9 @@ enum AbandonReasonLine {
     NotPersisted,
     ProbeRefused,
     TimedOut,
+    CanaryRefused,
+    CanarySlow,
+    CanaryTooFew,
     NotExtended,
     Aborted,
     Compromised,
@@ -325,6 +352,23 @@ mod generation_text {
         let incarnation = u32::from_str_radix(incarnation, 16).ok()?;
         let generation = Generation { incarnation, number: number.parse().ok()? };
         (generation.to_string() == text).then_some(generation)
+    }
+}
+
+mod optional_instant {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use turquoise_runtime::core::Instant;
+
+    #[expect(clippy::ref_option, reason = "serde calls it so")]
+    pub(super) fn serialize<S: Serializer>(instant: &Option<Instant>, to: S) -> Result<S::Ok, S::Error> {
+        match instant {
+            Some(Instant(millis)) => to.serialize_some(millis),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Instant>, D::Error> {
+        Ok(Option::<u64>::deserialize(from)?.map(Instant))
     }
 }
 

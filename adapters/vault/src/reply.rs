@@ -1,9 +1,10 @@
 //! What servers answer, and what it means.
 
 use http::StatusCode;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use turquoise_runtime::memory::{ExposeSecret as _, Secret};
 use turquoise_runtime::port::{Reason, Reply};
 
 /// How a call failed. The texts are for a person; secrets are kept out of them by [`Failure::hide`].
@@ -25,7 +26,7 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// Strikes a secret out of the words, should a server or something before it have echoed it.
-    pub(crate) fn hide(self, secret: &SecretString) -> Self {
+    pub(crate) fn hide(self, secret: &Secret) -> Self {
         let strike = |text: String| match secret.expose_secret() {
             "" => text,
             secret => text.replace(secret, "(hidden)"),

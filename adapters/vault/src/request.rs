@@ -4,10 +4,10 @@
 //! and drops from the replies the warnings and half of what must be compared.
 
 use http::Method;
-use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::json;
 use turquoise_runtime::core::Generation;
+use turquoise_runtime::memory::{ExposeSecret as _, Secret};
 use zeroize::Zeroizing;
 
 use crate::config::{Path, Role};
@@ -68,7 +68,7 @@ impl Request {
     }
 
     /// Looks a token up by its value.
-    pub(crate) fn lookup(token: &SecretString) -> Self {
+    pub(crate) fn lookup(token: &Secret) -> Self {
         #[derive(Serialize)]
         struct Body<'a> {
             token: &'a str,

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::StatusCode;
-use secrecy::SecretString;
 use tokio::time::Instant;
 use turquoise_runtime::core::Mint;
+use turquoise_runtime::memory::Secret;
 use turquoise_runtime::port::{Credential, Handle, Minted, Observed, Provider, Reply};
 use zeroize::Zeroizing;
 
@@ -52,7 +52,7 @@ impl TokenProvider {
         Ok(Minted { secret, handle: Handle(facts.accessor), remaining: Duration::from_secs(facts.ttl) })
     }
 
-    fn read_token(&self) -> Result<SecretString, Failure> {
+    fn read_token(&self) -> Result<Secret, Failure> {
         const LONGEST: usize = 8 << 10;
         let path = self.token_file.display();
         let remedy = "write the token there, on one line, readable by this program alone (mode 0600)";
@@ -63,12 +63,12 @@ impl TokenProvider {
             .map_err(|e| fault(&format!("cannot be read ({e})")))?;
         match str::from_utf8(bytes.trim_ascii_end()) {
             Ok("") => Err(fault("is empty")),
-            Ok(text) => Ok(SecretString::from(text)),
+            Ok(text) => Ok(Secret::from(text)),
             Err(_) => Err(fault("holds something else than text")),
         }
     }
 
-    async fn look_up_self(&self, token: &SecretString) -> Result<Token, Failure> {
+    async fn look_up_self(&self, token: &Secret) -> Result<Token, Failure> {
         let answer = self.transport.call(token, Request::lookup_self()).await?;
         Ok(parse::<Looked>(&answer.body)?.data)
     }
@@ -79,7 +79,7 @@ impl TokenProvider {
         let answer = self.transport.call(&with.secret, request).await?;
         let Authenticated { mut auth, warnings } = parse(&answer.body)?;
         let none = || Failure::Unknown("the reply has no token in it".to_owned());
-        let secret = auth.secret.take().ok_or_else(none)?;
+        let secret = Secret::from(auth.secret.take().ok_or_else(none)?);
         if let Err(fault) = self.as_asked(&auth, &warnings.unwrap_or_default(), asked) {
             return Err(self.discard(secret, fault).await.hide(&with.secret));
         }
@@ -102,7 +102,7 @@ impl TokenProvider {
     }
 
     /// Ends a token that may not be used. Short of a clean answer it may live on, until its own end.
-    async fn discard(&self, token: SecretString, fault: Failure) -> Failure {
+    async fn discard(&self, token: Secret, fault: Failure) -> Failure {
         let failure = match self.end(&token).await {
             Ok(()) => Failure::Unfit(format!("the new token is unfit and was ended: {fault}")),
             Err(why) => Failure::Unknown(format!("the new token is unfit ({fault}) and may live on: ending it: {why}")),
@@ -110,7 +110,7 @@ impl TokenProvider {
         failure.hide(&token)
     }
 
-    async fn end(&self, token: &SecretString) -> Result<(), Failure> {
+    async fn end(&self, token: &Secret) -> Result<(), Failure> {
         let status = match self.transport.call(token, Request::revoke_self()).await {
             Ok(answer) => answer.status,
             // Said of a dead token, but also of one whose entity is disabled, and that can be undone.
@@ -125,7 +125,7 @@ impl TokenProvider {
         }
     }
 
-    async fn read(&self, token: &SecretString, probe: &Probe) -> Result<(), Failure> {
+    async fn read(&self, token: &Secret, probe: &Probe) -> Result<(), Failure> {
         let start = Instant::now();
         self.transport.call(token, Request::read(&probe.path)).await?;
         match probe.max_latency.filter(|limit| start.elapsed() > *limit) {

@@ -17,8 +17,8 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use turquoise_runtime::memory::{ExposeSecret as _, Secret};
 use zeroize::Zeroizing;
 
 use crate::config::{ConfigError, TokenConfig};
@@ -66,7 +66,7 @@ impl Transport {
     }
 
     /// Sends a request as the holder of `token` and waits for its answer, at most as long as a call may take.
-    pub(crate) async fn call(&self, token: &SecretString, request: Request) -> Result<Answer, Failure> {
+    pub(crate) async fn call(&self, token: &Secret, request: Request) -> Result<Answer, Failure> {
         let (method, path, effect) = (request.method.clone(), request.path.clone(), request.effect);
         let sent = self.seal(token, request)?;
         let late = |_| Failure::Unknown(format!("no answer within {:?}", self.timeout));
@@ -83,7 +83,7 @@ impl Transport {
         self.index.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    fn seal(&self, token: &SecretString, request: Request) -> Result<http::Request<Full<Bytes>>, Failure> {
+    fn seal(&self, token: &Secret, request: Request) -> Result<http::Request<Full<Bytes>>, Failure> {
         let uri = format!("{}/v1/{}", self.base, request.path);
         let mut sent = http::Request::builder().method(request.method).uri(uri).header(TOKEN, header(token)?);
         if !request.body.is_empty() {
@@ -149,7 +149,7 @@ fn position(index: &HeaderValue) -> Option<Position> {
 }
 
 /// Whether a token can be one at all. An empty one, looked up by value, would have the server look up the caller.
-pub(crate) fn check(token: &SecretString) -> Result<(), Failure> {
+pub(crate) fn check(token: &Secret) -> Result<(), Failure> {
     let token = token.expose_secret();
     if token.is_empty() {
         return Err(Failure::Unfit("the token is empty".to_owned()));
@@ -161,7 +161,7 @@ pub(crate) fn check(token: &SecretString) -> Result<(), Failure> {
 }
 
 /// A token as a header, in memory that is wiped when the request is gone.
-fn header(token: &SecretString) -> Result<HeaderValue, Failure> {
+fn header(token: &Secret) -> Result<HeaderValue, Failure> {
     check(token)?;
     let bytes = Zeroizing::new(token.expose_secret().as_bytes().to_vec());
     let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(bytes))

@@ -19,11 +19,11 @@ use std::time::Duration;
 
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
-use turquoise_core::{Color, Generation, Mint};
+use turquoise_core::{Color, Generation, Mint, Verdict};
 use turquoise_runtime::port;
 
 use crate::board::{Board, Side, Tried};
-use crate::inbox::{Inbox, Note, Verdict};
+use crate::inbox::{Inbox, Note};
 use crate::port::{Credential, Handle};
 use crate::post::{Lane, NotReady};
 use crate::sync::{Sown, Strong, on_lane, sow};
