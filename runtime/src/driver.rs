@@ -244,7 +244,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
 
     fn serve(&mut self, generation: Generation) {
         if let Some(credential) = self.secrets.find(generation) {
-            self.face.switch.serve(Arc::clone(credential));
+            self.face.switch.serve(credential, None);
         } else {
             tracing::error!(%generation, "what is to serve is not in memory: this is a defect, please report it");
             debug_assert!(false, "{generation} is to serve, but its secret is not in memory");
@@ -310,8 +310,8 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             self.rotation = Some(tracing::info_span!("rotation", generation = %mint.generation, slot = %mint.slot));
         }
         let handle = recorded.second.or(recorded.current).and_then(|mint| self.handle(mint.generation));
-        let held = recorded.second.map_or(0, |mint| self.face.switch.held(mint.generation));
-        self.span().in_scope(|| tell::recorded(recorded, handle.as_ref(), held));
+        let holders = recorded.second.map(|mint| self.face.switch.holders(mint.generation)).unwrap_or_default();
+        self.span().in_scope(|| tell::recorded(recorded, handle.as_ref(), &holders));
         if under_way.is_none() {
             self.rotation = None;
         }

@@ -3,6 +3,7 @@
 use tracing::field::display;
 use turquoise_core::{AbandonReason, Drained, Effect, Event, Illegal, Input, Mint, OpId, Outcome, Step, StuckReason, Trigger};
 
+use crate::board::Holders;
 use crate::identity::Recorded;
 use crate::port::{Compacted, Contract, Handle, NotCompacted, Reason};
 
@@ -21,8 +22,9 @@ pub(crate) const fn is_setback(step: Step) -> bool {
 }
 
 /// A record has become durable.
-pub(crate) fn recorded(recorded: &Recorded, handle: Option<&Handle>, held: usize) {
+pub(crate) fn recorded(recorded: &Recorded, handle: Option<&Handle>, holders: &Holders) {
     let Recorded { record, phase, current, second, reason, .. } = recorded;
+    let held = holders.total;
     let generation = |mint: &Option<Mint>| mint.map(|mint| display(mint.generation));
     macro_rules! say {
         ($level:ident, $($next:tt)*) => {
@@ -72,13 +74,13 @@ pub(crate) fn recorded(recorded: &Recorded, handle: Option<&Handle>, held: usize
             say!(warn, compromised = %generation, next = "find the leak; it goes by itself, without a grace", "compromised");
         }
         Step::RevokeIntent { drained: Drained::Deadline, .. } if held > 0 => {
-            say!(warn, held, next = "let work end within the grace, or lengthen the grace", "revoked under work that holds it");
+            say!(warn, held, %holders, next = "let work end within the grace, or lengthen the grace", "revoked under work that holds it");
         }
         Step::RevokeIntent { drained: Drained::Compromised | Drained::Overridden, .. } if held > 0 => {
-            say!(warn, held, next = "begin that work anew: a compromised one has no grace", "revoked under work that holds it");
+            say!(warn, held, %holders, next = "begin that work anew: a compromised one has no grace", "revoked under work that holds it");
         }
         Step::CloseIntent { .. } if held > 0 => {
-            say!(warn, held, next = "end work before the shutdown, or lengthen the grace", "revoked under work that holds it");
+            say!(warn, held, %holders, next = "end work before the shutdown, or lengthen the grace", "revoked under work that holds it");
         }
         _ => say!(info, "recorded"),
     }
