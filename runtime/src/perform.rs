@@ -53,7 +53,9 @@ impl Ended {
         match reply {
             Reply::Applied(what) => Self::new(Outcome::Applied(applied(what)), None),
             Reply::Refused(reason) => Self::new(Outcome::NotApplied(Refusal::Refused), Some(reason)),
-            Reply::Unavailable(reason) => Self::new(Outcome::NotApplied(Refusal::Unavailable), Some(reason)),
+            Reply::Unavailable(reason) | Reply::Throttled { reason, .. } => {
+                Self::new(Outcome::NotApplied(Refusal::Unavailable), Some(reason))
+            }
             Reply::Unknown(reason) => Self::new(Outcome::Unknown, Some(reason)),
         }
     }

@@ -30,8 +30,15 @@ pub enum Reply<T> {
     Applied(T),
     /// The provider said no, and will say it again. Nothing was done.
     Refused(Reason),
-    /// It was certainly not done, but might be later: not connected, sealed, throttled.
+    /// It was certainly not done, but might be later: not connected, sealed.
     Unavailable(Reason),
+    /// It was certainly not done: too many were asked for, by us or by a neighbour.
+    Throttled {
+        /// In whose words.
+        reason: Reason,
+        /// When to ask again, if the provider said: asking before makes it worse for everybody.
+        retry_after: Option<Duration>,
+    },
     /// It may have been done, or may yet be.
     Unknown(Reason),
 }

@@ -5,8 +5,8 @@
 //! probes: create, renew-self to extend, renew-self to shorten, revoke-self, and the lookup by which the new one sees that the
 //! old one is dead. A probe is a request for each path that it reads, and a lookup-self.
 //!
-//! One pool of connections serves all tokens; no redirect is followed and nothing is taken from the environment, proxies
-//! included. Plain HTTP only, so far.
+//! One pool of connections serves all tokens; a redirect is followed by a read to a configured address and else never, and
+//! nothing is taken from the environment, proxies included.
 //!
 //! # Where secrets are
 //!
@@ -14,11 +14,20 @@
 //! read and write buffers are beyond our reach: a program that wants those wiped too sets a wiping global allocator.
 
 mod config;
-
+mod connect;
+mod failure;
+mod fit;
+mod holder;
+mod index;
+mod name;
 mod reply;
 mod request;
+mod server;
+mod tls;
 mod token;
 mod transport;
 
-pub use config::{ConfigError, Path, Probe, Role, TokenConfig, policy};
+pub use config::{Probe, TokenConfig, policy};
+pub use name::{Mount, Namespace, Path, Role};
+pub use server::{Address, ClientCertificate, ConfigError, Tls, Upstream};
 pub use token::TokenProvider;

@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test ends with what it did not expect")]
 
 mod adopting;
+mod certify;
 mod ending;
 mod living;
 mod minting;
 mod policy;
 mod probing;
+mod reaching;
 mod secrecy;
 mod support;

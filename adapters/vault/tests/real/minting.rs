@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use turquoise_runtime::port::{Minted, Provider, Reply};
 use turquoise_vault::{TokenConfig, TokenProvider};
 
-use crate::support::{Bench, MINUTE, applied, credential, mint, refused, unavailable, unknown};
+use crate::support::{Bench, MINUTE, applied, credential, mint, refused, unknown};
 
 async fn issue(bench: &Bench) -> Reply<Minted> {
     let blue = bench.blue();
@@ -124,16 +124,19 @@ async fn a_minter_without_the_right_is_refused() {
 }
 
 #[tokio::test]
-async fn a_quota_is_unavailable_and_nothing_is_minted() {
+async fn a_quota_throttles_and_nothing_is_minted() {
     let bench = Bench::new("mint-quota");
     let blue = bench.blue();
     let quota = json!({"rate": 0.01, "interval": "10m", "path": "auth/token/create/mint-quota"});
+    bench.server.admin("POST", "sys/quotas/config", &json!({"enable_rate_limit_response_headers": true})).unwrap();
     bench.server.admin("POST", "sys/quotas/rate-limit/mint-quota", &quota).unwrap();
     let mut replies = Vec::new();
     for number in 2..5 {
         replies.push(bench.provider().issue(&blue, mint(number), MINUTE).await);
     }
-    unavailable(replies.pop().unwrap(), "429 Too Many Requests: request path");
+    let Some(Reply::Throttled { reason, retry_after }) = replies.pop() else { panic!("not throttled") };
+    assert!(reason.0.contains("429 Too Many Requests: request path"), "{}", reason.0);
+    assert!(retry_after.is_some_and(|wait| !wait.is_zero() && wait <= 10 * MINUTE), "{retry_after:?}");
     let minted = replies.iter().filter(|reply| matches!(reply, Reply::Applied(_))).count();
     assert_eq!(bench.alive(), 1 + minted);
 }

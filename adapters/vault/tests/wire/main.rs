@@ -4,4 +4,5 @@
 
 mod consistency;
 mod faults;
+mod nodes;
 mod stub;

@@ -1,0 +1,142 @@
+//! What the holder of a token can do with it, however it came by it: try it, set its life, end it, and look whether another is
+//! dead.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
+use turquoise_runtime::port::{Credential, Handle, Observed, Reply};
+
+use crate::config::Probe;
+use crate::failure::{Failure, answer, shorten, words};
+use crate::fit::whole_seconds;
+use crate::reply::{Authenticated, Leadership, Looked, Token, parse};
+use crate::request::Request;
+use crate::server::{Address, ConfigError, Upstream};
+use crate::transport::{Transport, check};
+
+pub(crate) struct Holder {
+    pub(crate) transport: Transport,
+    probes: Vec<Probe>,
+}
+
+impl Holder {
+    pub(crate) fn new(upstream: &Upstream, probes: Vec<Probe>) -> Result<Self, ConfigError> {
+        Ok(Self { transport: Transport::new(upstream)?, probes })
+    }
+
+    pub(crate) async fn look_up_self(&self, token: &impl ExposeSecret<str>) -> Result<Token, Failure> {
+        let answer = self.transport.call(token, Request::lookup_self()).await?;
+        Ok(parse::<Looked>(&answer.body)?.data)
+    }
+
+    pub(crate) async fn probe(&self, token: &impl ExposeSecret<str>) -> Reply<Duration> {
+        for probe in &self.probes {
+            if let Err(failure) = self.read(token, probe).await {
+                return answer(&format!("reading {}", probe.path), Err(failure));
+            }
+        }
+        let seen = self.look_up_self(token).await;
+        answer("looking the token up", seen.map(|token| Duration::from_secs(token.ttl)))
+    }
+
+    async fn read(&self, token: &impl ExposeSecret<str>, probe: &Probe) -> Result<(), Failure> {
+        let start = Instant::now();
+        self.transport.call(token, Request::read(&probe.path)).await?;
+        match probe.max_latency.filter(|limit| start.elapsed() > *limit) {
+            Some(limit) => Err(Failure::Unfit(format!("the answer took longer than {limit:?}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Sets what is left of the token's life: in whole seconds, rounded up, at least one.
+    pub(crate) async fn renew(
+        &self,
+        token: &impl ExposeSecret<str>,
+        handle: &Handle,
+        life: Duration,
+    ) -> Result<Duration, Failure> {
+        let answer = self.transport.call(token, Request::renew_self(whole_seconds(life))).await?;
+        let Authenticated { auth, warnings } = parse(&answer.body)?;
+        for warning in warnings.unwrap_or_default() {
+            let warning = Failure::Unfit(words(&[warning])).hide(token);
+            tracing::warn!(handle = handle.0, warning = shorten(&warning.to_string()), "renewed, but");
+        }
+        Ok(Duration::from_secs(auth.ttl))
+    }
+
+    pub(crate) async fn end(&self, token: &impl ExposeSecret<str>) -> Result<(), Failure> {
+        let status = match self.transport.call(token, Request::revoke_self()).await {
+            Ok(answer) => answer.status,
+            // Said of a dead token, but also of one whose entity is disabled, and that can be undone.
+            Err(Failure::Refused { status: StatusCode::FORBIDDEN, words }) => {
+                return Err(Failure::Unknown(format!("the server answered 403: {words}, which is no proof of death")));
+            }
+            Err(failure) => return Err(failure),
+        };
+        match status {
+            StatusCode::NO_CONTENT => Ok(()),
+            other => Err(Failure::Unknown(format!("the server answered {other} where 204 was due"))),
+        }
+    }
+
+    /// Ends a token that may not be used. Short of a clean answer it may live on, until its own end.
+    pub(crate) async fn discard(&self, token: &SecretString, fault: Failure) -> Failure {
+        let failure = match self.end(token).await {
+            Ok(()) => Failure::Unfit(format!("the new token is unfit and was ended: {fault}")),
+            Err(why) => Failure::Unknown(format!("the new token is unfit ({fault}) and may live on: ending it: {why}")),
+        };
+        failure.hide(token)
+    }
+
+    /// Looks by value: needs no power over others.
+    pub(crate) async fn look(&self, target: &Credential, witness: &Credential) -> Result<Observed, Failure> {
+        check(&target.secret)?;
+        let dead = |status, words: &str| status == StatusCode::FORBIDDEN && words == "bad token";
+        self.look_with(|| Request::lookup(&target.secret), dead, witness).await.map_err(|failure| failure.hide(&target.secret))
+    }
+
+    /// Looks by accessor: for what only its name is left of.
+    pub(crate) async fn look_by_accessor(&self, target: &Handle, witness: &Credential) -> Result<Observed, Failure> {
+        let dead = |status, words: &str| status == StatusCode::BAD_REQUEST && words == "1 error occurred: * invalid accessor";
+        self.look_with(|| Request::lookup_accessor(&target.0), dead, witness).await
+    }
+
+    async fn look_with(
+        &self,
+        request: impl Fn() -> Request,
+        dead: impl Fn(StatusCode, &str) -> bool,
+        witness: &Credential,
+    ) -> Result<Observed, Failure> {
+        let before = if self.transport.is_consistent() { None } else { Some(self.leads(witness).await?) };
+        match self.transport.call(&witness.secret, request()).await {
+            Ok(answer) => Ok(Observed::Alive(Duration::from_secs(parse::<Looked>(&answer.body)?.data.ttl))),
+            Err(Failure::Refused { status, words }) if dead(status, &words) => match before {
+                None => Ok(Observed::Dead),
+                Some(Lead::Yes(node)) if self.leads(witness).await? == Lead::Yes(node.clone()) => Ok(Observed::Dead),
+                Some(_) => Err(Failure::Unknown(format!(
+                    "a node said `{words}` that may lag behind the leader, which is no proof until a write was answered"
+                ))),
+            },
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// A standby that lags calls living tokens dead. Without an index to hold it to, only the word of the leader counts, and
+    /// only at an address that is known to be its own: behind one of a balancer every request may meet another node.
+    async fn leads(&self, witness: &Credential) -> Result<Lead, Failure> {
+        let answer = self.transport.call(&witness.secret, Request::leader()).await?;
+        let Leadership { ha_enabled, is_self, leader_address } = parse(&answer.body)?;
+        let address = self.transport.address();
+        let own = leader_address.parse::<Address>().is_ok_and(|leader| leader == *address);
+        Ok(if !ha_enabled || (is_self && own) { Lead::Yes(address.clone()) } else { Lead::No })
+    }
+}
+
+/// Whether the node that was asked is known to lead.
+#[derive(PartialEq, Eq)]
+enum Lead {
+    Yes(Address),
+    No,
+}
