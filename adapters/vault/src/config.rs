@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::method::Method;
 use crate::name::{Path, Role};
 use crate::server::Upstream;
 
@@ -45,14 +46,26 @@ impl TokenConfig {
 /// *knows* is alive. Every token of the role must have it, since each mints the next.
 #[must_use]
 pub fn policy(role: &Role, probes: &[Probe]) -> String {
+    rules([(format!("auth/token/create/{role}"), "update")], probes)
+}
+
+/// The least policy that the token of a [`LoginProvider`](crate::LoginProvider) needs: of others it may only look whether a
+/// token that it already *knows* is alive.
+#[must_use]
+pub fn login_policy(method: &Method, probes: &[Probe]) -> String {
+    let uses = method.uses_path().map(|path| (path, "update"));
+    rules(uses, probes)
+}
+
+fn rules(first: impl IntoIterator<Item = (String, &'static str)>, probes: &[Probe]) -> String {
     let own = [
-        (format!("auth/token/create/{role}"), "update"),
-        ("auth/token/lookup-self".to_owned(), "read"),
-        ("auth/token/renew-self".to_owned(), "update"),
-        ("auth/token/revoke-self".to_owned(), "update"),
-        ("auth/token/lookup".to_owned(), "update"),
+        ("auth/token/lookup-self", "read"),
+        ("auth/token/renew-self", "update"),
+        ("auth/token/revoke-self", "update"),
+        ("auth/token/lookup", "update"),
     ];
+    let own = own.map(|(path, capability)| (path.to_owned(), capability));
     let read = probes.iter().map(|probe| (probe.path.to_string(), "read"));
     let line = |(path, capability)| format!("path \"{path}\" {{ capabilities = [\"{capability}\"] }}\n");
-    own.into_iter().chain(read).map(line).collect()
+    first.into_iter().chain(own).chain(read).map(line).collect()
 }

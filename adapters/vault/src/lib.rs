@@ -16,9 +16,13 @@
 mod config;
 mod connect;
 mod failure;
+mod file;
 mod fit;
 mod holder;
 mod index;
+mod lockout;
+mod login;
+mod method;
 mod name;
 mod reply;
 mod request;
@@ -27,7 +31,9 @@ mod tls;
 mod token;
 mod transport;
 
-pub use config::{Probe, TokenConfig, policy};
+pub use config::{Probe, TokenConfig, login_policy, policy};
+pub use login::{LoginConfig, LoginProvider};
+pub use method::Method;
 pub use name::{Mount, Namespace, Path, Role};
 pub use server::{Address, ClientCertificate, ConfigError, Tls, Upstream};
 pub use token::TokenProvider;

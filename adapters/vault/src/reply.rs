@@ -50,6 +50,8 @@ pub(crate) struct Token {
     #[serde(default)]
     pub(crate) explicit_max_ttl: u64,
     pub(crate) policies: Option<Vec<String>>,
+    #[serde(default)]
+    pub(crate) entity_id: String,
 }
 
 /// The reply to `sys/leader`.
@@ -61,4 +63,17 @@ pub(crate) struct Leadership {
     /// As the leader's own configuration has it.
     #[serde(default)]
     pub(crate) leader_address: String,
+}
+
+/// The reply to the lookup of a secret id.
+#[derive(Deserialize)]
+pub(crate) struct SecretIdLooked {
+    pub(crate) data: SecretId,
+}
+
+/// What a server tells of a secret id.
+#[derive(Deserialize)]
+pub(crate) struct SecretId {
+    #[serde(default)]
+    pub(crate) secret_id_num_uses: u64,
 }

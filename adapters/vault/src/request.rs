@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use http::Method;
 use rustify::endpoint::Endpoint;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use turquoise_runtime::core::Generation;
 use vaultrs::api::token::requests::{
@@ -17,7 +17,7 @@ use vaultrs::api::token::requests::{
 };
 use zeroize::Zeroizing;
 
-use crate::name::{Path, Role};
+use crate::name::{Mount, Path, Role};
 
 /// What a request does to the server's state. A write is always answered by the node that leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,10 +115,56 @@ impl Request {
         Self::get(path.to_string())
     }
 
+    /// Logs in with an AppRole.
+    pub(crate) fn log_in_approle(mount: &Mount, role_id: &SecretString, secret_id: Option<&SecretString>) -> Self {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            role_id: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            secret_id: Option<&'a str>,
+        }
+        let (role_id, secret_id) = (role_id.expose_secret(), secret_id.map(ExposeSecret::expose_secret));
+        let length = role_id.len() + secret_id.map_or(0, str::len);
+        Self::secret(format!("auth/{mount}/login"), Effect::Write, &Body { role_id, secret_id }, length)
+    }
+
+    /// Logs in with a JSON web token.
+    pub(crate) fn log_in_jwt(mount: &Mount, role: &Role, jwt: &SecretString) -> Self {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            role: &'a str,
+            jwt: &'a str,
+        }
+        let (role, jwt) = (role.to_string(), jwt.expose_secret());
+        Self::secret(format!("auth/{mount}/login"), Effect::Write, &Body { role: &role, jwt }, role.len() + jwt.len())
+    }
+
+    /// Logs in with the certificate of the connection.
+    pub(crate) fn log_in_certificate(mount: &Mount, role: Option<&Role>) -> Self {
+        #[derive(Serialize)]
+        struct Body {
+            name: String,
+        }
+        let name = role.map(ToString::to_string).unwrap_or_default();
+        let length = name.len();
+        Self::secret(format!("auth/{mount}/login"), Effect::Write, &Body { name }, length)
+    }
+
+    /// Looks a secret id up by its value.
+    pub(crate) fn lookup_secret_id(path: String, secret_id: &SecretString) -> Self {
+        let secret_id = secret_id.expose_secret();
+        Self::secret(path, Effect::Read, &SecretId { secret_id }, secret_id.len())
+    }
+
     /// Asks a node whether it leads. Needs no right.
     pub(crate) fn leader() -> Self {
         Self::get("sys/leader")
     }
+}
+
+#[derive(Serialize)]
+struct SecretId<'a> {
+    secret_id: &'a str,
 }
 
 #[cfg(test)]

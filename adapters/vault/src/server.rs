@@ -43,6 +43,9 @@ pub enum ConfigError {
     /// This system's list of authorities is empty.
     #[error("this system trusts no certificate authority: name the file of the one that certified the server")]
     NoAuthority,
+    /// A login with a certificate needs one.
+    #[error("a login with a certificate needs one: give the upstream's TLS a client certificate")]
+    NoCertificate,
     /// A duration must last.
     #[error("`{name}` is nothing: give it a length")]
     Zero {

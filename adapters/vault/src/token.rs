@@ -1,18 +1,15 @@
 //! A token that mints its own successors through a token role.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use turquoise_runtime::core::Mint;
 use turquoise_runtime::port::{Credential, Handle, Minted, Observed, Provider, Reply};
-use zeroize::Zeroizing;
 
 use crate::config::TokenConfig;
 use crate::failure::{Failure, answer, words};
+use crate::file::read;
 use crate::fit::{fit, unfit, whole_seconds};
 use crate::holder::Holder;
 use crate::name::Role;
@@ -40,7 +37,8 @@ impl TokenProvider {
     }
 
     async fn adopt(&self) -> Result<Minted, Failure> {
-        let secret = self.read_token()?;
+        let remedy = "write the token there, on one line, readable by this program alone (mode 0600)";
+        let secret = read(&self.token_file, "token file", remedy)?;
         let facts = self.holder.look_up_self(&secret).await?;
         fit(&facts)?;
         if facts.period != 0 {
@@ -50,22 +48,6 @@ impl TokenProvider {
             tracing::warn!(seconds = facts.explicit_max_ttl, "the adopted token has a maximum life: rotate well before");
         }
         Ok(Minted { secret, handle: Handle(facts.accessor), remaining: Duration::from_secs(facts.ttl) })
-    }
-
-    fn read_token(&self) -> Result<SecretString, Failure> {
-        const LONGEST: usize = 8 << 10;
-        let path = self.token_file.display();
-        let remedy = "write the token there, on one line, readable by this program alone (mode 0600)";
-        let fault = |what: &str| Failure::Unavailable(format!("the token file {path} {what}: {remedy}"));
-        let mut bytes = Zeroizing::new(Vec::with_capacity(2 * LONGEST));
-        File::open(&self.token_file)
-            .and_then(|file| file.take(LONGEST as u64).read_to_end(&mut bytes))
-            .map_err(|e| fault(&format!("cannot be read ({e})")))?;
-        match str::from_utf8(bytes.trim_ascii_end()) {
-            Ok("") => Err(fault("is empty")),
-            Ok(text) => Ok(SecretString::from(text)),
-            Err(_) => Err(fault("holds something else than text")),
-        }
     }
 
     async fn mint(&self, with: &Credential, mint: Mint, life: Duration) -> Result<Minted, Failure> {

@@ -6,6 +6,8 @@ mod adopting;
 mod certify;
 mod ending;
 mod living;
+mod logging_in;
+mod methods;
 mod minting;
 mod policy;
 mod probing;

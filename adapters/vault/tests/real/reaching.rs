@@ -3,11 +3,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::net::TcpListener;
-use turquoise_openbao::{Binary, Options, Server};
 use turquoise_runtime::port::Provider;
 use turquoise_vault::{Address, ConfigError, Tls, TokenConfig, TokenProvider, Upstream, policy};
 
-use crate::certify::Authority;
+use crate::certify::{Authority, secure};
 use crate::support::{Bench, MINUTE, READABLE, applied, mint, probe, refused, unavailable};
 
 fn through(bench: &Bench, upstream: Upstream) -> TokenProvider {
@@ -28,21 +27,14 @@ fn address(text: &str) -> Address {
     text.parse().unwrap()
 }
 
-/// One server for all of TLS and sockets.
 #[tokio::test]
 async fn tls_and_sockets_are_ways_to_a_server_and_nobody_else_is_trusted() {
-    let (authority, stranger) = (Authority::new(), Authority::new());
-    let options = Options { tls: Some(authority.server(true)), unix_socket: true, ..Options::default() };
-    let server = Server::start(&Binary::obtain(|_| ()).unwrap(), options).unwrap();
-    server.enable_kv().unwrap();
-    server.write_secret("app", &json!({"key": "value"})).unwrap();
-    let https = server.https().unwrap().to_owned();
-    let socket = address(&format!("unix://{}", server.socket().unwrap().display()));
-    let bench = Bench::on(Arc::new(server), "reach");
-    works(&bench, Upstream::new([socket])).await;
+    let (secure, stranger) = (secure(), Authority::new());
+    let bench = Bench::on(Arc::clone(&secure.server), "reach");
+    works(&bench, Upstream::new([address(&format!("unix://{}", secure.server.socket().unwrap().display()))])).await;
 
-    let good = Tls { authority: Some(authority.certificate()), client: Some(authority.client()), server_name: None };
-    let upstream = |tls: Tls| Upstream { tls, ..Upstream::new([address(&https)]) };
+    let good = secure.upstream().tls;
+    let upstream = |tls: Tls| Upstream { tls, ..secure.upstream() };
     works(&bench, upstream(good.clone())).await;
     works(&bench, upstream(Tls { server_name: Some("bao.test".to_owned()), ..good.clone() })).await;
 

@@ -29,7 +29,11 @@ pub(crate) fn server() -> Arc<Server> {
 }
 
 pub(crate) fn start() -> Server {
-    let server = Server::start(&Binary::obtain(|_| ()).unwrap(), Options::default()).unwrap();
+    prepare(Server::start(&Binary::obtain(|_| ()).unwrap(), Options::default()).unwrap())
+}
+
+/// Puts there what the tests read.
+pub(crate) fn prepare(server: Server) -> Server {
     server.enable_kv().unwrap();
     server.write_secret("app", &json!({"key": "value"})).unwrap();
     server
