@@ -3,11 +3,12 @@
 //! [`Identity`] runs the rotation of one credential, [`Credentials`] gives it to work, [`port`] is what to implement for
 //! another provider, journal or store. [`core`] is the machine that decides: pure, and model-checked.
 //!
-//! | feature (all are default) | module | what it brings |
+//! | feature | module | what it brings |
 //! | --- | --- | --- |
 //! | `journal` | `journal` | the crash-recovery journal as a file of JSON lines |
 //! | `sink` | `sink` | the survivor store: two slots, and the file that readers open |
 //! | `vault` | `vault` | tokens of Vault and OpenBao |
+//! | `vaultrs` (not by default) | `vaultrs` | code that is written for `vaultrs`, over credentials that rotate: `vault::RotatingClient` |
 
 #[cfg(feature = "journal")]
 pub use turquoise_journal as journal;
@@ -16,3 +17,5 @@ pub use turquoise_runtime::*;
 pub use turquoise_sink as sink;
 #[cfg(feature = "vault")]
 pub use turquoise_vault as vault;
+#[cfg(feature = "vaultrs")]
+pub use vaultrs;

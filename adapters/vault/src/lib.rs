@@ -13,6 +13,8 @@
 //! Tokens are wiped when dropped wherever this crate holds them: in requests, replies and results. The HTTP library's own
 //! read and write buffers are beyond our reach: a program that wants those wiped too sets a wiping global allocator.
 
+#[cfg(feature = "client")]
+mod client;
 mod config;
 mod connect;
 mod failure;
@@ -31,6 +33,8 @@ mod tls;
 mod token;
 mod transport;
 
+#[cfg(feature = "client")]
+pub use client::{ClientGuard, RotatingClient};
 pub use config::{Probe, TokenConfig, login_policy, policy};
 pub use login::{LoginConfig, LoginProvider};
 pub use method::Method;

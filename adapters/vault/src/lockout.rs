@@ -54,8 +54,8 @@ impl Lockout {
 
 /// Between nothing and a fifth of the wait.
 fn spread() -> Duration {
-    let random = RandomState::new().hash_one(());
-    RETRY / 5 * u32::from(random as u16) / u32::from(u16::MAX)
+    let random = RandomState::new().hash_one(()).to_le_bytes();
+    RETRY / 5 * u32::from(random[0]) / u32::from(u8::MAX)
 }
 
 #[cfg(test)]

@@ -47,6 +47,9 @@ impl LoginConfig {
     }
 }
 
+const NUMBERED: &str = "the secret id is good for a number of logins only, and each rotation is one: \
+                        use an AppRole with `secret_id_num_uses = 0`";
+
 /// Rotates a token by logging in a second time with the same method: nothing has to be changed on the server, and the new
 /// token belongs to the same entity.
 ///
@@ -166,13 +169,11 @@ impl LoginProvider {
             return Ok(());
         }
         let Some(request) = self.method.uses()? else { return Ok(()) };
-        const WHY: &str = "the secret id is good for a number of logins only, and each rotation is one: \
-                           use an AppRole with `secret_id_num_uses = 0`";
         match self.holder.transport.call(token, request).await {
             // It was there a moment ago: our own login has used it up.
-            Ok(answer) if answer.status == StatusCode::NO_CONTENT => return Err(unfit(WHY)),
+            Ok(answer) if answer.status == StatusCode::NO_CONTENT => return Err(unfit(NUMBERED)),
             Ok(answer) if parse::<SecretIdLooked>(&answer.body)?.data.secret_id_num_uses != 0 => {
-                return Err(unfit(WHY));
+                return Err(unfit(NUMBERED));
             }
             Ok(_) => {}
             Err(Failure::Refused { status: StatusCode::FORBIDDEN, .. }) => {

@@ -101,6 +101,6 @@ fn read_secret_id(path: &std::path::Path) -> Result<SecretString, Failure> {
 
 impl Secrets {
     pub(crate) fn hide_in(&self, failure: Failure) -> Failure {
-        self.0.iter().fold(failure, |failure, secret| failure.hide(secret))
+        self.0.iter().fold(failure, Failure::hide)
     }
 }

@@ -46,6 +46,9 @@ pub enum ConfigError {
     /// A login with a certificate needs one.
     #[error("a login with a certificate needs one: give the upstream's TLS a client certificate")]
     NoCertificate,
+    /// A setting that `vaultrs` has no place for.
+    #[error("a client of vaultrs takes the server's name from its address: unset `server_name`")]
+    ServerName,
     /// A duration must last.
     #[error("`{name}` is nothing: give it a length")]
     Zero {

@@ -258,7 +258,7 @@ impl Missed {
 }
 
 /// Without an address that needs it, nobody is trusted, and the system is not asked whom it trusts.
-fn tls(upstream: &Upstream) -> Result<ClientConfig, ConfigError> {
+pub(crate) fn tls(upstream: &Upstream) -> Result<ClientConfig, ConfigError> {
     if upstream.addresses.iter().any(Address::is_secure) {
         return client_config(&upstream.tls);
     }
