@@ -290,7 +290,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
     /// Lets go of every secret that the phase no longer mentions: it is wiped once no call and no guard holds it.
     fn forget(&mut self, recorded: &Recorded) {
         let mentioned = [recorded.current, recorded.second];
-        self.secrets.0.retain(|_, credential| mentioned.contains(&Some(credential.mint)));
+        self.secrets.held.retain(|_, credential| mentioned.contains(&Some(credential.mint)));
         self.face.switch.retain(&mentioned);
     }
 

@@ -1,5 +1,6 @@
 //! The public face of one identity: start, ask, watch, stop.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,14 +9,14 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 use turquoise_core::{
-    AtStop, Event, Generation, Illegal, Input, Mint, Phase, PhaseKind, Policy, PolicyError, Record, RecoverError, Resolution,
-    Rotation,
+    AtStop, Event, Generation, Illegal, Input, Mint, Phase, PhaseKind, Policy, PolicyError, Privileges, Record, RecoverError,
+    Resolution, Rotation,
 };
 
 use crate::clock::Clock;
 use crate::credentials::{Credentials, Switch};
 use crate::driver::{Command, Driver, Face, Ports};
-use crate::perform::Secrets;
+use crate::perform::{Secrets, names};
 use crate::port::{Entry, Handle, Journal, Provider, Reason, Store, StoreError, held};
 
 /// Progress that a receiver may leave unread before it misses some.
@@ -159,7 +160,9 @@ impl Identity {
         let records = entries.iter().map(|entry| entry.record);
         let machine = Rotation::recover(policy, getrandom::u32()?, clock.boot(), clock.now(), records, held(&loaded))?;
 
-        let mut secrets = Secrets::default();
+        let may_name = policy.privileges == Privileges::Accessor;
+        let names = if may_name { names(&entries) } else { HashMap::new() };
+        let mut secrets = Secrets { names: Arc::new(names), ..Secrets::default() };
         for credential in loaded {
             secrets.insert(credential);
         }

@@ -4,22 +4,39 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use turquoise_core::{Applied, Effect, Generation, Mint, Outcome, Refusal};
+use turquoise_core::{Applied, Effect, Generation, Mint, Outcome, Refusal, Step};
 
-use crate::port::{Credential, Entry, Journal, Minted, Observed, Provider, Reason, Reply, Store};
+use crate::port::{Credential, Entry, Handle, Journal, Minted, Observed, Provider, Reason, Reply, Store};
 
 /// The secrets that the phase mentions. What is removed is wiped once no call and no guard holds it any more.
 #[derive(Clone, Default)]
-pub(crate) struct Secrets(pub(crate) HashMap<Generation, Arc<Credential>>);
+pub(crate) struct Secrets {
+    pub(crate) held: HashMap<Generation, Arc<Credential>>,
+    /// What names those whose secret may have been lost with another process. Empty where nothing may be done with a name.
+    pub(crate) names: Arc<HashMap<Generation, Handle>>,
+}
 
 impl Secrets {
     pub(crate) fn insert(&mut self, credential: Credential) {
-        self.0.insert(credential.mint.generation, Arc::new(credential));
+        self.held.insert(credential.mint.generation, Arc::new(credential));
     }
 
     pub(crate) fn find(&self, generation: Generation) -> Option<&Arc<Credential>> {
-        self.0.get(&generation)
+        self.held.get(&generation)
     }
+}
+
+/// What names each credential that was made, by the journal.
+pub(crate) fn names(entries: &[Entry]) -> HashMap<Generation, Handle> {
+    let mut coming = None;
+    let mut names = HashMap::new();
+    for entry in entries {
+        if let Step::LoginIntent { mint } | Step::IssueIntent { mint, .. } = entry.record.step {
+            coming = Some(mint.generation);
+        }
+        names.extend(coming.zip(entry.handle.clone()));
+    }
+    names
 }
 
 /// How an effect or an append ended.
@@ -40,10 +57,6 @@ impl Ended {
         Self::new(Outcome::Unknown, Some(Reason(reason.into())))
     }
 
-    /// Nothing is done with a handle alone: a policy that has the accessor privileges ([`Privileges::Accessor`]) waits for
-    /// the end of what is only named, as one without them does.
-    ///
-    /// [`Privileges::Accessor`]: turquoise_core::Privileges::Accessor
     fn no_secret() -> Self {
         let reason = Reason("its secret is not in memory: a crash or a lost reply took it".to_owned());
         Self::new(Outcome::NotApplied(Refusal::NoSecret), Some(reason))
@@ -100,9 +113,19 @@ async fn ask_with(provider: &impl Provider, effect: Effect, secrets: &Secrets) -
         Effect::Renew { generation, life } | Effect::Extend { generation, life } | Effect::Shorten { generation, life, .. } => {
             Ended::life(provider.set_life(secrets.find(generation)?, life).await)
         }
-        Effect::Revoke { generation, .. } => Ended::reply(provider.revoke(secrets.find(generation)?).await, |()| Applied::Done),
+        Effect::Revoke { generation, witness } => {
+            let reply = match secrets.find(generation) {
+                Some(with) => provider.revoke(with).await,
+                None => provider.revoke_named(secrets.names.get(&generation)?, secrets.find(witness?.by())?).await,
+            };
+            Ended::reply(reply, |()| Applied::Done)
+        }
         Effect::Observe { generation, witness } => {
-            let reply = provider.observe(secrets.find(generation)?, secrets.find(witness.by())?).await;
+            let witness = secrets.find(witness.by())?;
+            let reply = match secrets.find(generation) {
+                Some(target) => provider.observe(target, witness).await,
+                None => provider.observe_named(secrets.names.get(&generation)?, witness).await,
+            };
             Ended::reply(reply, |observed| match observed {
                 Observed::Alive(remaining) => Applied::Alive { remaining },
                 Observed::Dead => Applied::Dead,

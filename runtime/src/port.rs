@@ -3,7 +3,7 @@
 //! Every method is called by the driver only, one call at a time for each purpose. A future that is dropped counts as
 //! *unknown*: its request may have been applied, or may yet be.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -91,6 +91,24 @@ pub trait Provider: Send + Sync + 'static {
 
     /// `witness` looks whether `target` lives.
     fn observe(&self, target: &Credential, witness: &Credential) -> impl Future<Output = Reply<Observed>> + Send;
+
+    /// `with` ends what `target` names, whose secret is lost. Only asked for by a policy with the accessor privileges
+    /// ([`Privileges::Accessor`](turquoise_core::Privileges::Accessor)); unless implemented, it is refused.
+    fn revoke_named(&self, target: &Handle, with: &Credential) -> impl Future<Output = Reply<()>> + Send {
+        let _ = (target, with);
+        ready(no_power())
+    }
+
+    /// `witness` looks whether what `target` names lives. As [`revoke_named`](Self::revoke_named).
+    fn observe_named(&self, target: &Handle, witness: &Credential) -> impl Future<Output = Reply<Observed>> + Send {
+        let _ = (target, witness);
+        ready(no_power())
+    }
+}
+
+fn no_power<T>() -> Reply<T> {
+    let why = "this provider has no power over what only a name is left of: use a policy with `Privileges::OnlySelf`";
+    Reply::Refused(Reason(why.to_owned()))
 }
 
 /// One journal entry: the machine's record, and the handle of what it made.

@@ -81,6 +81,11 @@ impl Holder {
         }
     }
 
+    /// Ends a token by what names it. That a node knows none of that name is no proof: it may lag.
+    pub(crate) async fn end_by_accessor(&self, target: &Handle, with: &Credential) -> Result<(), Failure> {
+        self.transport.call(&with.secret, Request::revoke_accessor(&target.0)).await.map(drop)
+    }
+
     /// Ends a token that may not be used. Short of a clean answer it may live on, until its own end.
     pub(crate) async fn discard(&self, token: &SecretString, fault: Failure) -> Failure {
         let failure = match self.end(token).await {

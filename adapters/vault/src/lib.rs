@@ -35,7 +35,7 @@ mod transport;
 
 #[cfg(feature = "client")]
 pub use client::{ClientGuard, RotatingClient};
-pub use config::{Probe, TokenConfig, login_policy, policy};
+pub use config::{ACCESSOR_POLICY, Probe, TokenConfig, login_policy, policy};
 pub use login::{LoginConfig, LoginProvider};
 pub use method::Method;
 pub use name::{Mount, Namespace, Path, Role};

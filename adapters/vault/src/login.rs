@@ -212,4 +212,12 @@ impl Provider for LoginProvider {
     async fn observe(&self, target: &Credential, witness: &Credential) -> Reply<Observed> {
         answer("looking whether the token is dead", self.holder.look(target, witness).await)
     }
+
+    async fn revoke_named(&self, target: &Handle, with: &Credential) -> Reply<()> {
+        answer("ending the token by its accessor", self.holder.end_by_accessor(target, with).await)
+    }
+
+    async fn observe_named(&self, target: &Handle, witness: &Credential) -> Reply<Observed> {
+        answer("looking whether the token is dead by its accessor", self.holder.look_by_accessor(target, witness).await)
+    }
 }

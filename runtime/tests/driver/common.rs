@@ -163,6 +163,8 @@ pub(crate) struct Sim {
     process: u32,
     /// What the next process thinks of logins.
     pub(crate) relogin: Relogin,
+    /// What power the next process has.
+    pub(crate) privileges: Privileges,
 }
 
 impl Sim {
@@ -191,6 +193,7 @@ impl Sim {
             disk_met: Arc::default(),
             process: 0,
             relogin: Relogin::Impossible,
+            privileges: Privileges::OnlySelf,
         }
     }
 
@@ -209,7 +212,7 @@ impl Sim {
         };
         self.process = process;
         let (journal, clock) = (SimJournal(self.clone()), Box::new(PausedClock(self.world().start)));
-        let policy = Policy { relogin: self.relogin, ..policy(consumers) };
+        let policy = Policy { relogin: self.relogin, privileges: self.privileges, ..policy(consumers) };
         let setup = Setup { policy, provider: self.clone(), journal, entries, store: self.clone(), clock };
         Identity::start(setup).await.expect("the world is sound")
     }
@@ -374,6 +377,29 @@ impl Provider for Sim {
         };
         self.call("observe", target.mint, &number(target.mint), Some(witness), apply).await
     }
+
+    async fn revoke_named(&self, target: &Handle, with: &Credential) -> Reply<()> {
+        let theirs = secrets_named(target);
+        let apply = |world: &mut World| {
+            world.tokens.retain(|secret, _| !secret.starts_with(&theirs));
+            Reply::Applied(())
+        };
+        self.call("revoke", with.mint, &target.0, Some(with), apply).await
+    }
+
+    async fn observe_named(&self, target: &Handle, witness: &Credential) -> Reply<Observed> {
+        let theirs = secrets_named(target);
+        let apply = |world: &mut World| {
+            let found = world.tokens.keys().find(|secret| secret.starts_with(&theirs) && world.live(secret));
+            Reply::Applied(found.map_or(Observed::Dead, |secret| Observed::Alive(world.remaining(secret))))
+        };
+        self.call("observe", witness.mint, &target.0, Some(witness), apply).await
+    }
+}
+
+/// How the secrets begin that an accessor names.
+fn secrets_named(handle: &Handle) -> String {
+    format!("{}-", handle.0.replace("accessor", CANARY))
 }
 
 impl Store for Sim {

@@ -4,6 +4,7 @@ mod common;
 
 mod abandons_a_bad_candidate;
 mod aborts_before_the_switch;
+mod ends_what_is_only_named;
 mod goes_on_after_every_crash;
 mod keeps_secrets;
 mod mints_no_second_blindly;

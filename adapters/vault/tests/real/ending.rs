@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use turquoise_runtime::port::{Credential, Handle, Observed, Provider};
+use turquoise_vault::{ACCESSOR_POLICY, policy};
 
 use crate::support::{Bench, MINUTE, applied, mint, refused, start, unavailable, unknown};
 
@@ -68,6 +69,30 @@ async fn an_empty_token_is_never_looked_up() {
     let bench = Bench::new("end-empty");
     let nothing = Credential { mint: mint(1), handle: Handle(String::new()), secret: SecretString::from("") };
     refused(bench.provider().observe(&nothing, &bench.blue()).await, "the token is empty");
+}
+
+#[tokio::test]
+async fn what_only_a_name_is_left_of_is_ended_with_the_accessor_privileges() {
+    let bench = Bench::new("end-named");
+    let rules = format!("{}{ACCESSOR_POLICY}", policy(&bench.role, &[]));
+    bench.server.write_policy("end-named", &rules).unwrap();
+    let provider = bench.provider();
+    let (blue, lost) = (bench.blue(), bench.blue().handle);
+    let Observed::Alive(left) = applied(provider.observe_named(&lost, &blue).await) else { panic!("seen dead") };
+    assert!(left > 59 * MINUTE);
+    applied(provider.revoke_named(&lost, &blue).await);
+    assert_eq!(applied(provider.observe_named(&lost, &blue).await), Observed::Dead);
+    applied(provider.revoke_named(&lost, &blue).await);
+    assert_eq!(bench.alive(), 1);
+}
+
+#[tokio::test]
+async fn without_the_accessor_policy_there_is_no_such_power() {
+    let bench = Bench::new("end-power");
+    let (blue, other) = (bench.blue(), bench.blue().handle);
+    refused(bench.provider().revoke_named(&other, &blue).await, "permission denied");
+    refused(bench.provider().observe_named(&other, &blue).await, "permission denied");
+    assert_eq!(bench.alive(), 2);
 }
 
 #[tokio::test]

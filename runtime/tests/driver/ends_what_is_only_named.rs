@@ -1,0 +1,42 @@
+//! A candidate whose secret a crash took is ended by its name where the policy has the power for it, and else outlived.
+
+use turquoise_runtime::core::{Consumers, Privileges, StepKind};
+
+use crate::common::{Crash, Sim, secs, until};
+
+/// How many seconds after the crash the lost candidate is known to be dead; and who was asked to end it.
+async fn recovered(privileges: Privileges) -> (u64, Vec<String>) {
+    let mut sim = Sim::new();
+    sim.privileges = privileges;
+    let identity = sim.ready(Consumers::Counted).await;
+    let crashed = sim.crashed.clone();
+    // After the intent comes the mint's own record; the secret is not in its slot by then.
+    let mint = sim.world().entries.len() + 2;
+    sim.crash_at(Crash::After(u64::try_from(mint).expect("a few")));
+    identity.rotate().await.expect("a rotation may begin");
+    crashed.notified().await;
+    identity.stop().await;
+
+    let (start, before) = (tokio::time::Instant::now(), sim.world().log.len());
+    let identity = sim.start(Consumers::Counted).await;
+    until(&mut identity.progress(), StepKind::Cleared).await;
+    let took = start.elapsed().as_secs();
+    sim.assert_quiet(&identity, "the lost one is gone");
+    tokio::time::sleep(secs(1)).await;
+    let named = sim.log_from(before).into_iter().filter(|call| call.contains("accessor")).collect();
+    (took, named)
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_the_accessor_privileges_it_is_ended_at_once_and_seen_dead() {
+    let (took, named) = recovered(Privileges::Accessor).await;
+    assert!(took < 3, "{took} s");
+    assert_eq!(named, ["revoke accessor-2", "observe accessor-2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_them_its_probation_is_waited_for() {
+    let (took, named) = recovered(Privileges::OnlySelf).await;
+    assert!(took >= 15, "{took} s");
+    assert_eq!(named, [] as [String; 0]);
+}
