@@ -31,12 +31,15 @@ pub struct TokenConfig {
     pub probes: Vec<Probe>,
     /// The policies that a new token must have, no more and no fewer; unchecked if absent.
     pub policies: Option<BTreeSet<String>>,
+    /// The alias of the entity that new tokens are to belong to, one that the role allows. Without it they belong to none, and
+    /// have no right that hangs from one.
+    pub entity_alias: Option<String>,
 }
 
 impl TokenConfig {
-    /// No probes, no expected policies.
+    /// No probes, no expected policies, no entity.
     pub fn new(upstream: Upstream, role: Role, token_file: impl Into<PathBuf>) -> Self {
-        Self { upstream, role, token_file: token_file.into(), probes: Vec::new(), policies: None }
+        Self { upstream, role, token_file: token_file.into(), probes: Vec::new(), policies: None, entity_alias: None }
     }
 }
 

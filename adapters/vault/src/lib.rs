@@ -17,6 +17,7 @@
 mod client;
 mod config;
 mod connect;
+mod entity;
 mod failure;
 mod file;
 mod fit;

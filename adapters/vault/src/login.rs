@@ -11,6 +11,7 @@ use turquoise_runtime::core::Mint;
 use turquoise_runtime::port::{Credential, Handle, Minted, Observed, Provider, Reply};
 
 use crate::config::Probe;
+use crate::entity::Entity;
 use crate::failure::{Failure, answer, shorten, words};
 use crate::file::Mark;
 use crate::fit::{fit, unfit};
@@ -70,7 +71,7 @@ pub struct LoginProvider {
     login_life: Duration,
     lockout: Lockout,
     /// Whom the first token belonged to.
-    entity: Mutex<Option<String>>,
+    entity: Entity,
     /// What was last found to be good for more than one login.
     lasting: Mutex<Option<Vec<Mark>>>,
 }
@@ -89,7 +90,7 @@ impl LoginProvider {
         }
         let holder = Holder::new(&upstream, probes)?;
         let lockout = Lockout::default();
-        let (entity, lasting) = (Mutex::default(), Mutex::default());
+        let (entity, lasting) = (Entity::default(), Mutex::default());
         Ok(Self { holder, method, policies, probation, login_life, lockout, entity, lasting })
     }
 
@@ -140,7 +141,7 @@ impl LoginProvider {
         if let Some(expected) = self.policies.as_ref().filter(|expected| **expected != got) {
             return Err(Failure::Unfit(format!("its policies are {got:?} where {expected:?} were expected")));
         }
-        self.check_entity(&auth.entity_id)?;
+        self.entity.check(&auth.entity_id)?;
         self.check_uses(secret).await?;
         let cut = self.holder.renew(secret, handle, self.probation.min(given)).await?;
         if cut > self.probation.max(Duration::from_secs(1)) + Duration::from_secs(1) {
@@ -149,17 +150,6 @@ impl LoginProvider {
             )));
         }
         Ok(cut)
-    }
-
-    /// Rights that hang from the entity are rights of the token.
-    fn check_entity(&self, entity: &str) -> Result<(), Failure> {
-        let mut known = self.entity.lock().unwrap_or_else(PoisonError::into_inner);
-        match known.get_or_insert_with(|| entity.to_owned()) {
-            known if known == entity => Ok(()),
-            known => {
-                Err(Failure::Unfit(format!("it belongs to the entity `{entity}` where the one before it belonged to `{known}`")))
-            }
-        }
     }
 
     /// Once for each secret.

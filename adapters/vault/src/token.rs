@@ -8,6 +8,7 @@ use turquoise_runtime::core::Mint;
 use turquoise_runtime::port::{Credential, Handle, Minted, Observed, Provider, Reply};
 
 use crate::config::TokenConfig;
+use crate::entity::Entity;
 use crate::failure::{Failure, answer, words};
 use crate::file::read;
 use crate::fit::{fit, unfit, whole_seconds};
@@ -27,13 +28,16 @@ pub struct TokenProvider {
     role: Role,
     token_file: PathBuf,
     policies: Option<BTreeSet<String>>,
+    entity_alias: Option<String>,
+    entity: Entity,
 }
 
 impl TokenProvider {
     /// Takes a configuration; nothing is sent or read yet.
     pub fn new(config: TokenConfig) -> Result<Self, ConfigError> {
-        let TokenConfig { upstream, role, token_file, probes, policies } = config;
-        Ok(Self { holder: Holder::new(&upstream, probes)?, role, token_file, policies })
+        let TokenConfig { upstream, role, token_file, probes, policies, entity_alias } = config;
+        let holder = Holder::new(&upstream, probes)?;
+        Ok(Self { holder, role, token_file, policies, entity_alias, entity: Entity::default() })
     }
 
     async fn adopt(&self) -> Result<Minted, Failure> {
@@ -44,6 +48,15 @@ impl TokenProvider {
         if facts.period != 0 {
             return Err(unfit("it has a period, so its life cannot be set: hand over a token that has none"));
         }
+        match (&self.entity_alias, facts.entity_id.as_str()) {
+            (_, "") => {}
+            (Some(_), entity) => self.entity.check(entity)?,
+            (None, entity) => tracing::warn!(
+                entity,
+                next = "name an alias of it, which the role allows, as `entity_alias`",
+                "the adopted token has an entity, and its successors will not have its rights"
+            ),
+        }
         if facts.explicit_max_ttl != 0 {
             tracing::warn!(seconds = facts.explicit_max_ttl, "the adopted token has a maximum life: rotate well before");
         }
@@ -52,7 +65,7 @@ impl TokenProvider {
 
     async fn mint(&self, with: &Credential, mint: Mint, life: Duration) -> Result<Minted, Failure> {
         let asked = whole_seconds(life);
-        let request = Request::create(&self.role, mint.generation, asked, None);
+        let request = Request::create(&self.role, mint.generation, asked, self.entity_alias.clone());
         let answer = self.holder.transport.call(&with.secret, request).await?;
         let Authenticated { mut auth, warnings } = parse(&answer.body)?;
         let none = || Failure::Unknown("the reply has no token in it".to_owned());
@@ -69,6 +82,9 @@ impl TokenProvider {
             let got = auth.ttl;
             let text = format!("it lives {got} s where {asked} s were asked: the role must have no `token_period`");
             return Err(Failure::Unfit(text));
+        }
+        if self.entity_alias.is_some() {
+            self.entity.check(&auth.entity_id)?;
         }
         let got = auth.policies.iter().flatten().cloned().collect();
         if let Some(expected) = self.policies.as_ref().filter(|expected| **expected != got) {

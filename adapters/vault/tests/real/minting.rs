@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use turquoise_runtime::port::{Minted, Provider, Reply};
 use turquoise_vault::{TokenConfig, TokenProvider};
 
-use crate::support::{Bench, MINUTE, applied, credential, mint, refused, unknown};
+use crate::support::{Bench, MINUTE, applied, credential, mint, refused, text, unknown};
 
 async fn issue(bench: &Bench) -> Reply<Minted> {
     let blue = bench.blue();
@@ -106,6 +106,29 @@ async fn policies_are_as_expected_or_the_token_is_ended() {
     refused(expecting(&["mint-policies", "more"]).issue(&blue, mint(2), MINUTE).await, "its policies are");
     assert_eq!(bench.alive(), 1);
     applied(expecting(&["mint-policies"]).issue(&blue, mint(3), MINUTE).await);
+}
+
+#[tokio::test]
+async fn siblings_belong_to_the_entity_that_was_asked_for() {
+    let bench = Bench::new("mint-entity");
+    let blue = bench.blue();
+    bench.amend(&json!({"allowed_entity_aliases": ["svc-*"]}));
+    let named = |alias: &str| TokenProvider::new(TokenConfig { entity_alias: Some(alias.to_owned()), ..bench.config() }).unwrap();
+    let entity = |accessor: &str| {
+        let found = bench.server.admin("POST", "auth/token/lookup-accessor", &json!({"accessor": accessor})).unwrap();
+        found["data"]["entity_id"].as_str().unwrap().to_owned()
+    };
+    let provider = named("svc-pay");
+    let first = applied(provider.issue(&blue, mint(2), MINUTE).await);
+    let second = applied(provider.issue(&blue, mint(3), MINUTE).await);
+    assert!(!entity(&first.handle.0).is_empty());
+    assert_eq!(entity(&first.handle.0), entity(&second.handle.0));
+    refused(named("other").issue(&blue, mint(4), MINUTE).await, "invalid 'entity_alias' value");
+    std::fs::write(bench.token_file(), text(&second.secret)).unwrap();
+    let provider = named("svc-other");
+    applied(provider.login(mint(3)).await);
+    refused(provider.issue(&blue, mint(5), MINUTE).await, "it belongs to the entity");
+    assert_eq!(bench.alive(), 3);
 }
 
 #[tokio::test]
