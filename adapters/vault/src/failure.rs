@@ -1,5 +1,6 @@
 //! What servers refuse, and what is then known.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use http::header::RETRY_AFTER;
@@ -29,6 +30,17 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Says of what it is.
+    pub(crate) fn at(self, what: &impl Display) -> Self {
+        let text = format!("reading {what}: {self}");
+        match self {
+            Self::Refused { .. } | Self::Unfit(_) => Self::Unfit(text),
+            Self::Unavailable(_) => Self::Unavailable(text),
+            Self::Throttled { retry_after, .. } => Self::Throttled { text, retry_after },
+            Self::Unknown(_) => Self::Unknown(text),
+        }
+    }
+
     /// Strikes a secret out of the words, should a server or something before it have echoed it.
     pub(crate) fn hide(self, secret: &impl ExposeSecret<str>) -> Self {
         let strike = |text: String| match secret.expose_secret() {
@@ -66,8 +78,13 @@ struct Told {
     errors: Option<Vec<String>>,
 }
 
-/// These come as 500, but no retry will change them: the renewed token itself has met its end.
-const PERMANENT: [&str; 3] = ["past the max TTL", "could not be found, not renewing", "does not exist during renewal"];
+/// These come as 500, but no retry will change them: what was asked about has met its end.
+const PERMANENT: [&str; 4] = [
+    "past the max TTL",
+    "could not be found, not renewing",
+    "does not exist during renewal",
+    "failed to find accessor entry for secret_id_accessor",
+];
 
 /// These come as 400, but the write may have been done: the leader was stepping down.
 const INTERRUPTED: [&str; 2] = ["context canceled", "context deadline exceeded"];
@@ -114,7 +131,8 @@ pub(crate) fn words(said: &[String]) -> String {
     if line.is_empty() { NO_WORDS.to_owned() } else { line }
 }
 
-const NO_WORDS: &str = "(no words)";
+/// A refusal without errors.
+pub(crate) const NO_WORDS: &str = "(no words)";
 
 /// In seconds, as these servers write it; another way of writing counts as nothing said.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
@@ -176,6 +194,7 @@ mod tests {
                 "refused",
             ),
             (500, r#"{"errors":["role \"x\" does not exist during renewal"]}"#, "refused"),
+            (500, r#"{"errors":["failed to find accessor entry for secret_id_accessor: \"x\""]}"#, "refused"),
             (501, r#"{"errors":["not initialized"]}"#, "unavailable"),
             (502, "<html>bad gateway</html>", "unknown"),
             (503, r#"{"errors":["Vault is sealed"]}"#, "unavailable"),

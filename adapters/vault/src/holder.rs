@@ -32,13 +32,19 @@ impl Holder {
     }
 
     pub(crate) async fn probe(&self, token: &impl ExposeSecret<str>) -> Reply<Duration> {
-        for probe in &self.probes {
-            if let Err(failure) = self.read(token, probe).await {
-                return answer(&format!("reading {}", probe.path), Err(failure));
-            }
+        if let Err(failure) = self.read_all(token).await {
+            return answer("trying the token", Err(failure));
         }
         let seen = self.look_up_self(token).await;
         answer("looking the token up", seen.map(|token| Duration::from_secs(token.ttl)))
+    }
+
+    /// Reads all that a token must be able to read.
+    pub(crate) async fn read_all(&self, token: &impl ExposeSecret<str>) -> Result<(), Failure> {
+        for probe in &self.probes {
+            self.read(token, probe).await.map_err(|failure| failure.at(&probe.path))?;
+        }
+        Ok(())
     }
 
     async fn read(&self, token: &impl ExposeSecret<str>, probe: &Probe) -> Result<(), Failure> {

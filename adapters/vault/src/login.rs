@@ -162,7 +162,7 @@ impl LoginProvider {
         match self.holder.transport.call(token, request).await {
             // It was there a moment ago: our own login has used it up.
             Ok(answer) if answer.status == StatusCode::NO_CONTENT => return Err(unfit(NUMBERED)),
-            Ok(answer) if parse::<SecretIdLooked>(&answer.body)?.data.secret_id_num_uses != 0 => {
+            Ok(answer) if parse::<SecretIdLooked>(&answer.body)?.data.uses != 0 => {
                 return Err(unfit(NUMBERED));
             }
             Ok(_) => {}

@@ -56,6 +56,15 @@ name! {
     Namespace, "namespace", is_path
 }
 
+/// An AppRole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct App {
+    /// Where the method is mounted: `approle`.
+    pub mount: Mount,
+    /// The role's name.
+    pub role: Role,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

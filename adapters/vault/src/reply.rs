@@ -1,5 +1,7 @@
 //! What servers tell, parsed.
 
+use std::collections::HashMap;
+
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -65,15 +67,50 @@ pub(crate) struct Leadership {
     pub(crate) leader_address: String,
 }
 
-/// The reply to the lookup of a secret id.
+/// The reply to the making or the lookup of a secret id.
 #[derive(Deserialize)]
 pub(crate) struct SecretIdLooked {
     pub(crate) data: SecretId,
+    pub(crate) warnings: Option<Vec<String>>,
 }
 
 /// What a server tells of a secret id.
 #[derive(Deserialize)]
 pub(crate) struct SecretId {
+    #[serde(rename = "secret_id_num_uses", default)]
+    pub(crate) uses: u64,
+    #[serde(rename = "secret_id_accessor", default)]
+    pub(crate) accessor: String,
+    /// In seconds; none if it has no end.
+    #[serde(rename = "secret_id_ttl", default)]
+    pub(crate) ttl: u64,
+    /// In a lookup, by the server's clock.
     #[serde(default)]
-    pub(crate) secret_id_num_uses: u64,
+    pub(crate) expiration_time: String,
+}
+
+/// The reply to a listing.
+#[derive(Deserialize)]
+pub(crate) struct Listed {
+    pub(crate) data: Keys,
+}
+
+/// What is listed.
+#[derive(Deserialize)]
+pub(crate) struct Keys {
+    pub(crate) keys: Vec<String>,
+}
+
+/// The reply to the lookup of a token whose origin matters.
+#[derive(Deserialize)]
+pub(crate) struct Traced {
+    pub(crate) data: Origin,
+}
+
+/// Where a token comes from.
+#[derive(Deserialize)]
+pub(crate) struct Origin {
+    #[serde(default)]
+    pub(crate) path: String,
+    pub(crate) meta: Option<HashMap<String, String>>,
 }

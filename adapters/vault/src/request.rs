@@ -8,16 +8,17 @@ use std::collections::HashMap;
 
 use http::Method;
 use rustify::endpoint::Endpoint;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::Serialize;
 use turquoise_runtime::core::Generation;
+use vaultrs::api::auth::approle::requests::{DeleteSecretIDAccessorRequest, ReadSecretIDAccessorRequest};
 use vaultrs::api::token::requests::{
-    CreateRoleTokenRequest, LookupTokenAccessorRequest, LookupTokenSelfRequest, RenewTokenSelfRequest,
+    CreateRoleTokenRequest, ListAccessorRequest, LookupTokenAccessorRequest, LookupTokenSelfRequest, RenewTokenSelfRequest,
     RevokeTokenAccessorRequest, RevokeTokenSelfRequest,
 };
 use zeroize::Zeroizing;
 
-use crate::name::{Mount, Path, Role};
+use crate::name::{App, Mount, Path, Role};
 
 /// What a request does to the server's state. A write is always answered by the node that leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +117,11 @@ impl Request {
     }
 
     /// Logs in with an AppRole.
-    pub(crate) fn log_in_approle(mount: &Mount, role_id: &SecretString, secret_id: Option<&SecretString>) -> Self {
+    pub(crate) fn log_in_approle(
+        mount: &Mount,
+        role_id: &impl ExposeSecret<str>,
+        secret_id: Option<&impl ExposeSecret<str>>,
+    ) -> Self {
         #[derive(Serialize)]
         struct Body<'a> {
             role_id: &'a str,
@@ -129,7 +134,7 @@ impl Request {
     }
 
     /// Logs in with a JSON web token.
-    pub(crate) fn log_in_jwt(mount: &Mount, role: &Role, jwt: &SecretString) -> Self {
+    pub(crate) fn log_in_jwt(mount: &Mount, role: &Role, jwt: &impl ExposeSecret<str>) -> Self {
         #[derive(Serialize)]
         struct Body<'a> {
             role: &'a str,
@@ -151,9 +156,50 @@ impl Request {
     }
 
     /// Looks a secret id up by its value.
-    pub(crate) fn lookup_secret_id(path: String, secret_id: &SecretString) -> Self {
+    pub(crate) fn lookup_secret_id(path: String, secret_id: &impl ExposeSecret<str>) -> Self {
         let secret_id = secret_id.expose_secret();
         Self::secret(path, Effect::Read, &SecretId { secret_id }, secret_id.len())
+    }
+
+    /// Makes a secret id of our own choice, so that one whose answer is lost is not lost itself.
+    pub(crate) fn create_secret_id(app: &App, secret_id: &impl ExposeSecret<str>, generation: Generation, seconds: u64) -> Self {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            secret_id: &'a str,
+            metadata: String,
+            ttl: String,
+        }
+        let secret_id = secret_id.expose_secret();
+        let metadata = serde_json::json!({ "rotation": generation.to_string() }).to_string();
+        let body = Body { secret_id, metadata, ttl: format!("{seconds}s") };
+        let path = format!("auth/{}/role/{}/custom-secret-id", app.mount, app.role);
+        Self { rotation: Some(generation), ..Self::secret(path, Effect::Write, &body, secret_id.len()) }
+    }
+
+    /// Ends a secret id by its value, whether there is one or not.
+    pub(crate) fn destroy_secret_id(app: &App, secret_id: &impl ExposeSecret<str>) -> Self {
+        let secret_id = secret_id.expose_secret();
+        let path = format!("auth/{}/role/{}/secret-id/destroy", app.mount, app.role);
+        Self::secret(path, Effect::Write, &SecretId { secret_id }, secret_id.len())
+    }
+
+    /// Ends a secret id by its accessor.
+    pub(crate) fn destroy_secret_id_accessor(app: &App, accessor: &str) -> Self {
+        let (mount, role_name) = (app.mount.to_string(), app.role.to_string());
+        let endpoint = DeleteSecretIDAccessorRequest { mount, role_name, secret_id_accessor: accessor.to_owned() };
+        Self::of(&endpoint, Effect::Write)
+    }
+
+    /// Looks a secret id up by its accessor.
+    pub(crate) fn lookup_secret_id_accessor(app: &App, accessor: &str) -> Self {
+        let (mount, role_name) = (app.mount.to_string(), app.role.to_string());
+        let endpoint = ReadSecretIDAccessorRequest { mount, role_name, secret_id_accessor: accessor.to_owned() };
+        Self::of(&endpoint, Effect::Read)
+    }
+
+    /// Lists the accessors of all tokens.
+    pub(crate) fn list_accessors() -> Self {
+        Self::of(&ListAccessorRequest {}, Effect::Read)
     }
 
     /// Asks a node whether it leads. Needs no right.

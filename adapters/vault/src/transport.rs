@@ -8,10 +8,10 @@ use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Buf as _, Bytes};
-use http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, LOCATION};
+use http::header::{CONTENT_TYPE, DATE, HOST, HeaderName, HeaderValue, LOCATION};
 use http::{HeaderMap, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
@@ -62,6 +62,8 @@ struct Node {
 /// A success.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    /// What time it was there.
+    pub(crate) date: Option<SystemTime>,
     pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
@@ -204,7 +206,8 @@ impl Transport {
         if let (Effect::Write, Some(index)) = (effect, head.headers.get(INDEX)) {
             self.index.keep(index);
         }
-        Ok(Answer { status: head.status, body })
+        let date = head.headers.get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+        Ok(Answer { status: head.status, date, body })
     }
 
     async fn respond(

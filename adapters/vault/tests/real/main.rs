@@ -13,4 +13,5 @@ mod policy;
 mod probing;
 mod reaching;
 mod secrecy;
+mod secret_ids;
 mod support;

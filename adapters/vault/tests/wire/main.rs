@@ -5,4 +5,5 @@
 mod consistency;
 mod faults;
 mod nodes;
+mod secret_ids;
 mod stub;
