@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ pub struct Cluster {
     root: SecretString,
     ready_within: Duration,
     /// Goes last.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl Cluster {
         let Value::String(root) = reply["root_token"].take() else {
             return Err(AdminError::Incomplete { request: "PUT sys/init".to_owned(), what: "a root token" }.into());
         };
-        let mut started = Self { nodes, binary: binary.clone(), root: root.into(), ready_within, _folder: folder };
+        let mut started = Self { nodes, binary: binary.clone(), root: root.into(), ready_within, folder };
         for number in 0..NODES {
             started.wait_for(number)?;
         }
@@ -102,6 +102,16 @@ impl Cluster {
     /// A token that may do everything.
     pub fn root_token(&self) -> &SecretString {
         &self.root
+    }
+
+    /// The folder that holds all they have.
+    pub fn dir(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The process of each node that runs.
+    pub fn pids(&self) -> impl Iterator<Item = u32> {
+        self.nodes.iter().filter_map(|node| node.process.as_ref().map(Guarded::pid))
     }
 
     /// The audit log of each node. A request that a standby passes on may be in two of them.
@@ -228,7 +238,7 @@ impl Cluster {
     }
 }
 
-fn config(number: usize, api: &[u16], cluster: &[u16], key_file: &std::path::Path) -> String {
+fn config(number: usize, api: &[u16], cluster: &[u16], key_file: &Path) -> String {
     let (own, internal, key) = (api[number], cluster[number], Value::from(format!("file://{}", key_file.display())));
     let mut join = String::new();
     for port in api {

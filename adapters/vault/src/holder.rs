@@ -94,9 +94,12 @@ impl Holder {
 
     /// Ends a token that may not be used. Short of a clean answer it may live on, until its own end.
     pub(crate) async fn discard(&self, token: &SecretString, fault: Failure) -> Failure {
-        let failure = match self.end(token).await {
-            Ok(()) => Failure::Unfit(format!("the new token is unfit and was ended: {fault}")),
-            Err(why) => Failure::Unknown(format!("the new token is unfit ({fault}) and may live on: ending it: {why}")),
+        let failure = match (self.end(token).await, fault) {
+            (Ok(()), fault @ (Failure::Refused { .. } | Failure::Unfit(_))) => {
+                Failure::Unfit(format!("the new token is unfit and was ended: {fault}"))
+            }
+            (Ok(()), fault) => Failure::Unavailable(format!("the new token could not be made ready and was ended: {fault}")),
+            (Err(why), fault) => Failure::Unknown(format!("the new token is unfit ({fault}) and may live on: ending it: {why}")),
         };
         failure.hide(token)
     }

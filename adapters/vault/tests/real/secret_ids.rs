@@ -171,7 +171,10 @@ async fn a_role_that_caps_the_life_asked_is_refused() {
     let desk = Desk::new("sid-capped");
     let blue = desk.blue().await;
     desk.admin("POST", &format!("{}/secret-id-ttl", desk.role()), &json!({"secret_id_ttl": "2m"}));
-    refused(desk.provider(Issued::End).issue(&blue, mint(2), 60 * MINUTE).await, "ttl cannot be longer than the role's secret_id_ttl");
+    refused(
+        desk.provider(Issued::End).issue(&blue, mint(2), 60 * MINUTE).await,
+        "ttl cannot be longer than the role's secret_id_ttl",
+    );
     assert_eq!(desk.alive(), [1, 0]);
 }
 
