@@ -77,7 +77,14 @@ impl Ended {
         Self::reply(reply, |remaining| Applied::Alive { remaining })
     }
 
-    fn minted(mint: Mint, reply: Reply<Minted>) -> Self {
+    /// What is handed over a second time is no second credential: to end one of the two would be to end both.
+    fn minted(mint: Mint, reply: Reply<Minted>, secrets: &Secrets) -> Self {
+        if let Reply::Applied(Minted { handle, .. }) = &reply
+            && secrets.held.values().any(|held| held.handle == *handle)
+        {
+            let why = format!("{} is what is held already, not another one: hand over or mint a new one", handle.0);
+            return Self::new(Outcome::NotApplied(Refusal::Refused), Some(Reason(why)));
+        }
         let mut minted = None;
         let ended = Self::reply(reply, |Minted { secret, handle, remaining }| {
             minted = Some(Credential { mint, handle, secret });
@@ -107,8 +114,8 @@ pub(crate) async fn ask(provider: &impl Provider, effect: Effect, secrets: &Secr
 
 async fn ask_with(provider: &impl Provider, effect: Effect, secrets: &Secrets) -> Option<Ended> {
     Some(match effect {
-        Effect::Login { mint } => Ended::minted(mint, provider.login(mint).await),
-        Effect::Issue { mint, by, life } => Ended::minted(mint, provider.issue(secrets.find(by)?, mint, life).await),
+        Effect::Login { mint } => Ended::minted(mint, provider.login(mint).await, secrets),
+        Effect::Issue { mint, by, life } => Ended::minted(mint, provider.issue(secrets.find(by)?, mint, life).await, secrets),
         Effect::Probe(generation) => Ended::life(provider.probe(secrets.find(generation)?).await),
         Effect::Renew { generation, life } | Effect::Extend { generation, life } | Effect::Shorten { generation, life, .. } => {
             Ended::life(provider.set_life(secrets.find(generation)?, life).await)
@@ -151,4 +158,27 @@ pub(crate) fn keep(store: &Mutex<impl Store>, effect: Effect, secrets: &Secrets)
 /// Appends to the journal. Blocks.
 pub(crate) fn append(journal: &Mutex<impl Journal>, entry: &Entry) -> Ended {
     Ended::written(journal.lock().unwrap_or_else(PoisonError::into_inner).append(entry))
+}
+
+#[cfg(test)]
+mod tests {
+    use turquoise_core::Color;
+
+    use super::*;
+
+    fn minted(handle: &str) -> Reply<Minted> {
+        let remaining = Duration::from_secs(9);
+        Reply::Applied(Minted { secret: "x".into(), handle: Handle(handle.to_owned()), remaining })
+    }
+
+    #[test]
+    fn what_is_held_already_is_no_second_credential() {
+        let mint = |number| Mint { generation: Generation { incarnation: 1, number }, slot: Color::Blue };
+        let mut secrets = Secrets::default();
+        secrets.insert(Credential { mint: mint(1), handle: Handle("one".to_owned()), secret: "x".into() });
+        let again = Ended::minted(mint(2), minted("one"), &secrets);
+        assert_eq!(again.outcome, Outcome::NotApplied(Refusal::Refused));
+        assert!(again.minted.is_none());
+        assert!(Ended::minted(mint(2), minted("two"), &secrets).minted.is_some());
+    }
 }

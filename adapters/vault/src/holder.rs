@@ -1,16 +1,18 @@
 //! What the holder of a token can do with it, however it came by it: try it, set its life, end it, and look whether another is
 //! dead.
 
+use std::path::Path;
 use std::time::Duration;
 
 use http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
-use turquoise_runtime::port::{Credential, Handle, Observed, Reply};
+use turquoise_runtime::port::{Credential, Handle, Minted, Observed, Reply};
 
 use crate::config::Probe;
 use crate::failure::{Failure, answer, shorten, words};
-use crate::fit::whole_seconds;
+use crate::file::read;
+use crate::fit::{fit, unfit, whole_seconds};
 use crate::reply::{Authenticated, Leadership, Looked, Token, parse};
 use crate::request::Request;
 use crate::server::{Address, ConfigError, Upstream};
@@ -24,6 +26,22 @@ pub(crate) struct Holder {
 impl Holder {
     pub(crate) fn new(upstream: &Upstream, probes: Vec<Probe>) -> Result<Self, ConfigError> {
         Ok(Self { transport: Transport::new(upstream)?, probes })
+    }
+
+    /// Takes over the token in a file: it is looked up, and nothing about it is changed. Answers its entity, too.
+    pub(crate) async fn adopt(&self, file: &Path) -> Result<(Minted, String), Failure> {
+        let remedy = "write the token there, on one line, readable by this program alone (mode 0600)";
+        let secret = read(file, "token file", remedy)?;
+        let facts = self.look_up_self(&secret).await?;
+        fit(&facts)?;
+        if facts.period != 0 {
+            return Err(unfit("it has a period, so its life cannot be set: hand over a token that has none"));
+        }
+        if facts.explicit_max_ttl != 0 {
+            tracing::warn!(seconds = facts.explicit_max_ttl, "the adopted token has a maximum life: rotate well before");
+        }
+        let remaining = Duration::from_secs(facts.ttl);
+        Ok((Minted { secret, handle: Handle(facts.accessor), remaining }, facts.entity_id))
     }
 
     pub(crate) async fn look_up_self(&self, token: &impl ExposeSecret<str>) -> Result<Token, Failure> {

@@ -17,7 +17,7 @@ use crate::file::Mark;
 use crate::fit::{fit, unfit};
 use crate::holder::Holder;
 use crate::lockout::Lockout;
-use crate::method::Method;
+use crate::method::{Attempt, Method, Secrets};
 use crate::reply::{Authenticated, SecretIdLooked, Token, parse};
 use crate::request::Request;
 use crate::server::{ConfigError, Upstream};
@@ -95,11 +95,26 @@ impl LoginProvider {
     }
 
     async fn log_in(&self, mint: Mint) -> Result<Minted, Failure> {
-        let (mut auth, warnings) = self.authenticate(mint).await?;
+        let marks = self.method.marks();
+        self.lockout.check(&marks, Instant::now())?;
+        let result = match self.method.attempt()? {
+            Attempt::Adopt(file) => self.holder.adopt(file).await.map(|(minted, _)| minted),
+            Attempt::LogIn(request, secrets) => return self.log_in_with(mint, request, secrets, marks).await,
+        };
+        self.note(marks, &result);
+        result
+    }
+
+    async fn log_in_with(&self, mint: Mint, request: Request, secrets: Secrets, marks: Vec<Mark>) -> Result<Minted, Failure> {
+        let request = Request { rotation: Some(mint.generation), ..request };
+        let answered = self.holder.transport.call_as_nobody(request).await;
+        self.note(marks, &answered);
+        let answer = answered.map_err(|failure| secrets.hide_in(failure))?;
+        let Authenticated { mut auth, warnings } = parse(&answer.body)?;
         let none = || Failure::Unknown("the reply has no token in it".to_owned());
         let secret = auth.secret.take().ok_or_else(none)?;
         let handle = Handle(std::mem::take(&mut auth.accessor));
-        for warning in warnings {
+        for warning in warnings.unwrap_or_default() {
             let warning = Failure::Unfit(words(&[warning])).hide(&secret);
             tracing::warn!(handle = handle.0, warning = shorten(&warning.to_string()), "logged in, but");
         }
@@ -109,23 +124,13 @@ impl LoginProvider {
         }
     }
 
-    async fn authenticate(&self, mint: Mint) -> Result<(Token, Vec<String>), Failure> {
-        let marks = self.method.marks();
-        self.lockout.check(&marks, Instant::now())?;
-        let (request, secrets) = self.method.attempt()?;
-        let request = Request { rotation: Some(mint.generation), ..request };
-        let answer = match self.holder.transport.call_as_nobody(request).await {
-            Ok(answer) => answer,
-            Err(failure) => {
-                if matches!(failure, Failure::Refused { .. }) {
-                    self.lockout.refused(marks, Instant::now());
-                }
-                return Err(secrets.hide_in(failure));
-            }
-        };
-        self.lockout.accepted();
-        let Authenticated { auth, warnings } = parse(&answer.body)?;
-        Ok((auth, warnings.unwrap_or_default()))
+    /// Counts what the server refused.
+    fn note<T>(&self, marks: Vec<Mark>, result: &Result<T, Failure>) {
+        match result {
+            Ok(_) => self.lockout.accepted(),
+            Err(Failure::Refused { .. }) => self.lockout.refused(marks, Instant::now()),
+            Err(_) => {}
+        }
     }
 
     /// Takes a new token on, on probation, or says why not. Answers what is left of its life.

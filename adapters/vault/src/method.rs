@@ -1,6 +1,6 @@
 //! How to log in.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
@@ -33,6 +33,12 @@ pub enum Method {
         /// The file that holds the web token: in a pod `/var/run/secrets/kubernetes.io/serviceaccount/token`.
         jwt_file: PathBuf,
     },
+    /// Not at all: the token in a file is taken over, looked up and else left as it is. Another one comes only by being written
+    /// there. To have it rotated, use a [`TokenProvider`](crate::TokenProvider).
+    TokenFile {
+        /// The file that holds the token.
+        file: PathBuf,
+    },
     /// With the client certificate of the connection: [`Tls::client`](crate::Tls::client).
     Certificate {
         /// Where the method is mounted: `cert`.
@@ -42,25 +48,34 @@ pub enum Method {
     },
 }
 
+/// How to come by a token.
+pub(crate) enum Attempt<'a> {
+    Adopt(&'a Path),
+    LogIn(Request, Secrets),
+}
+
 /// What must not be seen in an answer to a login.
 pub(crate) struct Secrets(Vec<SecretString>);
 
 impl Method {
-    /// Reads what a login needs.
-    pub(crate) fn attempt(&self) -> Result<(Request, Secrets), Failure> {
-        match self {
+    /// Reads what a login needs; nothing, if there is none.
+    pub(crate) fn attempt(&self) -> Result<Attempt<'_>, Failure> {
+        Ok(match self {
+            Self::TokenFile { file } => Attempt::Adopt(file),
             Self::AppRole { mount, role_id_file, secret_id_file, .. } => {
                 let role_id = read(role_id_file, "file of the role id", "write the AppRole's role id there")?;
                 let secret_id = secret_id_file.as_deref().map(read_secret_id).transpose()?;
                 let request = Request::log_in_approle(mount, &role_id, secret_id.as_ref());
-                Ok((request, Secrets(secret_id.into_iter().collect())))
+                Attempt::LogIn(request, Secrets(secret_id.into_iter().collect()))
             }
             Self::Jwt { mount, role, jwt_file } => {
                 let jwt = read(jwt_file, "file of the web token", "see that what writes it runs")?;
-                Ok((Request::log_in_jwt(mount, role, &jwt), Secrets(vec![jwt])))
+                Attempt::LogIn(Request::log_in_jwt(mount, role, &jwt), Secrets(vec![jwt]))
             }
-            Self::Certificate { mount, role } => Ok((Request::log_in_certificate(mount, role.as_ref()), Secrets(Vec::new()))),
-        }
+            Self::Certificate { mount, role } => {
+                Attempt::LogIn(Request::log_in_certificate(mount, role.as_ref()), Secrets(Vec::new()))
+            }
+        })
     }
 
     /// Where what a login is made of comes from.
@@ -69,7 +84,7 @@ impl Method {
             Self::AppRole { role_id_file, secret_id_file, .. } => {
                 std::iter::once(role_id_file).chain(secret_id_file).map(|path| Mark::of(path)).collect()
             }
-            Self::Jwt { jwt_file, .. } => vec![Mark::of(jwt_file)],
+            Self::Jwt { jwt_file: file, .. } | Self::TokenFile { file } => vec![Mark::of(file)],
             Self::Certificate { .. } => Vec::new(),
         }
     }
@@ -95,7 +110,7 @@ impl Method {
     }
 }
 
-fn read_secret_id(path: &std::path::Path) -> Result<SecretString, Failure> {
+fn read_secret_id(path: &Path) -> Result<SecretString, Failure> {
     read(path, "file of the secret id", "write the AppRole's secret id there, readable by this program alone (mode 0600)")
 }
 

@@ -10,8 +10,7 @@ use turquoise_runtime::port::{Credential, Handle, Minted, Observed, Provider, Re
 use crate::config::TokenConfig;
 use crate::entity::Entity;
 use crate::failure::{Failure, answer, words};
-use crate::file::read;
-use crate::fit::{fit, unfit, whole_seconds};
+use crate::fit::{fit, whole_seconds};
 use crate::holder::Holder;
 use crate::name::Role;
 use crate::reply::{Authenticated, Token, parse};
@@ -41,14 +40,8 @@ impl TokenProvider {
     }
 
     async fn adopt(&self) -> Result<Minted, Failure> {
-        let remedy = "write the token there, on one line, readable by this program alone (mode 0600)";
-        let secret = read(&self.token_file, "token file", remedy)?;
-        let facts = self.holder.look_up_self(&secret).await?;
-        fit(&facts)?;
-        if facts.period != 0 {
-            return Err(unfit("it has a period, so its life cannot be set: hand over a token that has none"));
-        }
-        match (&self.entity_alias, facts.entity_id.as_str()) {
+        let (minted, entity) = self.holder.adopt(&self.token_file).await?;
+        match (&self.entity_alias, entity.as_str()) {
             (_, "") => {}
             (Some(_), entity) => self.entity.check(entity)?,
             (None, entity) => tracing::warn!(
@@ -57,10 +50,7 @@ impl TokenProvider {
                 "the adopted token has an entity, and its successors will not have its rights"
             ),
         }
-        if facts.explicit_max_ttl != 0 {
-            tracing::warn!(seconds = facts.explicit_max_ttl, "the adopted token has a maximum life: rotate well before");
-        }
-        Ok(Minted { secret, handle: Handle(facts.accessor), remaining: Duration::from_secs(facts.ttl) })
+        Ok(minted)
     }
 
     async fn mint(&self, with: &Credential, mint: Mint, life: Duration) -> Result<Minted, Failure> {

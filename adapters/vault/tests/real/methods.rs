@@ -7,11 +7,11 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rcgen::{KeyPair, PKCS_ED25519, SigningKey as _};
 use serde_json::json;
 use tempfile::TempDir;
-use turquoise_runtime::port::{Observed, Provider};
+use turquoise_runtime::port::{Observed, Provider, Reply};
 use turquoise_vault::{ConfigError, LoginConfig, LoginProvider, Method, Upstream, login_policy};
 
 use crate::certify::secure;
-use crate::support::{MINUTE, READABLE, applied, credential, mint, probe, refused, server};
+use crate::support::{Bench, MINUTE, READABLE, applied, credential, mint, probe, refused, server, text};
 
 /// What a rotation does.
 async fn rotates(provider: &LoginProvider) {
@@ -27,6 +27,24 @@ fn claims(subject: &str) -> String {
     let encode = |part: serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
     let body = json!({"iss": "tests", "sub": subject, "aud": "bao", "iat": 1_700_000_000, "exp": 4_000_000_000_u64});
     format!("{}.{}", encode(json!({"alg": "EdDSA", "typ": "JWT"})), encode(body))
+}
+
+#[tokio::test]
+async fn with_a_token_that_is_taken_over_as_it_is() {
+    let bench = Bench::new("method-file");
+    let blue = bench.blue();
+    fs::write(bench.token_file(), text(&blue.secret)).unwrap();
+    let method = Method::TokenFile { file: bench.token_file() };
+    let provider = LoginProvider::new(LoginConfig::new(bench.upstream(), method)).unwrap();
+    let adopted = applied(provider.login(mint(1)).await);
+    assert!(adopted.handle == blue.handle && adopted.remaining > 59 * MINUTE);
+    applied(provider.revoke(&blue).await);
+    for _ in 0..2 {
+        refused(provider.login(mint(2)).await, "permission denied");
+    }
+    assert!(matches!(provider.login(mint(2)).await, Reply::Throttled { .. }));
+    fs::write(bench.token_file(), text(&bench.blue().secret)).unwrap();
+    applied(provider.login(mint(2)).await);
 }
 
 #[tokio::test]
