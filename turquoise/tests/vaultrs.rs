@@ -5,17 +5,19 @@
 #[path = "../examples/vaultrs/story.rs"]
 mod story;
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, UnixListener};
 use turquoise::core::Mint;
 use turquoise::journal::FileJournal;
 use turquoise::port::{Credential, Handle, Minted, Observed, Provider, Reason, Reply};
 use turquoise::sink::{FileSink, Mode};
 use turquoise::vault::{RotatingClient, Upstream};
 use turquoise::vaultrs::client::Client as _;
+use turquoise::vaultrs::token;
 use turquoise::{BootClock, Identity, Setup};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -42,24 +44,14 @@ async fn sends_the_token_to_its_address_only() {
     let (server, elsewhere) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
     let address = format!("http://{}", server.local_addr().unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let opened = FileJournal::open(&folder.path().join("journal")).unwrap();
-    let setup = Setup {
-        policy: story::policy(),
-        provider: Given,
-        journal: opened.journal,
-        entries: opened.entries,
-        store: FileSink::open(&folder.path().join("token"), Mode::PRIVATE).unwrap(),
-        clock: Box::new(BootClock::new().unwrap()),
-    };
-    let identity = Identity::start(setup).await.unwrap();
-    identity.credentials().ready().await.unwrap();
+    let identity = given(folder.path()).await;
     let client = RotatingClient::new(&Upstream::new([address.parse().unwrap()]), identity.credentials()).unwrap();
-
     let guard = client.acquire().unwrap();
     assert_eq!(identity.status().current_held, 1, "it is work in flight");
     assert_eq!(guard.settings().token, "");
     let to = format!("http://{}", elsewhere.local_addr().unwrap());
-    let (asked, seen) = tokio::join!(turquoise::vaultrs::token::lookup_self(&guard), redirect(&server, &to));
+    let answered = async { answer(server.accept().await.unwrap().0, &to).await };
+    let (asked, seen) = tokio::join!(token::lookup_self(&guard), answered);
     assert!(asked.is_err());
     assert!(seen.contains("s.given") && !seen.contains("s.ambient"), "{seen}");
     assert!(tokio::time::timeout(Duration::from_millis(200), elsewhere.accept()).await.is_err(), "it was followed");
@@ -68,9 +60,39 @@ async fn sends_the_token_to_its_address_only() {
     identity.stop().await;
 }
 
+#[tokio::test]
+async fn a_unix_socket_serves_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("api.sock");
+    let server = UnixListener::bind(&socket).unwrap();
+    let identity = given(folder.path()).await;
+    let address = format!("unix://{}", socket.display()).parse().unwrap();
+    let client = RotatingClient::new(&Upstream::new([address]), identity.credentials()).unwrap();
+    let answered = async { answer(server.accept().await.unwrap().0, "http://127.0.0.1:1").await };
+    let guard = client.acquire().unwrap();
+    let (asked, seen) = tokio::join!(token::lookup_self(&guard), answered);
+    assert!(asked.is_err() && seen.starts_with("GET /v1/auth/token/lookup-self"), "{seen}");
+    identity.stop().await;
+}
+
+/// An identity with a credential that nothing ever happens to.
+async fn given(folder: &Path) -> Identity {
+    let opened = FileJournal::open(&folder.join("journal")).unwrap();
+    let setup = Setup {
+        policy: story::policy(),
+        provider: Given,
+        journal: opened.journal,
+        entries: opened.entries,
+        store: FileSink::open(&folder.join("token"), Mode::PRIVATE).unwrap(),
+        clock: Box::new(BootClock::new().unwrap()),
+    };
+    let identity = Identity::start(setup).await.unwrap();
+    identity.credentials().ready().await.unwrap();
+    identity
+}
+
 /// Answers one request with a redirect; gives it back.
-async fn redirect(server: &TcpListener, to: &str) -> String {
-    let (mut stream, _) = server.accept().await.unwrap();
+async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, to: &str) -> String {
     let mut seen = vec![0; 4096];
     let length = stream.read(&mut seen).await.unwrap();
     let answer = format!("HTTP/1.1 307 Temporary Redirect\r\nLocation: {to}/v1/elsewhere\r\nContent-Length: 0\r\n\r\n");

@@ -38,6 +38,7 @@ mod transport;
 #[cfg(feature = "client")]
 pub use client::{ClientGuard, RotatingClient};
 pub use config::{ACCESSOR_POLICY, Probe, TokenConfig, login_policy, policy};
+pub use lockout::Retry;
 pub use login::{LoginConfig, LoginProvider};
 pub use method::Method;
 pub use name::{App, Mount, Namespace, Path, Role};

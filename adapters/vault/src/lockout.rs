@@ -1,7 +1,7 @@
 //! Two refused logins, then a wait: five quick ones lock the role for everybody who logs in with it.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -14,8 +14,19 @@ const REFUSALS: u32 = 2;
 const RETRY: Duration = Duration::from_mins(10);
 
 /// How often logins were refused in a row.
-#[derive(Default)]
-pub(crate) struct Lockout(Mutex<State>);
+#[derive(Clone, Default)]
+pub(crate) struct Lockout(Arc<Mutex<State>>);
+
+/// Has a login tried again although two were refused: for an operator who has mended what was wrong on the server.
+#[derive(Clone)]
+pub struct Retry(Lockout);
+
+impl Retry {
+    /// From now on two more may be tried.
+    pub fn now(&self) {
+        self.0.accepted();
+    }
+}
 
 #[derive(Default)]
 struct State {
@@ -39,6 +50,10 @@ impl Lockout {
             left.as_secs()
         );
         Err(Failure::Throttled { text, retry_after: Some(left) })
+    }
+
+    pub(crate) fn retry(&self) -> Retry {
+        Retry(self.clone())
     }
 
     pub(crate) fn refused(&self, marks: Vec<Mark>, now: Instant) {

@@ -16,7 +16,7 @@ use crate::failure::{Failure, answer, shorten, words};
 use crate::file::Mark;
 use crate::fit::{fit, unfit};
 use crate::holder::Holder;
-use crate::lockout::Lockout;
+use crate::lockout::{Lockout, Retry};
 use crate::method::{Attempt, Method, Secrets};
 use crate::reply::{Authenticated, SecretIdLooked, Token, parse};
 use crate::request::Request;
@@ -59,7 +59,11 @@ const NUMBERED: &str = "the secret id is good for a number of logins only, and e
 ///
 /// What would defeat that is refused with its reason: batch tokens and those that cannot be renewed, that have a period or a
 /// number of uses; secret ids with a number of uses; a role that gives more life than was declared. After two refused logins in
-/// a row none is tried for ten minutes, unless the files that it logs in with change: more would lock the role for everybody.
+/// a row none is tried for ten minutes, unless the files that it logs in with change or [`Retry`] says so: more would lock the
+/// role for everybody.
+///
+/// A rotation costs six requests and the probes: the login, renew-self to cut its life, to extend it and to shorten that of the
+/// old one, revoke-self, and the lookup by which the new one sees that the old one is dead.
 ///
 /// [`Via::Login`]: turquoise_runtime::core::Via::Login
 /// [`Relogin::Possible`]: turquoise_runtime::core::Relogin::Possible
@@ -92,6 +96,12 @@ impl LoginProvider {
         let lockout = Lockout::default();
         let (entity, lasting) = (Entity::default(), Mutex::default());
         Ok(Self { holder, method, policies, probation, login_life, lockout, entity, lasting })
+    }
+
+    /// What an operator has logins tried again with; keep it before the provider is given away.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        self.lockout.retry()
     }
 
     async fn log_in(&self, mint: Mint) -> Result<Minted, Failure> {

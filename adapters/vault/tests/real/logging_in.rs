@@ -120,6 +120,46 @@ async fn a_second_login_replaces_the_first_and_belongs_to_the_same_entity() {
     assert_eq!(desk.alive(), 1);
 }
 
+/// The table in `docs/requests.md`.
+#[tokio::test]
+async fn a_rotation_costs_six_requests_and_its_probes() {
+    let desk = Desk::new("login-cost");
+    let provider = desk.provider();
+    let blue = credential(1, applied(provider.login(mint(1)).await));
+    let before = Audit::read(&desk.server.audit_log()).unwrap().entries().len();
+    let green = credential(2, applied(provider.login(mint(2)).await));
+    applied(provider.probe(&green).await);
+    applied(provider.set_life(&green, 9 * MINUTE).await);
+    applied(provider.set_life(&blue, MINUTE).await);
+    applied(provider.revoke(&blue).await);
+    applied(provider.observe(&blue, &green).await);
+
+    let audit = Audit::read(&desk.server.audit_log()).unwrap();
+    let who = |entry: &turquoise_openbao::AuditEntry| {
+        let is = |held: &Credential| entry.caller.as_ref().is_some_and(|caller| caller.as_str() == held.handle.0);
+        let who = if is(&blue) {
+            "blue"
+        } else if is(&green) {
+            "green"
+        } else {
+            "nobody"
+        };
+        (who != "nobody" || entry.path == "auth/login-cost/login").then(|| format!("{who} {}", entry.path))
+    };
+    let asked: Vec<_> = audit.entries()[before..].iter().filter_map(who).collect();
+    let expected = [
+        "nobody auth/login-cost/login",
+        "green auth/token/renew-self",
+        "green secret/data/app",
+        "green auth/token/lookup-self",
+        "green auth/token/renew-self",
+        "blue auth/token/renew-self",
+        "blue auth/token/revoke-self",
+        "green auth/token/lookup",
+    ];
+    assert_eq!(asked, expected);
+}
+
 #[tokio::test]
 async fn no_line_of_the_printed_policy_is_spare() {
     let desk = Desk::new("login-spare");
@@ -231,6 +271,8 @@ async fn after_two_refused_logins_nothing_is_tried_until_a_file_changes() {
         assert!(retry_after.is_some_and(|wait| wait > 9 * MINUTE));
     }
     assert_eq!(desk.tries(), 2);
+    provider.retry().now();
+    refused(provider.login(mint(1)).await, "invalid role or secret ID");
     fs::write(desk.file("secret-id"), good).unwrap();
     applied(provider.login(mint(1)).await);
 }
