@@ -1,13 +1,22 @@
 //! The `turquoise` program.
 
 mod demo;
+mod explore;
 mod spec;
 mod verify;
 
+use std::alloc::System;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
 use clap::{Parser, Subcommand};
+use turquoise::memory::harden;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Wipes what is freed: libraries that carry a secret over the network leave copies of it in memory that only this reaches.
+#[global_allocator]
+static WIPING: ZeroAlloc<System> = ZeroAlloc(System);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,6 +27,8 @@ Examples:
   turquoise verify              check the machine that ships, state by state
   turquoise verify --profile standard --format json
                                 in every pinned configuration, for a program to read
+  turquoise verify --explore 127.0.0.1:3000
+                                walk through its states in a browser
   turquoise spec --format svg   the phases as a picture
 
 Exit codes:
@@ -42,7 +53,7 @@ enum Command {
     /// Rotate a real token on a real server under load, with a bad candidate and a crash on the way
     Demo,
     /// Explore every state of the rotation machine and tell what holds
-    Verify(verify::Args),
+    Verify(Box<verify::Args>),
     /// Write the specification that the machine obeys: properties, transitions, inputs, diagram
     Spec(spec::Args),
     /// (part of the demo) Read with the token in a sink file
@@ -54,11 +65,14 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Err(why) = harden() {
+        // Nothing is left to do about a terminal that does not listen.
+        drop(writeln!(anstream::stderr(), "turquoise: {why}"));
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(told) => {
             let code = u8::from(told.use_stderr());
-            // Nothing is left to do about a terminal that does not listen.
             return told.print().map_or(ExitCode::FAILURE, |()| code.into());
         }
     };

@@ -1,15 +1,36 @@
 //! `verify`: the model checker on the shipped machine.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
-use turquoise_model::{Config, Explored, Invariant, Progress, Report, SINK, STANDARD, Sight, check, holes, tell};
+#[cfg(feature = "seeded-bugs")]
+use turquoise_model::SeededBug;
+use turquoise_model::{
+    Assumption, Config, Explored, Invariant, Progress, Report, SINK, STANDARD, Sight, Sown, check, holes, tell, write as scenario,
+};
+
+use crate::explore;
+
+const EXAMPLES: &str = "\
+Examples:
+  turquoise verify                            one configuration, some seconds
+  turquoise verify --profile standard         every pinned one, some minutes
+  turquoise verify --config \"two faults\"     this one
+  turquoise verify --broken DeltaHolds        a world that breaks its promise: which property that costs
+  turquoise verify --replay counterexample-L2-two-slot-sink--self-privileges.txt
+                                              play what was saved
+  turquoise verify --explore 127.0.0.1:3000   walk through the states in a browser; Ctrl-C ends it
+  turquoise verify --explore 127.0.0.1:3000 --broken DeltaHolds
+                                              … beginning with the link to a counterexample";
 
 /// What is explored.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// How much is explored
     #[arg(long, value_enum, default_value_t = Profile::Quick)]
@@ -17,6 +38,67 @@ pub(crate) struct Args {
     /// What is printed
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
+    /// Only the pinned configuration of this name [default, where one is needed: the first]
+    #[arg(long, value_name = "NAME", conflicts_with = "profile", value_parser = config)]
+    config: Option<Config>,
+    /// Let the world break an assumption, by its name in docs/assumptions.md
+    #[arg(long, value_name = "NAME", conflicts_with = "profile", value_parser = assumption)]
+    broken: Option<Assumption>,
+    /// Let the machine have a bug, by its name in docs/kill-matrix.md
+    #[cfg(feature = "seeded-bugs")]
+    #[arg(long, value_name = "NAME", conflicts_with = "profile", value_parser = bug)]
+    bug: Option<SeededBug>,
+    /// Serve stateright's Explorer there, for a browser: 127.0.0.1:3000, or port 0 for a free one
+    #[arg(long, value_name = "ADDR", conflicts_with_all = ["profile", "format"])]
+    explore: Option<SocketAddr>,
+    /// Play a saved counterexample, or any golden scenario, instead
+    #[arg(long, value_name = "FILE", exclusive = true)]
+    replay: Option<PathBuf>,
+}
+
+fn config(name: &str) -> Result<Config, String> {
+    Config::named(name).ok_or_else(|| no_such(STANDARD.map(|config| config.name)))
+}
+
+fn assumption(name: &str) -> Result<Assumption, String> {
+    Assumption::named(name).ok_or_else(|| no_such(Assumption::ALL.map(|assumption| format!("{assumption:?}"))))
+}
+
+#[cfg(feature = "seeded-bugs")]
+fn bug(name: &str) -> Result<SeededBug, String> {
+    let named = SeededBug::ALL.iter().find(|bug| format!("{bug:?}") == name);
+    named.copied().ok_or_else(|| no_such(SeededBug::ALL.iter().map(|bug| format!("{bug:?}"))))
+}
+
+fn no_such(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    names.into_iter().fold("it is none of these:".to_owned(), |told, name| told + "\n  " + name.as_ref())
+}
+
+impl Args {
+    /// The one configuration that was asked for, if any was.
+    fn chosen(&self) -> Option<Config> {
+        let mut chosen = Config { broken: self.broken, ..self.config.unwrap_or(STANDARD[0]) };
+        chosen.policy.sown = self.sown();
+        // What the exploration must come to is known of the pinned ones only.
+        let pinned = Config::named(chosen.name).filter(|pinned| *pinned == chosen);
+        let asked = self.config.is_some() || self.explore.is_some() || pinned.is_none();
+        asked.then(|| pinned.unwrap_or(Config { pins: None, ..chosen }))
+    }
+
+    #[cfg(feature = "seeded-bugs")]
+    fn sown(&self) -> Sown {
+        self.bug.map_or(Sown::NOTHING, Sown::bug)
+    }
+
+    #[cfg(not(feature = "seeded-bugs"))]
+    #[expect(clippy::unused_self, reason = "the other build looks for a bug in it")]
+    const fn sown(&self) -> Sown {
+        Sown::NOTHING
+    }
+
+    fn configs(&self) -> Vec<Config> {
+        self.chosen().map_or_else(|| self.profile.configs(), |config| vec![config])
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -52,31 +134,50 @@ impl Profile {
     }
 }
 
-/// Explores the model and tells what holds.
+/// Explores the model and tells what holds, lets people explore it, or plays what was found.
 pub(crate) fn run(args: &Args) -> ExitCode {
-    match verify(&mut anstream::stdout(), &mut anstream::stderr(), args) {
+    let (out, progress) = (&mut anstream::stdout(), &mut anstream::stderr());
+    let held = match (args.explore, &args.replay) {
+        (Some(address), _) => explore::serve(out, progress, address, &args.chosen().unwrap_or(STANDARD[0])).map(|()| true),
+        (_, Some(file)) => explore::play(out, file),
+        _ => verify(out, progress, args),
+    };
+    match held {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(14),
-        Err(_) => ExitCode::FAILURE,
+        Err(trouble) => {
+            // Nothing is left to do about a terminal that does not listen.
+            let _ = writeln!(progress, "turquoise verify: {trouble}");
+            ExitCode::FAILURE
+        }
     }
 }
 
 fn verify(out: &mut impl Write, progress: &mut impl Write, args: &Args) -> io::Result<bool> {
     let mut reports = Vec::new();
-    for config in args.profile.configs() {
+    for config in args.configs() {
         reports.push(check(&config, |now| show_progress(progress, &config, now)));
     }
-    let holes = if args.profile == Profile::Standard { holes(reports.iter().map(|report| &report.explored)) } else { Vec::new() };
+    let holes = if args.profile == Profile::Standard && args.chosen().is_none() {
+        holes(reports.iter().map(|report| &report.explored))
+    } else {
+        Vec::new()
+    };
     match args.format {
-        Format::Table => write_table(out, &reports, &holes)?,
-        Format::Json => writeln!(out, "{:#}", as_json(&reports, &holes))?,
+        Format::Table => {
+            write_table(out, &reports, &holes)?;
+            save_stories(out, &reports)?;
+        }
+        Format::Json => {
+            writeln!(out, "{:#}", as_json(&reports, &holes))?;
+            save_stories(progress, &reports)?;
+        }
     }
-    save_stories(out, &reports)?;
     Ok(holes.is_empty() && reports.iter().all(|report| report.failures.is_empty()))
 }
 
 /// Progress is a courtesy: nothing depends on whether it can be shown.
-fn show_progress(to: &mut impl Write, config: &Config, now: Progress) {
+pub(crate) fn show_progress(to: &mut impl Write, config: &Config, now: Progress) {
     let _ = match now {
         Progress::Exploring(states, depth) if depth % 25 == 0 => {
             writeln!(to, "  {}: {states} states, depth {depth} …", config.name)
@@ -175,15 +276,25 @@ fn as_json(reports: &[Report], holes: &[String]) -> Value {
     json!({"properties": properties, "configurations": configurations, "holes": holes})
 }
 
-/// Prints the shortest story of each broken property, and keeps it in a file.
+/// Prints the shortest story of each broken property, and keeps it as a scenario in a file.
 fn save_stories(out: &mut impl Write, reports: &[Report]) -> io::Result<()> {
     for Report { config, explored: Explored { broken, .. }, liveness, .. } in reports {
-        let safety = broken.iter().map(|(invariant, way)| (invariant.id(), tell(config, way)));
-        let endless = liveness.endless.as_ref().map(|endless| ("L1", endless.tell(config)));
-        for (id, story) in safety.chain(endless) {
+        let title = |id: &str| format!("{id} is broken: {}", config.name);
+        let safety = broken
+            .iter()
+            .map(|(invariant, way)| (invariant.id(), tell(config, way), scenario(config, &title(invariant.id()), way)));
+        let endless =
+            liveness.endless.as_ref().map(|endless| ("L1", endless.tell(config), endless.scenario(config, &title("L1"))));
+        for (id, story, scenario) in safety.chain(endless) {
             let file = format!("counterexample-{id}-{}.txt", config.name.replace([' ', ','], "-"));
-            std::fs::write(&file, &story)?;
-            writeln!(out, "\nthe shortest story of {id}, kept in {file}:\n{story}")?;
+            writeln!(out, "\nthe shortest story of {id}:\n{story}")?;
+            match scenario {
+                Ok(scenario) => {
+                    std::fs::write(&file, scenario).map_err(|why| io::Error::other(format!("cannot write {file}: {why}")))?;
+                    writeln!(out, "kept as a scenario; it is played again by: turquoise verify --replay {file}")?;
+                }
+                Err(why) => writeln!(out, "not kept as a scenario: {why}")?,
+            }
         }
     }
     Ok(())

@@ -5,8 +5,8 @@ use core::time::Duration;
 
 use crate::lease::Lease;
 use crate::phase::{
-    Abandoning, Arrival, Closing, Draining, End, Going, Issuing, NeedsOperator, Phase, Rest, Revoking, Rollback, Secret, Steady,
-    Stopped, Vacant, Validating,
+    Abandoning, AfterEnd, Arrival, Closing, Draining, End, Going, Issuing, NeedsOperator, Phase, Rest, Revoking, Rollback,
+    Secret, Steady, Stopped, Vacant, Validating,
 };
 use crate::policy::Policy;
 use crate::record::{AbandonReason, AtStop, Proof, Record, Resolution, Step, StuckReason, Via};
@@ -28,6 +28,8 @@ pub struct Ledger {
     pub(crate) misses: u8,
     /// Credentials that others know, as long as they are of any concern.
     pub(crate) compromised: [Option<Generation>; 2],
+    /// A credential whose end could not be confirmed, and that is still to be ended.
+    pub(crate) debt: Option<Going>,
 }
 
 /// Why a journal cannot be replayed.
@@ -81,7 +83,7 @@ impl Ledger {
     #[must_use]
     pub const fn new(incarnation: u32, boot: BootId, now: Instant) -> Self {
         let phase = Phase::Vacant(Vacant { stage: Arrival::Waiting { not_before: now } });
-        Self { phase, lsn: 0, mints: 0, incarnation, boot, misses: 0, compromised: [None; 2] }
+        Self { phase, lsn: 0, mints: 0, incarnation, boot, misses: 0, compromised: [None; 2], debt: None }
     }
 
     /// The mint that would be announced next, in this slot.
@@ -93,6 +95,12 @@ impl Ledger {
     #[must_use]
     pub const fn phase(&self) -> &Phase {
         &self.phase
+    }
+
+    /// Whether nothing is recorded yet.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.lsn == 0
     }
 
     /// Takes one durable record.
@@ -108,18 +116,28 @@ impl Ledger {
         let illegal = RecoverError::IllegalStep { lsn: lsn.0, phase: self.phase.kind(), step: step.kind() };
         let same_boot = boot == self.boot;
         let next = match step {
-            Step::Recovered { held } => Ok(self.recovered(held, at, same_boot, policy)),
+            Step::Recovered { held } => Ok((
+                self.recovered(held, at, same_boot, policy),
+                self.debt.map(|debt| resumed_end(debt, held, at, same_boot, policy)),
+            )),
             _ if !same_boot && self.lsn > 0 => Err(Misfit),
             _ => self.next(step, at, policy),
         };
-        let next = next.map_err(|Misfit| illegal)?;
+        let (next, debt) = next.map_err(|Misfit| illegal)?;
         row(self.phase.kind(), step.kind(), next.kind()).ok_or(illegal)?;
         self.phase = next;
+        self.debt = debt;
         self.lsn = lsn.0;
         self.boot = boot;
         self.count(step);
         self.mark(step);
         Ok(())
+    }
+
+    /// A credential whose end could not be confirmed yet: the rounds go on beside it.
+    #[must_use]
+    pub const fn debt(&self) -> Option<&Going> {
+        self.debt.as_ref()
     }
 
     /// Whether an operator said that others know its secret.
@@ -159,7 +177,37 @@ impl Ledger {
         }
     }
 
-    fn next(&self, step: Step, at: Instant, policy: &Policy) -> Result<Phase, Misfit> {
+    /// The phase and the debt after a step.
+    fn next(&self, step: Step, at: Instant, policy: &Policy) -> Result<(Phase, Option<Going>), Misfit> {
+        let (phase, debt) = (self.phase, self.debt);
+        match (phase, step) {
+            (Phase::Revoking(Revoking { current, going, .. }), Step::Owed { generation, secret })
+                if debt.is_none() && is_owed(going, generation) =>
+            {
+                Ok((steady(current, at, policy), Some(Going { secret, ..going })))
+            }
+            (Phase::Abandoning(Abandoning { current, going, .. }), Step::Owed { generation, secret })
+                if debt.is_none() && is_owed(going, generation) =>
+            {
+                Ok((self.steady_after_miss(current, at, policy), Some(Going { secret, ..going })))
+            }
+            (Phase::Steady(_), Step::Died { proof }) => {
+                let debt = died(debt.ok_or(Misfit)?, proof)?;
+                // Without its secret there is nothing of it in its slot.
+                Ok((phase, Some(debt).filter(|debt| debt.secret == Secret::Held)))
+            }
+            (Phase::Steady(_), Step::Cleared) => match debt {
+                Some(Going { end: End::Clear, .. }) => Ok((phase, None)),
+                _ => Err(Misfit),
+            },
+            (Phase::Closing(closing), Step::Cleared) => after_last(closing, debt, at),
+            (_, Step::Resolved { resolution: Resolution::Forget }) => Ok((self.next_phase(step, at, policy)?, None)),
+            (_, Step::Waived { ub, other }) => Ok((self.waived(ub, other)?, debt)),
+            _ => Ok((self.next_phase(step, at, policy)?, debt)),
+        }
+    }
+
+    fn next_phase(&self, step: Step, at: Instant, policy: &Policy) -> Result<Phase, Misfit> {
         if let Step::Compromised { generation } = step {
             return if self.phase.names(generation) && !self.is_compromised(generation) { Ok(self.phase) } else { Err(Misfit) };
         }
@@ -176,8 +224,8 @@ impl Ledger {
             Phase::Draining(draining) => after_draining(draining, step, at, policy),
             Phase::Revoking(revoking) => after_revoking(revoking, step, at, policy),
             Phase::Abandoning(abandoning) => self.after_abandoning(abandoning, step, at, policy),
-            Phase::NeedsOperator(stuck) => resolved(stuck, step, at),
-            Phase::Closing(closing) => after_closing(closing, step, at),
+            Phase::NeedsOperator(stuck) => resolved(stuck, self.debt, step, at, policy),
+            Phase::Closing(closing) => after_closing(closing, step),
             Phase::Stopped(_) => Err(Misfit),
         }
     }
@@ -191,11 +239,11 @@ impl Ledger {
             }
             (Step::Persisted, Some(candidate)) => {
                 let until = at + policy.validate_for;
-                Ok(Phase::Validating(Validating { current, candidate, until, passed: 0, extending: false }))
+                Ok(Phase::Validating(Validating { current, candidate, until, passed: 0, tryout: None, extending: false }))
             }
-            (Step::AbandonIntent { reason, ub }, _) => {
+            (Step::AbandonIntent { reason, ub, .. }, _) => {
                 let secret = if issued.is_some() { Secret::Held } else { Secret::Lost };
-                Ok(abandoning(current, Going { mint, ub, secret, end: End::Revoke }, reason))
+                Ok(abandoning(current, Going::new(mint, ub, secret), reason))
             }
             _ => Err(Misfit),
         }
@@ -211,6 +259,25 @@ impl Ledger {
         }
     }
 
+    /// The glass is broken: all that there is goes, what serves first.
+    fn waived(&self, ub: Instant, other: Instant) -> Result<Phase, Misfit> {
+        let current = self.phase.current().map(|lease| Going::new(lease.mint, ub, Secret::Held));
+        let held = |lease: Lease| Some(Going::new(lease.mint, other, Secret::Held));
+        let second = match self.phase {
+            Phase::Issuing(Issuing { mint, issued, .. }) => {
+                let secret = if issued.is_some() { Secret::Held } else { Secret::Lost };
+                Some(Going::new(mint, other, secret))
+            }
+            Phase::Validating(Validating { candidate, .. }) => held(candidate),
+            Phase::Draining(Draining { retiring, .. })
+            | Phase::NeedsOperator(NeedsOperator { rest: Rest::Draining { retiring, .. }, .. }) => held(retiring),
+            _ => self.phase.going().copied(),
+        };
+        let going = current.or(second).ok_or(Misfit)?;
+        let next = second.filter(|second| second.mint != going.mint);
+        Ok(Phase::Closing(Closing { going, next, then: AfterEnd::LogIn }))
+    }
+
     /// The cool-down grows with every attempt that fails, and gives no rotation that nobody asked for.
     fn steady_after_miss(&self, current: Lease, at: Instant, policy: &Policy) -> Phase {
         let cool_until = at + policy.wait(self.misses, at);
@@ -219,13 +286,15 @@ impl Ledger {
 
     /// A new process. What was in doubt is taken as possibly applied; instants of another boot mean nothing.
     fn recovered(&self, held: Held, at: Instant, same_boot: bool, policy: &Policy) -> Phase {
-        if let Some(reason) = contradiction(&self.phase, held) {
+        if let Some(reason) = contradiction(&self.phase, self.debt, held) {
             return self.contradicted(held, at, same_boot, policy, reason);
         }
         self.resumed(held, at, same_boot, policy)
     }
 
     /// What was under way is kept for the operator, as a recovery would have resumed it.
+    ///
+    /// A current one that is lost while the old one is not is remembered: to keep is then to roll back.
     fn contradicted(&self, held: Held, at: Instant, same_boot: bool, policy: &Policy, reason: StuckReason) -> Phase {
         let resumed = self.resumed(held, at, same_boot, policy);
         let rest = match resumed {
@@ -235,7 +304,7 @@ impl Ledger {
             Phase::NeedsOperator(NeedsOperator { rest, .. }) => rest,
             // It never served, and what never served can be given up.
             Phase::Vacant(Vacant { stage: Arrival::Settling { lease, .. } }) => {
-                let going = Going { mint: lease.mint, ub: lease.life.ub, secret: Secret::Held, end: End::Revoke };
+                let going = Going::new(lease.mint, lease.life.ub, Secret::Held);
                 Rest::Abandoning { going, reason: AbandonReason::Interrupted }
             }
             _ => Rest::Nothing,
@@ -245,23 +314,16 @@ impl Ledger {
             | Phase::NeedsOperator(NeedsOperator { not_before, .. }) => not_before,
             _ => at,
         };
-        let current = resumed.current().filter(|lease| held.has(lease.mint)).copied();
+        let old = matches!(rest, Rest::Draining { retiring, .. } if held.has(retiring.mint));
+        let current = resumed.current().filter(|lease| old || held.has(lease.mint)).copied();
         Phase::NeedsOperator(NeedsOperator { current, rest, not_before, reason })
     }
 
     fn resumed(&self, held: Held, at: Instant, same_boot: bool, policy: &Policy) -> Phase {
         let renewed = |lease: Lease| lease.recovered(at, same_boot, policy);
         let secret = |mint, otherwise| if held.has(mint) { Secret::Held } else { otherwise };
-        let lost = |mint, longest: Duration, otherwise| {
-            let ub = at + policy.delta + longest;
-            Going { mint, ub, secret: secret(mint, otherwise), end: End::Revoke }
-        };
-        let going_on = |going: Going| Going {
-            ub: if same_boot { going.ub } else { at + policy.delta + policy.longest_life() },
-            secret: secret(going.mint, if going.secret == Secret::Lost { Secret::Lost } else { Secret::Named }),
-            end: if going.end == End::Clear { End::Clear } else { End::Revoke },
-            ..going
-        };
+        let lost = |mint, longest: Duration, otherwise| Going::new(mint, at + policy.delta + longest, secret(mint, otherwise));
+        let going_on = |going: Going| resumed_end(going, held, at, same_boot, policy);
         match self.phase {
             Phase::Vacant(vacant) => Phase::Vacant(recovered_vacant(vacant, held, at, same_boot, policy)),
             Phase::Steady(Steady { current, rotate_at, cool_until }) => {
@@ -314,11 +376,14 @@ impl Ledger {
                 let not_before = if same_boot { not_before } else { at + policy.delta + policy.login_life };
                 Phase::NeedsOperator(NeedsOperator { current: current.map(renewed), rest, not_before, reason })
             }
-            Phase::Closing(Closing { going }) => {
-                // It was the current one, and may have been renewed after its end was recorded.
-                let going = going_on(going);
-                let ub = going.ub.max(at + policy.delta + policy.longest_life());
-                Phase::Closing(Closing { going: Going { ub, ..going } })
+            Phase::Closing(Closing { going, next, then }) => {
+                // They may have been renewed after their end was recorded.
+                let longest = at + policy.delta + policy.longest_life();
+                let last = |going| {
+                    let going = going_on(going);
+                    Going { ub: going.ub.max(longest), ..going }
+                };
+                Phase::Closing(Closing { going: last(going), next: next.map(last), then })
             }
             Phase::Stopped(Stopped { kept: Some(current), .. }) => steady(renewed(current), at, policy),
             Phase::Stopped(Stopped { kept: None, not_before }) => {
@@ -358,8 +423,8 @@ fn after_steady(steady: Steady, step: Step, at: Instant) -> Result<Phase, Misfit
             Ok(Phase::Issuing(Issuing { current, mint, via, issued: None }))
         }
         Step::CloseIntent { ub } => {
-            let going = Going { mint: current.mint, ub, secret: Secret::Held, end: End::Revoke };
-            Ok(Phase::Closing(Closing { going }))
+            let going = Going::new(current.mint, ub, Secret::Held);
+            Ok(Phase::Closing(Closing { going, next: None, then: AfterEnd::Stop }))
         }
         Step::Stopped { how: AtStop::Keep } => Ok(Phase::Stopped(Stopped { kept: Some(current), not_before: at })),
         Step::Stuck { reason } => Ok(stuck(current, Rest::Nothing, at, reason)),
@@ -382,9 +447,9 @@ fn after_validating(validating: Validating, step: Step, at: Instant) -> Result<P
                 rollback: None,
             }))
         }
-        Step::AbandonIntent { reason, ub } => {
-            let going = Going { mint: candidate.mint, ub, secret: Secret::Held, end: End::Revoke };
-            Ok(abandoning(current, going, reason))
+        Step::AbandonIntent { reason, ub, held_until } => {
+            let held = Some(held_until).filter(|until| *until > at);
+            Ok(abandoning(current, Going { held, ..Going::new(candidate.mint, ub, Secret::Held) }, reason))
         }
         _ => Err(Misfit),
     }
@@ -396,9 +461,7 @@ fn after_draining(draining: Draining, step: Step, at: Instant, policy: &Policy) 
         (Step::ShortenIntent { deadline }, None, None) => {
             Draining { retiring: Lease { renew_at: at, ..retiring }, deadline: Some(deadline), ..draining }
         }
-        (Step::RollbackIntent, _, None) => {
-            Draining { rollback: Some(Rollback { until: at + policy.validate_for, extended: false }), ..draining }
-        }
+        (Step::RollbackIntent, _, None) => Draining { rollback: Some(way_back(retiring, at, policy)), ..draining },
         (Step::RollbackFailed, _, Some(_)) => Draining { rollback: None, shortened: false, ..draining },
         (Step::RolledBack { life }, _, Some(_)) => Draining {
             current: Lease { life, ..retiring },
@@ -409,7 +472,7 @@ fn after_draining(draining: Draining, step: Step, at: Instant, policy: &Policy) 
             rollback: None,
         },
         (Step::RevokeIntent { drained, ub }, Some(_), None) => {
-            let going = Going { mint: retiring.mint, ub, secret: Secret::Held, end: End::Revoke };
+            let going = Going::new(retiring.mint, ub, Secret::Held);
             return Ok(Phase::Revoking(Revoking { current, going, drained }));
         }
         _ => return Err(Misfit),
@@ -417,10 +480,15 @@ fn after_draining(draining: Draining, step: Step, at: Instant, policy: &Policy) 
     Ok(Phase::Draining(draining))
 }
 
+/// The old one is extended only when no other change of its life can still arrive.
+fn way_back(retiring: Lease, at: Instant, policy: &Policy) -> Rollback {
+    Rollback { until: at.max(retiring.unsettled_until) + policy.validate_for, extended: false }
+}
+
 /// An operator resolves a contradiction: what was under way goes on, or all is given up.
-fn resolved(stuck: NeedsOperator, step: Step, at: Instant) -> Result<Phase, Misfit> {
+fn resolved(stuck: NeedsOperator, debt: Option<Going>, step: Step, at: Instant, policy: &Policy) -> Result<Phase, Misfit> {
     let Step::Resolved { resolution } = step else { return Err(Misfit) };
-    let NeedsOperator { current, rest, not_before, .. } = stuck;
+    let NeedsOperator { current, rest, not_before, reason } = stuck;
     match (resolution, current) {
         (Resolution::Keep, None) => Err(Misfit),
         (Resolution::Keep, Some(current)) => {
@@ -428,25 +496,70 @@ fn resolved(stuck: NeedsOperator, step: Step, at: Instant) -> Result<Phase, Misf
             Ok(match rest {
                 Rest::Nothing => Phase::Steady(Steady { current, rotate_at: None, cool_until: at }),
                 Rest::Draining { retiring, deadline } => {
-                    Phase::Draining(Draining { current, retiring, deadline, shortened: false, idle: false, rollback: None })
+                    let back = way_back(retiring, at, policy);
+                    let rollback = Some(back).filter(|_| reason == StuckReason::CurrentMissing);
+                    Phase::Draining(Draining { current, retiring, deadline, shortened: false, idle: false, rollback })
                 }
                 Rest::Revoking { going, drained } => Phase::Revoking(Revoking { current, going, drained }),
                 Rest::Abandoning { going, reason } => abandoning(current, going, reason),
             })
         }
         (Resolution::Forget, current) => {
-            let mints = [current.map(|lease| lease.mint), rest.mint()];
+            let mints = [current.map(|lease| lease.mint), rest.mint(), debt.map(|debt| debt.mint)];
+            // A mint that is unresolved stays so, whatever an operator says (S4).
+            let going = match rest {
+                Rest::Revoking { going, .. } | Rest::Abandoning { going, .. } => Some(going),
+                Rest::Nothing | Rest::Draining { .. } => None,
+            };
+            let unresolved = |going: &Going| going.secret == Secret::Lost && going.end != End::Clear;
+            let lost = [going, debt].into_iter().flatten().filter(unresolved).map(|going| going.ub + policy.skew);
+            let not_before = lost.fold(not_before, Instant::max);
             Ok(Phase::Vacant(Vacant { stage: Arrival::Clearing { mints, not_before } }))
         }
     }
 }
 
-fn after_closing(closing: Closing, step: Step, at: Instant) -> Result<Phase, Misfit> {
-    let Closing { going } = closing;
+fn after_closing(closing: Closing, step: Step) -> Result<Phase, Misfit> {
     match step {
-        Step::Died { proof } => Ok(Phase::Closing(Closing { going: died(going, proof)? })),
-        Step::Cleared if going.end == End::Clear => Ok(Phase::Stopped(Stopped { kept: None, not_before: at })),
+        Step::Died { proof } => Ok(Phase::Closing(Closing { going: died(closing.going, proof)?, ..closing })),
         _ => Err(Misfit),
+    }
+}
+
+/// One of the last credentials is gone: the next one goes, then the debt, then it is over.
+fn after_last(closing: Closing, debt: Option<Going>, at: Instant) -> Result<(Phase, Option<Going>), Misfit> {
+    let Closing { going, next, then } = closing;
+    if going.end != End::Clear {
+        return Err(Misfit);
+    }
+    let goes = |going| Phase::Closing(Closing { going, next: None, then });
+    Ok(match (next, debt, then) {
+        (Some(next), debt, _) => (goes(next), debt),
+        (None, Some(debt), _) => (goes(debt), None),
+        (None, None, AfterEnd::Stop) => (Phase::Stopped(Stopped { kept: None, not_before: at }), None),
+        (None, None, AfterEnd::LogIn) => (Phase::Vacant(Vacant { stage: Arrival::Waiting { not_before: at } }), None),
+    })
+}
+
+/// Whether a going credential may become this debt.
+fn is_owed(going: Going, generation: Generation) -> bool {
+    going.mint.generation == generation && going.end != End::Clear
+}
+
+/// The end of a credential as a new process finds it.
+fn resumed_end(going: Going, held: Held, at: Instant, same_boot: bool, policy: &Policy) -> Going {
+    let secret = match going.secret {
+        _ if held.has(going.mint) => Secret::Held,
+        Secret::Lost => Secret::Lost,
+        Secret::Held | Secret::Named => Secret::Named,
+    };
+    Going {
+        ub: if same_boot { going.ub } else { at + policy.delta + policy.longest_life() },
+        end: if going.end == End::Clear { End::Clear } else { End::Revoke },
+        secret,
+        // What tried it was work of the process that is gone.
+        held: None,
+        ..going
     }
 }
 
@@ -477,7 +590,7 @@ fn recovered_vacant(vacant: Vacant, held: Held, at: Instant, same_boot: bool, po
 }
 
 /// What in the survivor store contradicts the journal.
-fn contradiction(phase: &Phase, held: Held) -> Option<StuckReason> {
+fn contradiction(phase: &Phase, debt: Option<Going>, held: Held) -> Option<StuckReason> {
     // What is being closed needs nobody: it ends, or its life does.
     if let Phase::Closing(_) = phase {
         return None;
@@ -485,7 +598,8 @@ fn contradiction(phase: &Phase, held: Held) -> Option<StuckReason> {
     if phase.current().is_some_and(|lease| !held.has(lease.mint)) {
         return Some(StuckReason::CurrentMissing);
     }
-    let strange = |slot: Color| held.slot(slot).is_some_and(|generation| !phase.knows(Mint { generation, slot }));
+    let known = |mint| phase.knows(mint) || debt.is_some_and(|debt| debt.mint == mint);
+    let strange = |slot: Color| held.slot(slot).is_some_and(|generation| !known(Mint { generation, slot }));
     (strange(Color::Blue) || strange(Color::Green)).then_some(StuckReason::Stranger)
 }
 

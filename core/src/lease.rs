@@ -24,6 +24,8 @@ pub struct Lease {
     pub failures: u8,
     /// The provider refused to renew it: is it still accepted at all?
     pub suspect: bool,
+    /// The provider gave it less life than was asked for, the last time.
+    pub capped: bool,
     /// A change of its life whose outcome is unknown may still be applied until here …
     pub unsettled_until: Instant,
     /// … and give it life until here.
@@ -51,6 +53,7 @@ impl Lease {
             renewal: None,
             failures: 0,
             suspect: false,
+            capped: false,
             unsettled_until: at,
             unsettled_ub: at,
         };
@@ -71,9 +74,17 @@ impl Lease {
         self.renewal = None;
         self.failures = 0;
         self.suspect = false;
+        self.capped = false;
         self.unsettled_until = at + policy.delta;
         self.unsettled_ub = self.life.ub;
         self
+    }
+
+    /// Time was lost: nothing is relied on until the provider has been asked.
+    pub(crate) fn doubt(&mut self, now: Instant) {
+        self.life.lb = now;
+        self.renew_at = now;
+        self.accepted_until = now;
     }
 
     /// Half of the certain life is left for tries that fail.
@@ -119,6 +130,7 @@ impl Lease {
             self.life.ub = self.life.ub.max(self.unsettled_ub);
         }
         self.failures = 0;
+        self.capped = remaining.saturating_add(policy.patience) < flight.life;
         self.accept(flight.sent, policy);
         self.plan_renewal(now, policy);
     }

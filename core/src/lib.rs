@@ -5,6 +5,8 @@
 //! code that runs in production is explored exhaustively by the crate `turquoise-model`.
 #![no_std]
 
+mod budget;
+mod canary;
 mod fold;
 mod lease;
 mod machine;
@@ -17,16 +19,18 @@ mod seed;
 mod transition;
 mod vocabulary;
 
+pub use budget::{Bucket, Budget};
+pub use canary::{Shortage, Tally, Trial, Verdict};
 pub use fold::{Ledger, RecoverError};
 pub use lease::{Flight, Lease};
 pub use machine::{Illegal, Rotation};
-pub use message::{Applied, Effect, Event, Input, Outcome, Output, Refusal, Witness};
+pub use message::{Applied, Canary, Certainty, Effect, Event, Input, Outcome, Output, Refusal, Serving, Witness};
 pub use normal::Rewrite;
 pub use phase::{
-    Abandoning, Arrival, Closing, Draining, End, Going, Issuing, NeedsOperator, Phase, Rest, Revoking, Rollback, Secret, Steady,
-    Stopped, Vacant, Validating,
+    Abandoning, AfterEnd, Arrival, Closing, Draining, End, Going, Issuing, NeedsOperator, Phase, Rest, Revoking, Rollback,
+    Secret, Steady, Stopped, Tryout, Vacant, Validating,
 };
-pub use policy::{Consumers, Jitter, Policy, PolicyError, Privileges, Relogin};
+pub use policy::{Consumers, Jitter, Policy, PolicyError, Privileges, Relogin, Writer};
 pub use record::{AbandonReason, AtStop, Drained, Proof, Record, Resolution, Step, StuckReason, Trigger, Via};
 pub use seed::{SeededBug, Sown};
 pub use transition::{PhaseKind, StepKind, TRANSITIONS, Transition, legal_steps};

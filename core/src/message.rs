@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::canary::Verdict;
 use crate::record::{AtStop, Record, Resolution};
 use crate::vocabulary::{Generation, Instant, Lsn, Mint, OpId};
 
@@ -30,12 +31,35 @@ pub enum Input {
     Rollback,
     /// Others know the secret of this generation.
     Compromise(Generation),
+    /// What became of new work while a canary is open, with the candidate or with the current credential.
+    Sample {
+        /// What the work was given.
+        generation: Generation,
+        /// What became of it.
+        verdict: Verdict,
+    },
     /// Go on after a contradiction.
     Resolve(Resolution),
+    /// Break the glass: end every credential of the identity first, and only then make another one.
+    BreakGlass(Certainty),
+    /// The machine was suspended, or its clock cannot be trusted for another reason: nothing is served before the provider
+    /// has been asked.
+    Gap,
+    /// The coordinator's lease: until then this process alone may write.
+    Mandate(Instant),
     /// End, as soon as the round is over.
     Shutdown(AtStop),
     /// Nothing but the passing of time.
     Timeout,
+}
+
+/// How sure whoever breaks the glass must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Certainty {
+    /// Only if a login gives another credential afterwards.
+    WithLogin,
+    /// Even if nobody but an operator can give another one: confirmed a second time.
+    Confirmed,
 }
 
 /// Three-valued on purpose: a timeout is not a refusal.
@@ -87,11 +111,29 @@ pub enum Output {
         effect: Effect,
     },
     /// From now on this is what new work is given.
-    Serve(Generation),
+    Serve(Serving),
     /// From now on new work is given nothing.
     Withdraw,
     /// Something that an operator may want to know.
     Notify(Event),
+}
+
+/// What new work is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Serving {
+    /// The credential that serves.
+    pub current: Generation,
+    /// The candidate, while work that may be replayed tries it.
+    pub canary: Option<Canary>,
+}
+
+/// A candidate that new work tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Canary {
+    /// Which.
+    pub candidate: Generation,
+    /// The share of new work that may be replayed that is given it, in ten-thousandths.
+    pub share: u16,
 }
 
 /// What the machine can ask for. Those marked *exempt* need no record; every other is announced by one that is durable (S3).
@@ -149,6 +191,14 @@ pub enum Effect {
     },
     /// *Exempt.* Look whether it lives, with the secret of the witness. `Alive` or `Dead`.
     Observe {
+        /// Which.
+        generation: Generation,
+        /// Who looks.
+        witness: Witness,
+    },
+    /// *Exempt.* Look whether a mint without answer has made this credential, with the secret of the witness. `Done`: it has,
+    /// and its handle is known from now on; `Dead`: it is not there, or not yet.
+    Discover {
         /// Which.
         generation: Generation,
         /// Who looks.

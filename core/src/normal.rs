@@ -1,17 +1,20 @@
 //! The names and instants in a machine's state, for whoever explores it: a walk over all of them, by which two states
 //! that differ only in names can be made equal. Running a rotation needs none of this.
 
+use crate::canary::Tally;
 use crate::fold::Ledger;
 use crate::lease::Lease;
 use crate::message::Effect;
-use crate::phase::{Arrival, Phase, Rest};
+use crate::phase::{Arrival, Closing, Going, Phase, Rest, Validating};
 use crate::record::{Record, Step};
-use crate::vocabulary::{Generation, Held, Instant, Mint, OpId};
+use crate::vocabulary::{BootId, Generation, Held, Instant, Mint, OpId};
 
 /// Rewrites what a walk meets.
 pub trait Rewrite {
     /// The name of a mint.
     fn generation(&mut self, generation: &mut Generation);
+    /// A boot.
+    fn boot(&mut self, boot: &mut BootId);
     /// A credential's names and instants: usually [`Lease::rewrite`].
     fn lease(&mut self, lease: &mut Lease);
     /// The name of an operation.
@@ -28,12 +31,20 @@ pub trait Rewrite {
     fn failures(&mut self, failures: &mut u8);
     /// How often an effect was tried in a row: it sets how long the machine waits, and for persisting when it gives up.
     fn tries(&mut self, tries: &mut u8);
+    /// How a canary went so far.
+    fn tally(&mut self, tally: &mut Tally);
     /// The operation that comes next.
     fn next_op(&mut self, next: &mut u64);
 }
 
 fn mint(mint: &mut Mint, to: &mut dyn Rewrite) {
     to.generation(&mut mint.generation);
+}
+
+fn going(going: &mut Going, to: &mut dyn Rewrite) {
+    mint(&mut going.mint, to);
+    to.bound(&mut going.ub);
+    going.held.iter_mut().for_each(|until| to.deadline(until));
 }
 
 fn held(held: &mut Held, to: &mut dyn Rewrite) {
@@ -74,7 +85,13 @@ fn phase(phase: &mut Phase, to: &mut dyn Rewrite) {
             steady.rotate_at.iter_mut().for_each(|at| to.deadline(at));
         }
         Phase::Issuing(issuing) => mint(&mut issuing.mint, to),
-        Phase::Validating(validating) => to.deadline(&mut validating.until),
+        Phase::Validating(Validating { until, tryout, .. }) => {
+            to.deadline(until);
+            if let Some(tryout) = tryout {
+                to.deadline(&mut tryout.until);
+                to.tally(&mut tryout.tally);
+            }
+        }
         Phase::Draining(draining) => {
             draining.deadline.iter_mut().for_each(|at| to.deadline(at));
             draining.rollback.iter_mut().for_each(|rollback| to.deadline(&mut rollback.until));
@@ -86,11 +103,11 @@ fn phase(phase: &mut Phase, to: &mut dyn Rewrite) {
             }
         }
         Phase::Stopped(stopped) => to.deadline(&mut stopped.not_before),
-        Phase::Revoking(_) | Phase::Abandoning(_) | Phase::Closing(_) => {}
+        Phase::Closing(Closing { next, .. }) => next.iter_mut().for_each(|next| going(next, to)),
+        Phase::Revoking(_) | Phase::Abandoning(_) => {}
     }
-    if let Some(going) = phase.going_mut() {
-        mint(&mut going.mint, to);
-        to.bound(&mut going.ub);
+    if let Some(ending) = phase.going_mut() {
+        going(ending, to);
     }
     if let Some(current) = phase.current_mut() {
         to.lease(current);
@@ -104,7 +121,9 @@ impl Ledger {
     /// Walks over every name and instant.
     pub fn rewrite(&mut self, to: &mut dyn Rewrite) {
         phase(&mut self.phase, to);
+        to.boot(&mut self.boot);
         to.counters(&mut self.mints, &mut self.lsn);
+        self.debt.iter_mut().for_each(|debt| going(debt, to));
         to.failures(&mut self.misses);
         self.compromised.iter_mut().flatten().for_each(|generation| to.generation(generation));
     }
@@ -114,6 +133,7 @@ impl Record {
     /// Walks over every name and instant.
     pub fn rewrite(&mut self, to: &mut dyn Rewrite) {
         to.origin(&mut self.at);
+        to.boot(&mut self.boot);
         match &mut self.step {
             Step::Recovered { held: h } => held(h, to),
             Step::LoginIntent { mint: m } | Step::IssueIntent { mint: m, .. } => mint(m, to),
@@ -122,8 +142,16 @@ impl Record {
                 to.deadline(&mut life.lb);
                 to.bound(&mut life.ub);
             }
-            Step::RevokeIntent { ub, .. } | Step::AbandonIntent { ub, .. } | Step::CloseIntent { ub } => to.bound(ub),
-            Step::Compromised { generation } => to.generation(generation),
+            Step::RevokeIntent { ub, .. } | Step::CloseIntent { ub } => to.bound(ub),
+            Step::AbandonIntent { ub, held_until, .. } => {
+                to.bound(ub);
+                to.deadline(held_until);
+            }
+            Step::Waived { ub, other } => {
+                to.bound(ub);
+                to.bound(other);
+            }
+            Step::Compromised { generation } | Step::Owed { generation, .. } => to.generation(generation),
             Step::Ready
             | Step::IssueRefused
             | Step::Persisted
@@ -158,7 +186,9 @@ impl Effect {
                     to.deadline(&mut witness.valid_until);
                 }
             }
-            Effect::Shorten { generation, witness, .. } | Effect::Observe { generation, witness } => {
+            Effect::Shorten { generation, witness, .. }
+            | Effect::Observe { generation, witness }
+            | Effect::Discover { generation, witness } => {
                 to.generation(generation);
                 to.generation(&mut witness.by);
                 to.deadline(&mut witness.valid_until);

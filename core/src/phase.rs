@@ -1,7 +1,8 @@
 //! The phases of a rotation: one struct each, with what that phase needs and nothing else.
 
+use crate::canary::Tally;
 use crate::lease::Lease;
-use crate::record::{AbandonReason, Drained, StuckReason, Via};
+use crate::record::{AbandonReason, Drained, Resolution, StuckReason, Via};
 use crate::vocabulary::{Generation, Instant, Mint};
 
 /// Where a rotation stands.
@@ -47,7 +48,7 @@ pub enum Arrival {
     /// An operator gave up what there was: these slots are to be cleared first.
     Clearing {
         /// What was in them.
-        mints: [Option<Mint>; 2],
+        mints: [Option<Mint>; 3],
         /// The next login waits until then.
         not_before: Instant,
     },
@@ -100,8 +101,19 @@ pub struct Validating {
     pub until: Instant,
     /// Probes passed so far; all of them once the extension is announced.
     pub passed: u16,
+    /// How new work fares with it, once it is tried by some.
+    pub tryout: Option<Tryout>,
     /// Whether the extension is announced.
     pub extending: bool,
+}
+
+/// The canary of a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tryout {
+    /// When it is judged at the latest.
+    pub until: Instant,
+    /// How it went so far.
+    pub tally: Tally,
 }
 
 /// The grace of the old credential.
@@ -161,8 +173,16 @@ pub struct Going {
     pub ub: Instant,
     /// Whether we hold its secret: without it, it can only be waited for.
     pub secret: Secret,
+    /// Work that tried it may hold it until then.
+    pub held: Option<Instant>,
     /// How far it is.
     pub end: End,
+}
+
+impl Going {
+    pub(crate) const fn new(mint: Mint, ub: Instant, secret: Secret) -> Self {
+        Self { mint, ub, secret, held: None, end: End::Revoke }
+    }
 }
 
 /// Whether a secret is at hand.
@@ -187,11 +207,24 @@ pub enum End {
     Clear,
 }
 
-/// The last credential goes.
+/// The last credential goes, and whatever lives beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Closing {
-    /// It.
+    /// What goes now.
     pub going: Going,
+    /// What goes then.
+    pub next: Option<Going>,
+    /// What comes after that.
+    pub then: AfterEnd,
+}
+
+/// What comes after the last credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AfterEnd {
+    /// The process stops.
+    Stop,
+    /// A login begins anew: the glass was broken.
+    LogIn,
 }
 
 /// Nothing more is done.
@@ -301,7 +334,7 @@ impl Phase {
         match self {
             Self::Revoking(Revoking { going, .. })
             | Self::Abandoning(Abandoning { going, .. })
-            | Self::Closing(Closing { going })
+            | Self::Closing(Closing { going, .. })
             | Self::NeedsOperator(NeedsOperator {
                 rest: Rest::Revoking { going, .. } | Rest::Abandoning { going, .. }, ..
             }) => Some(going),
@@ -315,7 +348,7 @@ impl Phase {
         match self {
             Self::Revoking(Revoking { going, .. })
             | Self::Abandoning(Abandoning { going, .. })
-            | Self::Closing(Closing { going })
+            | Self::Closing(Closing { going, .. })
             | Self::NeedsOperator(NeedsOperator {
                 rest: Rest::Revoking { going, .. } | Rest::Abandoning { going, .. }, ..
             }) => Some(going),
@@ -323,12 +356,31 @@ impl Phase {
         }
     }
 
+    /// Whether an operator may resolve a contradiction so: to keep, there must be a current credential whose secret is at hand,
+    /// or an old one to go back to.
+    pub(crate) const fn is_resolvable(&self, resolution: Resolution) -> bool {
+        match self {
+            Self::NeedsOperator(NeedsOperator { current, rest, reason, .. }) => {
+                let usable = !matches!(reason, StuckReason::CurrentMissing) || matches!(rest, Rest::Draining { .. });
+                matches!(resolution, Resolution::Forget) || current.is_some() && usable
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether there is a glass to break: a credential that serves or goes, and no end of all of them yet.
+    pub(crate) fn is_breakable(&self) -> bool {
+        let over = matches!(self, Self::Vacant(_) | Self::Closing(_) | Self::Stopped(_));
+        !over && self.mints().iter().any(Option::is_some)
+    }
+
     /// Every mint that the phase speaks of, except one that nobody has seen yet.
     pub(crate) fn mints(&self) -> [Option<Mint>; 3] {
         let mut same = *self;
         let second = same.second_mut().map(|lease| lease.mint);
         let third = match self {
-            Self::Vacant(Vacant { stage: Arrival::Clearing { mints: [a, b], .. } }) => return [*a, *b, None],
+            Self::Vacant(Vacant { stage: Arrival::Clearing { mints, .. } }) => return *mints,
+            Self::Closing(Closing { going, next, .. }) => return [None, next.map(|going| going.mint), Some(going.mint)],
             Self::NeedsOperator(NeedsOperator { rest, .. }) => rest.mint(),
             _ => self.going().map(|going| going.mint),
         };

@@ -3,6 +3,8 @@
 use core::fmt;
 use core::time::Duration;
 
+use crate::budget::Budget;
+use crate::canary::Trial;
 use crate::record::Via;
 use crate::seed::Sown;
 use crate::vocabulary::Instant;
@@ -31,6 +33,8 @@ pub struct Policy {
     pub probe_every: Duration,
     /// The window in which all probes must have passed, extension included.
     pub validate_for: Duration,
+    /// How new work tries the candidate after its probes; `None`: not at all.
+    pub canary: Option<Trial>,
     /// From the publishing of the new credential to the revocation of the old one, if work still holds it.
     pub grace: Duration,
     /// Whether every consumer is counted.
@@ -49,6 +53,14 @@ pub struct Policy {
     pub backoff_cap: Duration,
     /// How waits after failures are spread.
     pub jitter: Jitter,
+    /// The ceiling on requests to the provider; `None`: the driver has one.
+    pub budget: Option<Budget>,
+    /// So many credentials of this identity may live at once, as the provider's contract says; at least 2.
+    pub most_live: u8,
+    /// An end that could not be confirmed in so many tries becomes a debt, and the round is over.
+    pub tries_before_debt: u8,
+    /// What keeps a second process from rotating the same identity (S8).
+    pub writer: Writer,
     /// A bug that the checks must see: [`Sown::NOTHING`].
     pub sown: Sown,
 }
@@ -69,6 +81,16 @@ pub enum Privileges {
     OnlySelf,
     /// Any credential can be ended by its handle, others' too.
     Accessor,
+}
+
+/// What keeps a second process from rotating the same identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Writer {
+    /// The journal's lock, on one host: it lasts as long as the process.
+    Lock,
+    /// A lease that a coordinator grants and that runs out: nothing that changes anything is sent, and nothing recorded,
+    /// but within the mandate that was told last.
+    Mandate,
 }
 
 /// How consumers take the credential.
@@ -99,6 +121,18 @@ pub enum PolicyError {
         /// The least that would do.
         needed: Duration,
     },
+    /// All probes and the canary's window must fit into the validation.
+    ValidationTooShort {
+        /// The least window that would do.
+        needed: Duration,
+    },
+    /// The budget does not give the requests of a validation in its time, or the provider allows no second credential.
+    BudgetTooSmall {
+        /// The longest interval between requests that would do.
+        longest: Duration,
+    },
+    /// Fewer than two credentials may live at once: no rotation is possible.
+    OneAtATime,
     /// The probation must outlast validation, persisting and extension.
     ProbationTooShort {
         /// The least probation that would do.
@@ -122,6 +156,15 @@ impl fmt::Display for PolicyError {
             Self::Zero(name) => write!(f, "{name} is zero: give it a duration"),
             Self::EvidenceTooShort { needed } => {
                 write!(f, "evidence is older than it may be before it can be used: let it count for at least {needed:?}")
+            }
+            Self::ValidationTooShort { needed } => {
+                write!(f, "the validation is too short for its probes and its canary: make it at least {needed:?}")
+            }
+            Self::BudgetTooSmall { longest } => {
+                write!(f, "the budget starves a validation: let it give a request at least every {longest:?}")
+            }
+            Self::OneAtATime => {
+                f.write_str("the provider lets only one credential live at a time: nothing can be rotated without a gap")
             }
             Self::ProbationTooShort { needed } => {
                 write!(f, "probation is too short to validate and extend a candidate in: make it at least {needed:?}")
@@ -157,6 +200,19 @@ impl Policy {
         }
     }
 
+    /// The time that the probes and the canary take if nothing fails.
+    fn shortest_validation(&self) -> Duration {
+        let probing = self.probe_every.saturating_mul(u32::from(self.probes.saturating_sub(1)));
+        probing.saturating_add(self.canary.map_or(Duration::ZERO, |trial| trial.window))
+    }
+
+    /// The certain life below which a credential that cannot be renewed further must be replaced: a whole rotation, and
+    /// two tries that fail.
+    #[must_use]
+    pub fn least_life(&self) -> Duration {
+        self.worst_rotation().saturating_add(self.patience.saturating_add(self.backoff).saturating_mul(2))
+    }
+
     /// The longest time from the announcement of a mint to the commit point, a failed persist and extension included.
     #[must_use]
     pub fn worst_validation(&self) -> Duration {
@@ -182,6 +238,17 @@ impl Policy {
             if value.is_zero() {
                 return Err(PolicyError::Zero(name));
             }
+        }
+        if self.most_live < 2 {
+            return Err(PolicyError::OneAtATime);
+        }
+        let needed = self.shortest_validation();
+        if self.validate_for < needed {
+            return Err(PolicyError::ValidationTooShort { needed });
+        }
+        let longest = self.validate_for / (u32::from(self.probes) + 3);
+        if self.budget.is_some_and(|budget| budget.burst == 0 || budget.every > longest) {
+            return Err(PolicyError::BudgetTooSmall { longest });
         }
         let needed = self.patience.saturating_mul(2);
         if self.evidence < needed {

@@ -1,5 +1,6 @@
 //! What the journal holds. One record is one transition: enough to rebuild, to replay and to audit; no secret fits in it.
 
+use crate::phase::Secret;
 use crate::vocabulary::{BootId, Generation, Held, Instant, Life, Lsn, Mint};
 
 /// One durable step of one identity.
@@ -96,8 +97,25 @@ pub enum Step {
     AbandonIntent {
         /// Why.
         reason: AbandonReason,
+        /// Work that tried it may hold it until then; this record is the override that ends the wait.
+        held_until: Instant,
         /// From then on it is dead by itself.
         ub: Instant,
+    },
+    /// The end of the going credential could not be confirmed: it is a debt from here on, and the round is over.
+    Owed {
+        /// Which.
+        generation: Generation,
+        /// Whether its secret is at hand: then its slot is taken until it is dead.
+        secret: Secret,
+    },
+    /// An operator ends every credential of the identity before there is another one: a waiver of S1 until the next one
+    /// serves. Announces their revocation.
+    Waived {
+        /// From then on the current one is dead by itself.
+        ub: Instant,
+        /// And so is the one beside it, if there is one.
+        other: Instant,
     },
     /// The going credential is dead at the provider. Announces the clearing of its slot.
     Died {
@@ -164,6 +182,8 @@ pub enum Trigger {
     Operator,
     /// The current credential is compromised.
     Compromise,
+    /// The current credential cannot be renewed far enough to outlive a rotation: an emergency.
+    Expiry,
     /// The provider refuses the current credential, and a login can give another one.
     Lost,
 }
@@ -177,6 +197,8 @@ pub enum Drained {
     Deadline,
     /// It is compromised: there is no grace.
     Compromised,
+    /// The one that serves is compromised: the round has to end for the next one to begin.
+    Overridden,
 }
 
 /// Why a candidate never served.
@@ -192,6 +214,12 @@ pub enum AbandonReason {
     ProbeRefused,
     /// The validation window closed before every probe had passed.
     TimedOut,
+    /// Work was refused with it that the current one then served.
+    CanaryRefused,
+    /// Work took too long with it.
+    CanarySlow,
+    /// Too little work has tried it.
+    CanaryTooFew,
     /// It could not be extended to a full life.
     NotExtended,
     /// An operator called it off.

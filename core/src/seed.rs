@@ -99,4 +99,24 @@ bugs! {
     LostMintNeverConcluded,
     /// A credential that was observed dead is revoked and looked for once more.
     DeathNotBelieved,
+    /// New work tries a candidate before its probes have passed.
+    CanaryBeforeProbes,
+    /// A candidate that work was refused with is promoted.
+    CanaryNotHeard,
+    /// A candidate is revoked while work that tried it still holds it.
+    CanaryNotDrained,
+    /// A rotation begins although the current credential's life does not cover it.
+    BegunUncovered,
+    /// That a credential cannot be renewed as asked is overlooked.
+    CapNotSeen,
+    /// The next round begins as if a debt took no place.
+    DebtTakesNoPlace,
+    /// Renewals are sent whatever the budget says.
+    RenewalsUnmetered,
+    /// A mint that is not found is taken as never made.
+    NotFoundBelieved,
+    /// After a gap the credential of before is served on.
+    GapIgnored,
+    /// What changes something is sent without a mandate.
+    MandateIgnored,
 }

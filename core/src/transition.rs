@@ -53,6 +53,8 @@ pub enum StepKind {
     Compromised,
     RevokeIntent,
     AbandonIntent,
+    Owed,
+    Waived,
     Died,
     Cleared,
     Stuck,
@@ -99,6 +101,8 @@ impl Step {
             Self::ShortenIntent { .. } => StepKind::ShortenIntent,
             Self::RevokeIntent { .. } => StepKind::RevokeIntent,
             Self::AbandonIntent { .. } => StepKind::AbandonIntent,
+            Self::Owed { .. } => StepKind::Owed,
+            Self::Waived { .. } => StepKind::Waived,
             Self::Died { .. } => StepKind::Died,
             Self::Cleared => StepKind::Cleared,
             Self::Stuck { .. } => StepKind::Stuck,
@@ -148,7 +152,10 @@ pub const TRANSITIONS: &[Transition] = transitions! {
     Vacant --Recovered--> Vacant, [""], "a new process; a secret that is in its slot is kept";
     Vacant --Recovered--> NeedsOperator, [""], "a new process finds a secret that the journal does not know";
 
-    Steady --IssueIntent--> Issuing, ["issue or login"], "a rotation is due or asked for, and the current one's life covers it";
+    Steady --IssueIntent--> Issuing, ["issue or login"], "a rotation is due or asked for and the current one's life covers it, or it can no longer be renewed";
+    Steady --Died--> Steady, ["clear"], "the death of a debt is observed, or its life is over for certain";
+    Steady --Cleared--> Steady, [""], "the debt's slot is empty";
+    Steady --Waived--> Closing, ["revoke, clear"], "an operator breaks the glass";
     Steady --Compromised--> Steady, [""], "an operator says so: a rotation begins at once";
     Steady --Stuck--> NeedsOperator, [""], "the provider refuses the current secret, and no login can give another";
     Steady --CloseIntent--> Closing, ["revoke, clear"], "the process is asked to end and to leave nothing";
@@ -159,6 +166,7 @@ pub const TRANSITIONS: &[Transition] = transitions! {
     Issuing --IssueRefused--> Steady, [""], "the provider would not mint";
     Issuing --Issued--> Issuing, ["persist"], "the candidate exists, on probation";
     Issuing --Persisted--> Validating, [""], "its secret is in its slot";
+    Issuing --Waived--> Closing, ["revoke, clear"], "an operator breaks the glass";
     Issuing --Compromised--> Issuing, [""], "an operator says so, of the current one or of the candidate";
     Issuing --AbandonIntent--> Abandoning, ["revoke, clear"], "the outcome is unknown, the secret could not be persisted, or it is called off";
     Issuing --Recovered--> Abandoning, ["revoke, clear"], "a new process: the candidate may exist";
@@ -166,8 +174,9 @@ pub const TRANSITIONS: &[Transition] = transitions! {
 
     Validating --ExtendIntent--> Validating, ["extend"], "every probe has passed";
     Validating --Promoted--> Draining, ["publish"], "it is extended, as read back: the commit point";
+    Validating --Waived--> Closing, ["revoke, clear"], "an operator breaks the glass";
     Validating --Compromised--> Validating, [""], "an operator says so, of the current one or of the candidate";
-    Validating --AbandonIntent--> Abandoning, ["revoke, clear"], "a probe or the extension was refused, the window closed, or it is called off";
+    Validating --AbandonIntent--> Abandoning, ["revoke, clear"], "a probe, the canary or the extension failed, the window closed, or it is called off";
     Validating --Recovered--> Abandoning, ["revoke, clear"], "a new process: the candidate was not yet promoted";
     Validating --Recovered--> NeedsOperator, [""], "a new process finds other secrets than the journal";
 
@@ -175,13 +184,16 @@ pub const TRANSITIONS: &[Transition] = transitions! {
     Draining --RollbackIntent--> Draining, ["extend"], "an operator wants the old one back";
     Draining --RollbackFailed--> Draining, ["publish, shorten"], "it could not be extended or probed: the new one stays";
     Draining --RolledBack--> Draining, ["publish"], "the old one is extended and probed: the commit point of a rollback";
+    Draining --Waived--> Closing, ["revoke, clear"], "an operator breaks the glass";
     Draining --Compromised--> Draining, [""], "an operator says so, of the new one or of the old one";
-    Draining --RevokeIntent--> Revoking, ["revoke, clear"], "nobody holds the old one, the grace is over, or it is compromised";
+    Draining --RevokeIntent--> Revoking, ["revoke, clear"], "nobody holds the old one, the grace is over, or one of the two is compromised";
     Draining --Recovered--> Draining, ["publish, shorten"], "a new process serves what was promoted";
     Draining --Recovered--> NeedsOperator, [""], "a new process finds other secrets than the journal";
 
     Revoking --Died--> Revoking, ["clear"], "its death is observed, or its life is over for certain";
     Revoking --Cleared--> Steady, [""], "its slot is empty";
+    Revoking --Owed--> Steady, [""], "its end cannot be confirmed now: it becomes a debt";
+    Revoking --Waived--> Closing, ["revoke, clear"], "an operator breaks the glass";
     Revoking --Compromised--> Revoking, [""], "an operator says so, of the current one";
     Revoking --Stuck--> NeedsOperator, [""], "the provider refuses the current secret";
     Revoking --Recovered--> Revoking, ["revoke, clear"], "a new process goes on";
@@ -189,22 +201,27 @@ pub const TRANSITIONS: &[Transition] = transitions! {
 
     Abandoning --Died--> Abandoning, ["clear"], "its death is observed, or its life is over for certain";
     Abandoning --Cleared--> Steady, [""], "its slot is empty";
+    Abandoning --Owed--> Steady, [""], "its end cannot be confirmed now: it becomes a debt";
+    Abandoning --Waived--> Closing, ["revoke, clear"], "an operator breaks the glass";
     Abandoning --Compromised--> Abandoning, [""], "an operator says so, of the current one";
     Abandoning --Stuck--> NeedsOperator, [""], "the provider refuses the current secret";
     Abandoning --Recovered--> Abandoning, ["revoke, clear"], "a new process goes on";
     Abandoning --Recovered--> NeedsOperator, [""], "a new process finds other secrets than the journal";
 
     NeedsOperator --Resolved--> Steady, [""], "an operator keeps the current credential";
-    NeedsOperator --Resolved--> Draining, ["publish, shorten"], "an operator keeps the current credential";
+    NeedsOperator --Resolved--> Draining, ["publish, shorten, or extend"], "an operator keeps the current credential, or goes back to the old one if the current one is lost";
     NeedsOperator --Resolved--> Revoking, ["revoke, clear"], "an operator keeps the current credential";
     NeedsOperator --Resolved--> Abandoning, ["revoke, clear"], "an operator keeps the current credential";
     NeedsOperator --Resolved--> Vacant, ["clear"], "an operator gives the current credential up";
+    NeedsOperator --Waived--> Closing, ["revoke, clear"], "an operator breaks the glass";
     NeedsOperator --Compromised--> NeedsOperator, [""], "an operator says so";
     NeedsOperator --Recovered--> NeedsOperator, [""], "a new process";
 
     Closing --Compromised--> Closing, [""], "an operator said so before the end began";
     Closing --Died--> Closing, ["clear"], "it answered its own revocation, or its life is over for certain";
-    Closing --Cleared--> Stopped, [""], "its slot is empty";
+    Closing --Cleared--> Closing, ["revoke, clear"], "its slot is empty, and another one has to go";
+    Closing --Cleared--> Stopped, [""], "its slot is empty, and nothing is to be left";
+    Closing --Cleared--> Vacant, [""], "its slot is empty, and a login begins anew";
     Closing --Recovered--> Closing, ["revoke, clear"], "a new process goes on";
 
     Stopped --Compromised--> Stopped, [""], "an operator said so before the stop: a successor rotates at once";

@@ -19,6 +19,13 @@ impl Instant {
     }
 }
 
+impl Instant {
+    /// So long before; no earlier than the beginning of time.
+    pub(crate) fn before(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+    }
+}
+
 impl Add<Duration> for Instant {
     type Output = Self;
 

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use turquoise_core::{
     Applied, BootId, Color, Consumers, Event, Generation, Held, Input, Instant, Jitter, Ledger, Life, Lsn, Mint, Outcome, Output,
-    PhaseKind, Policy, Privileges, Record, RecoverError, Relogin, Rotation, Sown, Step, StepKind, Via,
+    PhaseKind, Policy, Privileges, Record, RecoverError, Relogin, Rotation, Sown, Step, StepKind, Via, Writer,
 };
 
 const POLICY: Policy = Policy {
@@ -18,6 +18,7 @@ const POLICY: Policy = Policy {
     probes: 1,
     probe_every: Duration::ZERO,
     validate_for: Duration::from_secs(5),
+    canary: None,
     grace: Duration::from_secs(5),
     consumers: Consumers::Uncounted,
     evidence: Duration::from_secs(5),
@@ -27,6 +28,10 @@ const POLICY: Policy = Policy {
     backoff: Duration::from_hours(1),
     backoff_cap: Duration::from_hours(1),
     jitter: Jitter::None,
+    budget: None,
+    most_live: 3,
+    tries_before_debt: 3,
+    writer: Writer::Lock,
     sown: Sown::NOTHING,
 };
 

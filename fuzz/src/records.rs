@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use turquoise_core::{
     AbandonReason, AtStop, BootId, Color, Drained, Generation, Held, Input, Instant, Ledger, Life, Lsn, Mint, Policy, Proof,
-    Record, Resolution, Rotation, Step, StuckReason, Trigger, Via,
+    Record, Resolution, Rotation, Secret, Step, StuckReason, Trigger, Via,
 };
 use turquoise_model::STANDARD;
 
@@ -87,7 +87,7 @@ fn held(byte: u8) -> Held {
 fn step(kind: u8, a: u8, b: u8, c: u8) -> Step {
     let life = Life { lb: instant(a), ub: instant(b) };
     let pick = |all: &[AbandonReason]| all[usize::from(c) % all.len()];
-    match kind % 24 {
+    match kind % 26 {
         0 => Step::Recovered { held: held(a) },
         1 => Step::LoginIntent { mint: mint(a) },
         2 => Step::LoginFailed { not_before: instant(a) },
@@ -95,7 +95,8 @@ fn step(kind: u8, a: u8, b: u8, c: u8) -> Step {
         4 => Step::Ready,
         5 => Step::IssueIntent {
             mint: mint(a),
-            trigger: [Trigger::Schedule, Trigger::Operator, Trigger::Compromise, Trigger::Lost][usize::from(b) % 4],
+            trigger: [Trigger::Schedule, Trigger::Operator, Trigger::Compromise, Trigger::Expiry, Trigger::Lost]
+                [usize::from(b) % 5],
             via: if c & 1 == 0 { Via::Current } else { Via::Login },
         },
         6 => Step::IssueRefused,
@@ -109,7 +110,7 @@ fn step(kind: u8, a: u8, b: u8, c: u8) -> Step {
         14 => Step::RolledBack { life },
         15 => Step::Compromised { generation: generation(a) },
         16 => Step::RevokeIntent {
-            drained: [Drained::Idle, Drained::Deadline, Drained::Compromised][usize::from(b) % 3],
+            drained: [Drained::Idle, Drained::Deadline, Drained::Compromised, Drained::Overridden][usize::from(b) % 4],
             ub: instant(a),
         },
         17 => Step::AbandonIntent {
@@ -119,6 +120,7 @@ fn step(kind: u8, a: u8, b: u8, c: u8) -> Step {
                 AbandonReason::TimedOut,
                 AbandonReason::Aborted,
             ]),
+            held_until: instant(b),
             ub: instant(a),
         },
         18 => Step::Died { proof: [Proof::Observed, Proof::Expired, Proof::Answered][usize::from(a) % 3] },
@@ -128,6 +130,8 @@ fn step(kind: u8, a: u8, b: u8, c: u8) -> Step {
         },
         21 => Step::Resolved { resolution: if a & 1 == 0 { Resolution::Keep } else { Resolution::Forget } },
         22 => Step::CloseIntent { ub: instant(a) },
+        23 => Step::Owed { generation: generation(a), secret: [Secret::Held, Secret::Named, Secret::Lost][usize::from(b) % 3] },
+        24 => Step::Waived { ub: instant(a), other: instant(b) },
         _ => Step::Stopped { how: if a & 1 == 0 { AtStop::Keep } else { AtStop::Revoke } },
     }
 }

@@ -3,12 +3,14 @@
 //! have been seen, every transition must have been taken or be declared out of reach, every move of the abstract
 //! specification must have been made, and liveness must have been judged of a graph that has cycles.
 
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use stateright::{Checker, Model, Property};
-use turquoise_core::{PhaseKind, StepKind, TRANSITIONS};
+use turquoise_core::TRANSITIONS;
 
 use crate::config::{Config, Pins};
 use crate::explore::{Explored, Row, explore};
@@ -87,12 +89,12 @@ pub fn second_opinion(config: &Config, threads: NonZeroUsize) -> SecondOpinion {
     let checker = Stateright(*config).checker().threads(threads.get()).spawn_bfs().join();
     let found = checker.discoveries();
     let broken = Invariant::ALL.into_iter().filter(|invariant| found.contains_key(invariant.id()));
-    let seen = Sight::REQUIRED.into_iter().zip(SIGHT_NAMES).filter(|(_, name)| found.contains_key(name));
+    let seen = Sight::REQUIRED.into_iter().filter(|sight| found.contains_key(called(*sight)));
     SecondOpinion {
         states: checker.unique_state_count(),
         depth: checker.max_depth() - 1,
         broken: broken.collect(),
-        seen: seen.map(|(sight, _)| sight).collect(),
+        seen: seen.collect(),
         took: started.elapsed(),
     }
 }
@@ -128,21 +130,13 @@ fn judge(config: &Config, own: &Explored, second: &SecondOpinion) -> Vec<String>
     failures
 }
 
-/// The transitions that none of these explorations has taken, and those that were taken and are declared out of reach.
+/// The transitions that none of these explorations has taken.
 pub fn holes<'a>(all: impl IntoIterator<Item = &'a Explored>) -> Vec<String> {
     let taken: BTreeSet<Row> = all.into_iter().flat_map(|explored| explored.rows.iter().copied()).collect();
     let rows = TRANSITIONS.iter().map(|row| (row.from, row.step, row.to));
-    let holes = rows.filter(|row| taken.contains(row) == OUT_OF_REACH.contains(row));
+    let holes = rows.filter(|row| !taken.contains(row));
     holes.map(|(from, step, to)| format!("a hole in the coverage: {from:?} --{step:?}--> {to:?}")).collect()
 }
-
-/// Transitions that no pinned configuration takes: where both slots are full there is no place for a strange secret, and
-/// that a slot loses its secret is an assumption's business (`docs/assumptions.md`).
-pub const OUT_OF_REACH: [Row; 3] = [
-    (PhaseKind::Validating, StepKind::Recovered, PhaseKind::NeedsOperator),
-    (PhaseKind::Draining, StepKind::Recovered, PhaseKind::NeedsOperator),
-    (PhaseKind::NeedsOperator, StepKind::Resolved, PhaseKind::Draining),
-];
 
 /// The world as stateright wants it.
 struct Stateright(Config);
@@ -164,37 +158,41 @@ impl Model for Stateright {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        invariants().chain(sights()).collect()
+        let invariants = kept().map(|(invariant, condition)| Property::always(invariant.id(), condition));
+        invariants.chain(shown().map(|(sight, condition)| Property::sometimes(called(sight), condition))).collect()
     }
 }
 
-type Condition = fn(&Stateright, &World) -> bool;
-
-const fn keeps<const I: usize>(_: &Stateright, world: &World) -> bool {
-    match world.violated {
-        Some(invariant) => invariant as usize != Invariant::ALL[I] as usize,
-        None => true,
-    }
+/// What stateright calls a sight.
+fn called(sight: Sight) -> &'static str {
+    static NAMES: LazyLock<[String; Sight::REQUIRED.len()]> = LazyLock::new(|| Sight::REQUIRED.map(|sight| format!("{sight:?}")));
+    let place = Sight::REQUIRED.iter().position(|other| *other == sight);
+    place.map_or("", |place| &NAMES[place])
 }
 
-fn shows<const I: usize>(_: &Stateright, world: &World) -> bool {
-    Sight::REQUIRED[I].is_in(world)
+type Condition<M> = fn(&M, &<M as Model>::State) -> bool;
+
+fn keeps<const I: usize, M: Model<State: Borrow<World>>>(_: &M, state: &M::State) -> bool {
+    state.borrow().violated != Some(Invariant::ALL[I])
+}
+
+fn shows<const I: usize, M: Model<State: Borrow<World>>>(_: &M, state: &M::State) -> bool {
+    Sight::REQUIRED[I].is_in(state.borrow())
 }
 
 macro_rules! conditions {
-    ($function:ident, [$($i:literal)*]) => { [$($function::<$i> as Condition),*] };
+    ($function:ident, [$($i:literal)*]) => { [$($function::<$i, M> as Condition<M>),*] };
 }
 
-/// One for each invariant and one for each sight: the compiler counts.
-const KEEPS: [Condition; Invariant::ALL.len()] = conditions!(keeps, [0 1 2 3 4 5 6 7]);
-const SHOWS: [Condition; Sight::REQUIRED.len()] = conditions!(shows, [0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19]);
-const SIGHT_NAMES: [&str; Sight::REQUIRED.len()] =
-    ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19"];
-
-fn invariants() -> impl Iterator<Item = Property<Stateright>> {
-    Invariant::ALL.into_iter().zip(KEEPS).map(|(invariant, condition)| Property::always(invariant.id(), condition))
+/// The invariants, each with the condition that it is not broken: the compiler counts.
+pub(crate) fn kept<M: Model<State: Borrow<World>>>() -> impl Iterator<Item = (Invariant, Condition<M>)> {
+    let keeps: [Condition<M>; Invariant::ALL.len()] = conditions!(keeps, [0 1 2 3 4 5 6 7 8 9 10 11]);
+    Invariant::ALL.into_iter().zip(keeps)
 }
 
-fn sights() -> impl Iterator<Item = Property<Stateright>> {
-    SIGHT_NAMES.into_iter().zip(SHOWS).map(|(name, condition)| Property::sometimes(name, condition))
+/// The sights, each with the condition that it is there.
+fn shown<M: Model<State: Borrow<World>>>() -> impl Iterator<Item = (Sight, Condition<M>)> {
+    let shows: [Condition<M>; Sight::REQUIRED.len()] =
+        conditions!(shows, [0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23]);
+    Sight::REQUIRED.into_iter().zip(shows)
 }

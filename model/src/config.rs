@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use turquoise_core::{Consumers, Jitter, Policy, Privileges, Relogin, Sown, Via};
+use turquoise_core::{Budget, Consumers, Jitter, Policy, Privileges, Relogin, Shortage, Sown, Trial, Via, Writer};
 
 /// One closed configuration: every state that is reachable within its budgets is walked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,8 +56,17 @@ pub enum Hostility {
     Lag,
     /// The machine is booted anew with the process: instants of before mean nothing.
     Reboot,
-    /// *Fault.* While the process is dead, a strange secret appears in an empty slot.
+    /// *Fault.* While the process is dead, a strange secret appears in an empty slot, or a slot loses its secret.
     Slots,
+    /// *Fault.* Everything sleeps for longer than most credentials live.
+    Suspend,
+    /// *Fault.* The provider refuses every secret of the identity, until somebody mends it: a disabled entity, a role or a
+    /// policy that was changed.
+    Disabled,
+    /// *Fault.* The provider gives a credential no more life.
+    Capped,
+    /// A process is deposed while it sleeps: another one takes over, and it wakes up later.
+    Rival,
 }
 
 /// An assumption about the world that the machine depends on; a world that breaks it must be seen to break the promise.
@@ -81,11 +90,13 @@ pub enum Assumption {
     DriverIsTimely,
     /// A process that is down is started again in time.
     RestartIsTimely,
+    /// No intermediary repeats a request.
+    NothingIsRepeated,
 }
 
 impl Assumption {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::AcknowledgedIsDurable,
         Self::DeltaHolds,
         Self::DeadIsDead,
@@ -95,6 +106,7 @@ impl Assumption {
         Self::AnswersAreTrue,
         Self::DriverIsTimely,
         Self::RestartIsTimely,
+        Self::NothingIsRepeated,
     ];
 }
 
@@ -121,6 +133,7 @@ const POLICY: Policy = Policy {
     probes: 1,
     probe_every: ticks(0),
     validate_for: ticks(1),
+    canary: None,
     grace: ticks(2),
     consumers: Consumers::Uncounted,
     evidence: ticks(2),
@@ -130,6 +143,10 @@ const POLICY: Policy = Policy {
     backoff: ticks(1),
     backoff_cap: ticks(1),
     jitter: Jitter::None,
+    budget: None,
+    most_live: 3,
+    tries_before_debt: 2,
+    writer: Writer::Lock,
     sown: Sown::NOTHING,
 };
 
@@ -147,29 +164,29 @@ const BASE: Config = Config {
 
 /// Readers take the credential from the published file of the two-slot sink; the machine has no power over any credential
 /// but through its own secret.
-pub const SINK: Config = Config { name: "two-slot sink, self privileges", pins: Some(Pins::of(138_737, 84, 25)), ..BASE };
+pub const SINK: Config = Config { name: "two-slot sink, self privileges", pins: Some(Pins::of(196_918, 112, 27)), ..BASE };
 
 /// The pinned configurations that are explored on every change.
-pub const STANDARD: [Config; 15] = [
+pub const STANDARD: [Config; 22] = [
     SINK,
-    Config { name: "two crashes", crashes: 2, pins: Some(Pins::of(1_588_557, 98, 25)), ..BASE },
-    Config { name: "two faults", crashes: 0, faults: 2, pins: Some(Pins::of(55_679, 97, 18)), ..BASE },
+    Config { name: "two crashes", crashes: 2, faults: 0, pins: Some(Pins::of(218_534, 114, 23)), ..BASE },
+    Config { name: "two faults", crashes: 0, faults: 2, pins: Some(Pins::of(59_351, 97, 20)), ..BASE },
     Config {
         name: "work through the handle",
         policy: Policy { consumers: Consumers::Counted, ..POLICY },
-        pins: Some(Pins::of(796_807, 152, 25)),
+        pins: Some(Pins::of(1_192_301, 154, 27)),
         ..BASE
     },
     Config {
         name: "accessor privileges",
         policy: Policy { privileges: Privileges::Accessor, ..POLICY },
-        pins: Some(Pins::of(140_557, 84, 25)),
+        pins: Some(Pins::of(284_881, 115, 27)),
         ..BASE
     },
     Config {
         name: "every candidate is a login",
         policy: Policy { mint: Via::Login, relogin: Relogin::Possible, ..POLICY },
-        pins: Some(Pins::of(137_801, 84, 25)),
+        pins: Some(Pins::of(273_090, 116, 27)),
         ..BASE
     },
     Config {
@@ -177,25 +194,25 @@ pub const STANDARD: [Config; 15] = [
         crashes: 0,
         faults: 0,
         operator: 2,
-        pins: Some(Pins::of(58_582, 83, 34)),
+        pins: Some(Pins::of(89_793, 95, 42)),
         ..BASE
     },
-    Config { name: "an operator", faults: 0, operator: 1, pins: Some(Pins::of(152_304, 82, 41)), ..BASE },
-    Config { name: "an operator and a fault", crashes: 0, operator: 1, pins: Some(Pins::of(130_492, 85, 35)), ..BASE },
-    Config { name: "a disk that fails", hostility: &[Hostility::Disk], pins: Some(Pins::of(208_393, 84, 25)), ..BASE },
+    Config { name: "an operator", faults: 0, operator: 1, pins: Some(Pins::of(347_187, 133, 51)), ..BASE },
+    Config { name: "an operator and a fault", crashes: 0, operator: 1, pins: Some(Pins::of(178_673, 98, 45)), ..BASE },
+    Config { name: "a disk that fails", hostility: &[Hostility::Disk], pins: Some(Pins::of(359_711, 115, 27)), ..BASE },
     Config {
         name: "lagging replies",
         crashes: 0,
         faults: 2,
         hostility: &[Hostility::Lag, Hostility::Outside],
-        pins: Some(Pins::of(82_761, 97, 23)),
+        pins: Some(Pins::of(87_290, 97, 26)),
         ..BASE
     },
     Config {
         name: "revoked by others, a login helps",
         policy: Policy { relogin: Relogin::Possible, ..POLICY },
         hostility: &[Hostility::Outside],
-        pins: Some(Pins::of(172_383, 96, 29)),
+        pins: Some(Pins::of(248_896, 112, 33)),
         ..BASE
     },
     Config {
@@ -203,15 +220,83 @@ pub const STANDARD: [Config; 15] = [
         crashes: 0,
         operator: 1,
         hostility: &[Hostility::Outside],
-        pins: Some(Pins::of(152_529, 85, 40)),
+        pins: Some(Pins::of(210_846, 98, 53)),
         ..BASE
     },
-    Config { name: "a reboot", hostility: &[Hostility::Reboot], pins: Some(Pins::of(254_799, 84, 25)), ..BASE },
+    Config { name: "a reboot", hostility: &[Hostility::Reboot], pins: Some(Pins::of(230_231, 112, 27)), ..BASE },
     Config {
         name: "slots that are tampered with",
-        operator: 1,
+        crashes: 2,
+        downtime: 0,
         hostility: &[Hostility::Slots],
-        pins: Some(Pins::of(2_462_176, 98, 56)),
+        pins: Some(Pins::of(2_560_456, 150, 45)),
+        ..BASE
+    },
+    Config {
+        name: "slots that are tampered with, and an operator",
+        crashes: 0,
+        operator: 2,
+        hostility: &[Hostility::Slots],
+        pins: Some(Pins::of(1_847_193, 121, 53)),
+        ..BASE
+    },
+    Config {
+        name: "a canary",
+        policy: Policy {
+            consumers: Consumers::Counted,
+            canary: Some(CANARY),
+            validate_for: ticks(2),
+            probation: ticks(6),
+            full: ticks(10),
+            ..POLICY
+        },
+        crashes: 0,
+        pins: Some(Pins::of(208_630, 103, 20)),
+        ..BASE
+    },
+    Config {
+        name: "a debt that finds its place",
+        crashes: 1,
+        faults: 1,
+        policy: Policy { most_live: 2, ..POLICY },
+        pins: Some(Pins::of(151_071, 84, 27)),
+        ..BASE
+    },
+    Config {
+        name: "a budget of requests",
+        policy: Policy {
+            budget: Some(Budget { every: ticks(1), burst: 2 }),
+            validate_for: ticks(3),
+            probation: ticks(7),
+            full: ticks(12),
+            ..POLICY
+        },
+        pins: Some(Pins::of(162_982, 115, 27)),
+        ..BASE
+    },
+    Config { name: "lives that end", crashes: 0, hostility: &[Hostility::Capped], pins: Some(Pins::of(7_473, 82, 20)), ..BASE },
+    Config {
+        name: "a gap, or refused for a while",
+        crashes: 0,
+        hostility: &[Hostility::Suspend, Hostility::Disabled],
+        pins: Some(Pins::of(33_178, 97, 29)),
+        ..BASE
+    },
+    Config {
+        name: "two daemons",
+        policy: Policy { writer: Writer::Mandate, ..POLICY },
+        faults: 0,
+        hostility: &[Hostility::Rival],
+        pins: Some(Pins::of(58_444, 120, 22)),
         ..BASE
     },
 ];
+
+/// One report decides.
+const CANARY: Trial = Trial { share: 5_000, window: ticks(1), samples: 1, forgiven: 0, slower: 0, shortage: Shortage::Abandon };
+
+/// So long a coordinator's lease lasts.
+pub(crate) const LEASE: Duration = ticks(3);
+
+/// So long everything sleeps.
+pub(crate) const SLEEP: Duration = ticks(6);

@@ -19,17 +19,26 @@ pub enum Invariant {
     S4,
     /// same-after-crash
     S5,
+    /// no-expiry-race
+    S7,
+    /// single-writer
+    S8,
     /// no-resurrection
     S9,
+    /// bounded-load
+    S10,
     /// no-survivor, its safe half
     L2,
+    /// canary-proven: rule 4
+    R4,
     /// compromised-never-again: rule 6
     R6,
 }
 
 impl Invariant {
     /// All that are checked.
-    pub const ALL: [Self; 8] = [Self::S1, Self::S2, Self::S3, Self::S4, Self::S5, Self::S9, Self::L2, Self::R6];
+    pub const ALL: [Self; 12] =
+        [Self::S1, Self::S2, Self::S3, Self::S4, Self::S5, Self::S7, Self::S8, Self::S9, Self::S10, Self::L2, Self::R4, Self::R6];
 
     /// Its name in the specification.
     #[must_use]
@@ -40,8 +49,12 @@ impl Invariant {
             Self::S3 => "S3",
             Self::S4 => "S4",
             Self::S5 => "S5",
+            Self::S7 => "S7",
+            Self::S8 => "S8",
             Self::S9 => "S9",
+            Self::S10 => "S10",
             Self::L2 => "L2",
+            Self::R4 => "R4",
             Self::R6 => "R6",
         }
     }
@@ -57,9 +70,15 @@ impl Invariant {
                 "nothing that served is revoked or cut short before its successor is proven, kept and published, and the grace is over"
             }
             Self::S3 => "no effect is performed before the record that announces it is durable",
-            Self::S4 => "at most two credentials live at the provider, and in Steady only the current one",
+            Self::S4 => "beside a recorded debt at most two credentials live at the provider, and in Steady only the current one",
             Self::S5 => {
                 "what serves is what was committed last, before a crash and after it; recovering twice is recovering once"
+            }
+            Self::S7 => "a rotation that nothing hurries begins only if what serves outlives its worst case",
+            Self::S8 => "a process that was deposed sends nothing that changes anything",
+            Self::S10 => "no stretch of time sees more requests to the provider than the budget gives",
+            Self::R4 => {
+                "new work tries only a candidate that passed its probes, and one that work was refused with is never promoted"
             }
             Self::S9 => "a late or repeated completion is refused and changes nothing",
             Self::R6 => "a rollback never makes a compromised credential current again",
@@ -72,10 +91,11 @@ impl Invariant {
     pub fn broken_in(world: &World) -> Option<Self> {
         let broken = |invariant: Self| match invariant {
             Self::S1 => !lit(world),
-            Self::S4 => world.live.len() > 2 || !alone_in_steady(world),
+            Self::S4 => !at_most_two(world) || !alone_in_steady(world),
             Self::S5 => !serves_the_committed(world),
             Self::S9 => !refuses_stale_completions(world),
-            Self::S2 | Self::S3 | Self::L2 | Self::R6 => false,
+            Self::R4 => !tried_once_proven(world),
+            Self::S2 | Self::S3 | Self::S7 | Self::S8 | Self::S10 | Self::L2 | Self::R6 => false,
         };
         Self::ALL.into_iter().find(|invariant| broken(*invariant))
     }
@@ -103,7 +123,7 @@ impl fmt::Display for Invariant {
 /// S1: (a) what serves is accepted, by work and by readers; (b) what a crash leaves behind can serve again.
 fn lit(world: &World) -> bool {
     let ghost = &world.ghost;
-    let excused = |generation| ghost.waived || ghost.excused.contains(&generation);
+    let excused = |generation| ghost.waived || world.disabled || ghost.excused.contains(&generation);
     let alive = |generation| world.alive(generation).is_some() || excused(generation);
     let over =
         |generation| ghost.compromised.contains(&generation) || ghost.deadline.is_some_and(|deadline| world.now >= deadline);
@@ -117,7 +137,9 @@ fn lit(world: &World) -> bool {
     });
     // Before the first credential is ready nothing is promised to readers.
     let reads = |generation| alive(generation) || ghost.compromised.contains(&generation) || ghost.committed.is_none();
-    let works = |generation| alive(generation) || over(generation);
+    // Work that tries a candidate can be replayed with the current one.
+    let tries = |generation| ![ghost.committed, ghost.previous].contains(&Some(generation));
+    let works = |generation| alive(generation) || over(generation) || tries(generation);
     served && survives && world.reader.as_ref().is_none_or(|reader| reads(reader.holds)) && world.work.is_none_or(works)
 }
 
@@ -136,6 +158,10 @@ fn permits(world: &World, effect: &Effect) -> bool {
         return false;
     }
     if !world.alive(generation).is_some_and(|credential| credential.served) {
+        let spared = world.work != Some(generation) || ghost.spared.is_some_and(|until| world.now >= until);
+        return spared || ghost.compromised.contains(&generation);
+    }
+    if ghost.debt == Some(generation) {
         return true;
     }
     let successor = ghost.committed.filter(|successor| *successor != generation);
@@ -143,7 +169,8 @@ fn permits(world: &World, effect: &Effect) -> bool {
     let ready = successor.is_some_and(proven) && world.published == successor;
     let unheld = world.reader.is_none() && world.work != Some(generation) && matches!(effect, Effect::Revoke { .. });
     let over = ghost.deadline.is_some_and(|deadline| until >= deadline || unheld);
-    ready && (over || ghost.compromised.contains(&generation))
+    let overridden = |one: Option<Generation>| one.is_some_and(|one| ghost.compromised.contains(&one));
+    ready && (over || overridden(Some(generation)) || overridden(successor))
 }
 
 /// S3: the last durable record announces it.
@@ -151,15 +178,19 @@ fn announced(world: &World, effect: &Effect) -> bool {
     use StepKind as Last;
     let last = |kinds: &[Last]| world.ghost.last.is_some_and(|last| kinds.contains(&last));
     match effect {
-        Effect::Probe(_) | Effect::Renew { .. } | Effect::Observe { .. } => true,
+        Effect::Probe(_) | Effect::Renew { .. } | Effect::Observe { .. } | Effect::Discover { .. } => true,
         Effect::Login { .. } => last(&[Last::LoginIntent, Last::IssueIntent]),
         Effect::Issue { .. } => last(&[Last::IssueIntent]),
         Effect::Persist(_) => last(&[Last::LoggedIn, Last::Issued]),
-        Effect::Extend { .. } => last(&[Last::ExtendIntent, Last::RollbackIntent]),
+        Effect::Extend { .. } => last(&[Last::ExtendIntent, Last::RollbackIntent, Last::Resolved]),
         Effect::Publish(_) => last(&[Last::LoggedIn, Last::Promoted, Last::RolledBack, Last::RollbackFailed, Last::Resolved]),
         Effect::Shorten { .. } => last(&[Last::ShortenIntent, Last::RollbackFailed, Last::Resolved]),
-        Effect::Revoke { .. } => last(&[Last::RevokeIntent, Last::AbandonIntent, Last::CloseIntent, Last::Resolved]),
-        Effect::Clear(_) => last(&[Last::Died, Last::Resolved]),
+        // Before a debt was one it was announced that it goes.
+        Effect::Revoke { generation, .. } => {
+            let announced = [Last::RevokeIntent, Last::AbandonIntent, Last::CloseIntent, Last::Waived, Last::Resolved];
+            last(&announced) || world.ghost.debt == Some(*generation)
+        }
+        Effect::Clear(_) => last(&[Last::Died, Last::Resolved, Last::Waived]),
     }
 }
 
@@ -169,7 +200,7 @@ fn serves_the_committed(world: &World) -> bool {
     let lost = world.ghost.committed.is_some_and(|generation| world.ghost.excused.contains(&generation));
     match machine.serving() {
         // Before the last credential goes it is given to nobody any more; and nobody can give what is lost.
-        None => world.ghost.committed.is_none() || machine.asked() || lost,
+        None => world.ghost.committed.is_none() || machine.asked() || machine.is_waking() || lost,
         serving => serving == world.ghost.committed,
     }
 }
@@ -183,11 +214,28 @@ fn refuses_stale_completions(world: &World) -> bool {
     })
 }
 
+/// S4: (a) beside a debt at most two live.
+fn at_most_two(world: &World) -> bool {
+    world.live.iter().filter(|credential| world.ghost.debt != Some(credential.generation)).count() <= 2
+}
+
+/// Rule 4: a candidate that is given to new work has been accepted.
+fn tried_once_proven(world: &World) -> bool {
+    let Process::Up(machine) = &world.process else { return true };
+    let tried = machine.canary().and_then(|canary| world.alive(canary.candidate));
+    tried.is_none_or(|candidate| candidate.proven)
+}
+
 /// S4: (b) when a round is over, nothing is left of it.
 fn alone_in_steady(world: &World) -> bool {
     match (&world.process, world.phase()) {
         (Process::Up(_), Phase::Steady(Steady { current, .. })) => {
-            world.live.iter().all(|credential| credential.generation == current.mint.generation)
+            let debt = world.ghost.debt;
+            world
+                .live
+                .iter()
+                .map(|credential| credential.generation)
+                .all(|one| one == current.mint.generation || debt == Some(one))
         }
         _ => true,
     }

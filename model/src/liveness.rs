@@ -21,7 +21,8 @@ pub fn is_quiet(world: &World) -> bool {
     let Phase::Steady(Steady { current, .. }) = machine.phase() else { return false };
     let alone = world.live.iter().map(|credential| credential.generation).eq([current.mint.generation]);
     let kept = world.slots.has(current.mint) && world.slots.slot(current.mint.slot.other()).is_none();
-    alone && kept && world.writing.is_none() && world.flight.is_empty() && !machine.asked()
+    let calm = machine.debt().is_none() && !machine.is_waking() && !world.disabled;
+    alone && kept && calm && world.writing.is_none() && world.flight.is_empty() && !machine.asked()
 }
 
 /// Whether the process ended as it was asked to, with what it was asked to keep.
@@ -50,6 +51,9 @@ pub(crate) fn part(before: &World, action: Action, after: &World) -> Part {
         // A request that nobody waits for may as well be lost, and a reader may sleep until its time is over.
         // Work may never end.
         Event::ApplyLate(_) | Event::Read | Event::Work | Event::Done => Part::Free,
+        Event::Try | Event::Served | Event::Refused | Event::RivalWakes => Part::Free,
+        Event::Enable => Part::Fair(19),
+        Event::Mandate => Part::Fair(20),
         Event::Tick => Part::Fair(0),
         Event::Timer => Part::Fair(1),
         Event::Synced => Part::Fair(2),
@@ -77,6 +81,7 @@ const fn class(effect: &Effect) -> u8 {
         Effect::Revoke { .. } => 13,
         Effect::Observe { .. } => 14,
         Effect::Clear(_) => 15,
+        Effect::Discover { .. } => 21,
     }
 }
 

@@ -1,23 +1,28 @@
 //! Normal form: states that differ only in names and in where the clock stands become one state, so that rotations may
 //! go on for ever in a finite graph.
 
-use turquoise_core::{Generation, Instant, Lease, OpId, Rewrite};
+use turquoise_core::{BootId, Generation, Instant, Lease, OpId, Rewrite, Tally};
 
 use crate::config::Config;
-use crate::world::{NOW, Process, STRANGER, World};
+use crate::world::{BOOT, NOW, Process, STRANGER, World};
 
 impl World {
     /// Renames generations and operations in order, and sets the clock to [`NOW`].
     pub fn normalise(&mut self, config: &Config) {
         let mut names = Names::default();
-        self.rewrite(&mut names);
         self.journal.rewrite(&mut names);
+        self.rewrite(&mut names);
         let skew = u64::try_from(config.policy.skew.as_millis()).unwrap_or(u64::MAX);
         let mut rename = Rename { names, now: self.now, skew, longest: None };
         self.rewrite(&mut rename);
         rename.longest = Some(self.now + config.policy.delta + config.policy.full);
         self.journal.rewrite(&mut rename);
         self.now = NOW;
+        self.sort();
+    }
+
+    /// Puts the requests under way in order; renaming does not change it.
+    pub(crate) fn sort(&mut self) {
         self.flight.sort_unstable_by_key(|request| (request.op, request.sent, request.effect));
     }
 
@@ -26,6 +31,10 @@ impl World {
         if let Process::Up(machine) = &mut self.process {
             machine.rewrite(to);
         }
+        if let Some(rival) = &mut self.rival {
+            rival.rewrite(to);
+        }
+        self.mandate.iter_mut().for_each(|until| to.deadline(until));
         if let Some(record) = &mut self.writing {
             record.rewrite(to);
             let mut before = record.lsn.0 - 1;
@@ -48,10 +57,10 @@ impl World {
         }
         let ghost = &mut self.ghost;
         let places = [&mut self.slots.blue, &mut self.slots.green, &mut self.published, &mut self.work];
-        let known = [&mut ghost.announced, &mut ghost.committed, &mut ghost.previous];
+        let known = [&mut ghost.announced, &mut ghost.committed, &mut ghost.previous, &mut ghost.blamed, &mut ghost.debt];
         places.into_iter().chain(known).flatten().for_each(|generation| to.generation(generation));
         ghost.excused.iter_mut().chain(&mut ghost.compromised).for_each(|generation| to.generation(generation));
-        ghost.deadline.iter_mut().for_each(|at| to.deadline(at));
+        ghost.deadline.iter_mut().chain(&mut ghost.spared).for_each(|at| to.deadline(at));
     }
 }
 
@@ -60,6 +69,8 @@ impl World {
 struct Names {
     generations: Vec<Generation>,
     ops: Vec<OpId>,
+    /// That of the journal first.
+    boots: Vec<BootId>,
 }
 
 impl Rewrite for Names {
@@ -73,6 +84,12 @@ impl Rewrite for Names {
         }
     }
 
+    fn boot(&mut self, boot: &mut BootId) {
+        if !self.boots.contains(boot) {
+            self.boots.push(*boot);
+        }
+    }
+
     fn op(&mut self, op: &mut OpId) {
         insert(&mut self.ops, *op);
     }
@@ -83,6 +100,7 @@ impl Rewrite for Names {
     fn counters(&mut self, _: &mut u32, _: &mut u64) {}
     fn failures(&mut self, _: &mut u8) {}
     fn tries(&mut self, _: &mut u8) {}
+    fn tally(&mut self, _: &mut Tally) {}
     fn next_op(&mut self, _: &mut u64) {}
 }
 
@@ -122,6 +140,11 @@ impl Rewrite for Rename {
         generation.number = rank(&self.names.generations, |other| other <= generation);
     }
 
+    fn boot(&mut self, boot: &mut BootId) {
+        let place = self.names.boots.iter().position(|other| other == boot);
+        boot.0 = place.map_or(boot.0, |place| BOOT.0 + place as u128);
+    }
+
     fn op(&mut self, op: &mut OpId) {
         op.0 = u64::from(rank(&self.names.ops, |other| other <= op));
     }
@@ -151,6 +174,13 @@ impl Rewrite for Rename {
     /// The machine gives persisting up at the third try.
     fn tries(&mut self, tries: &mut u8) {
         *tries = (*tries).min(2);
+    }
+
+    /// One report decides, and how long work took is not compared.
+    fn tally(&mut self, tally: &mut Tally) {
+        let once = |count: u32| count.min(1);
+        let Tally { served, refused, slow, .. } = *tally;
+        *tally = Tally { served: once(served), refused: once(refused), slow: once(slow), ..Tally::default() };
     }
 
     fn next_op(&mut self, next: &mut u64) {

@@ -1,7 +1,7 @@
 //! The abstract specification: what a rotation is, told of three sets only, and that every step of the world is such a step
 //! or changes none of them. It shares no function with the machine, and knows nothing of phases, journals and timers.
 
-use turquoise_core::{Arrival, Effect, Generation, Instant, Lease, Phase, Vacant};
+use turquoise_core::{Arrival, Effect, Generation, Instant, Lease, Phase, Step, Vacant};
 
 use crate::world::{Process, World};
 
@@ -191,7 +191,9 @@ impl Abstract {
         let doomed = |live: &Generation| {
             under_way().any(|effect| matches!(effect, Effect::Revoke { generation, .. } if generation == *live))
         };
-        let live = || world.live.iter().map(|credential| credential.generation);
+        // What is owed has left the rotation: it only has to die.
+        let owed = world.ghost.debt;
+        let live = || world.live.iter().map(|credential| credential.generation).filter(move |one| owed != Some(*one));
         let new_work = match &world.process {
             Process::Up(machine) => machine.serving(),
             Process::Down(_) => None,
@@ -219,8 +221,14 @@ fn bounds_are_true(world: &World, truth: Abstract) -> bool {
         lives && !(over(lease.life.ub) && may_live(generation))
     };
     let phase = machine.phase();
+    // Until a new process has said so, what is recorded bounds nothing.
+    let awaits_recovery = machine.awaited().is_some_and(|record| matches!(record.step, Step::Recovered { .. }));
     phase.current().into_iter().chain(second(phase)).all(true_of)
-        && phase.going().is_none_or(|going| !(over(going.ub) && may_live(going.mint.generation)))
+        && phase
+            .going()
+            .into_iter()
+            .chain(machine.debt())
+            .all(|going| awaits_recovery || !(over(going.ub) && may_live(going.mint.generation)))
 }
 
 /// The lease beside the current one.

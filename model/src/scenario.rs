@@ -4,12 +4,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use turquoise_core::{AtStop, Input, OpId, PhaseKind, Policy, Relogin, Resolution};
+use turquoise_core::{OpId, PhaseKind, Policy, Relogin};
 
 use crate::config::{Config, Hostility, SINK};
+use crate::head;
 use crate::spec::phases;
 use crate::story::{name, truth};
-use crate::world::{Action, Demand, Event, Process, Request, World};
+use crate::words::hear;
+use crate::world::{Action, Event, Process, World};
 
 /// In a scenario everything can happen, as often as it likes.
 const ANYTHING: Config = Config {
@@ -25,38 +27,54 @@ const ANYTHING: Config = Config {
 /// So many steps at most are taken at one command.
 const PATIENCE: usize = 200;
 
+/// What playing a scenario came to.
+#[derive(Clone, Debug)]
+pub struct Played {
+    /// The text, with what happened; for a good scenario it is the text that was played.
+    pub transcript: String,
+    /// The world at the end, under the names of its own history.
+    pub world: World,
+}
+
 /// Plays the commands of a text. What comes back is the text with what happened; for a good scenario it is the same.
 #[must_use]
 pub fn play(text: &str) -> String {
+    replay(text).transcript
+}
+
+/// Plays the commands of a text, and tells in what world its last scenario ends.
+#[must_use]
+pub fn replay(text: &str) -> Played {
     let mut stage = Stage::new(&ANYTHING);
+    let mut begun = false;
     let mut told = String::new();
     for line in text.lines() {
         if let Some(command) = line.strip_prefix("> ") {
             let _ = writeln!(told, "\n> {command}");
             stage.obey(command, &mut told);
+            begun = true;
         } else if line.starts_with("# ") {
             let gap = if told.is_empty() { "" } else { "\n\n" };
             let _ = writeln!(told, "{gap}{line}");
-            stage = Stage::new(&ANYTHING);
+            (stage, begun) = (Stage::new(&ANYTHING), false);
         } else if line.starts_with("## ") {
+            let _ = writeln!(told, "\n{line}");
+        } else if !begun && let Some(known) = head::read(&mut stage.config, line) {
             let _ = writeln!(told, "{line}");
+            told.push_str(if known { "" } else { "  there is no such thing in this build\n" });
+            stage = Stage::new(&stage.config);
         }
     }
-    told
+    Played { transcript: told, world: stage.world }
 }
 
-type Verb = (&'static str, fn(u8) -> Event);
-
-/// What can become of a request that somebody waits for.
-const REQUESTS: [Verb; 7] = [
-    ("answer ", Event::Answer),
-    ("twice: ", Event::AnswerTwice),
-    ("refuse ", Event::Reject),
-    ("too few rights for ", Event::AnswerUseless),
-    ("a lagging node answers ", Event::AnswerNoop),
-    ("lose the reply to ", Event::Swallow),
-    ("give up ", Event::GiveUp),
-];
+/// What an action leads to, under the names and at the instant of the world's own history. Requests stand in the order of a
+/// normal form, so that an action means the same here as in the exploration.
+pub(crate) fn onward(world: &World, config: &Config, action: Action) -> Option<World> {
+    let mut next = world.step_raw(config, action)?;
+    next.sort();
+    Some(next)
+}
 
 /// A world, and what can happen in it.
 struct Stage {
@@ -79,11 +97,11 @@ impl Stage {
             ("until", phase) => self.go_on(phase, told),
             ("tick", times) => {
                 for _ in 0..times.parse().unwrap_or(1) {
-                    self.happen(Event::Tick, told);
+                    self.happen(happens(Event::Tick), told);
                 }
             }
-            _ => match self.event(command) {
-                Some(event) => self.happen(event, told),
+            _ => match hear(&self.world, command) {
+                Some(action) => self.happen(action, told),
                 None => _ = writeln!(told, "  no such command, or nothing that it could be about"),
             },
         }
@@ -93,85 +111,22 @@ impl Stage {
         }
     }
 
-    fn event(&self, command: &str) -> Option<Event> {
-        Some(match command {
-            "journal acknowledges" => Event::Synced,
-            "journal fails" => Event::SyncFails,
-            "timer" => Event::Timer,
-            "reader reads" => Event::Read,
-            "crash" => Event::Die,
-            "the process is ended" => Event::Restarted,
-            "restart" => Event::Restart { kept: false, rebooted: false },
-            "restart, and it was written" => Event::Restart { kept: true, rebooted: false },
-            _ => return self.event_about(command),
-        })
-    }
-
-    fn event_about(&self, command: &str) -> Option<Event> {
-        if let Some(words) = command.strip_prefix("operator: ") {
-            return self.demand(words).map(Event::Operator);
-        }
-        if let Some(generation) = command.strip_prefix("others revoke ") {
-            return self.live(generation).map(Event::RevokedByOthers);
-        }
-        if let Some(what) = command.strip_prefix("too late: ") {
-            return self.request(what, |request| request.op.is_none()).map(Event::ApplyLate);
-        }
-        let (what, event) = REQUESTS.iter().find_map(|(verb, event)| Some((command.strip_prefix(verb)?, event)))?;
-        self.request(what, |request| request.op.is_some()).map(event)
-    }
-
-    fn demand(&self, words: &str) -> Option<Demand> {
-        Some(match words {
-            "rotate" => Demand::Begin,
-            "abort" => Demand::Abort,
-            "roll back" => Demand::Rollback,
-            "keep" => Demand::Resolve(Resolution::Keep),
-            "forget" => Demand::Resolve(Resolution::Forget),
-            "stop and keep" => Demand::Shutdown(AtStop::Keep),
-            "stop and revoke" => Demand::Shutdown(AtStop::Revoke),
-            _ => Demand::Compromise(self.live(words.strip_suffix(" is compromised")?)?),
-        })
-    }
-
-    /// Which of those that live is called so.
-    fn live(&self, generation: &str) -> Option<u8> {
-        let number: u32 = generation.strip_prefix('g')?.parse().ok()?;
-        let i = self.world.live.iter().position(|credential| credential.generation.number == number)?;
-        u8::try_from(i).ok()
-    }
-
-    /// Which request is told so.
-    fn request(&self, what: &str, fits: impl Fn(&Request) -> bool) -> Option<u8> {
-        let i = self.world.flight.iter().position(|request| fits(request) && name(&request.effect).starts_with(what))?;
-        u8::try_from(i).ok()
-    }
-
-    fn happen(&mut self, event: Event, told: &mut String) {
-        let action = Action { event, dies_after: None };
+    fn happen(&mut self, action: Action, told: &mut String) {
         let possible = self.world.actions(&self.config).contains(&action);
-        match possible.then(|| self.world.step_raw(&self.config, action)).flatten() {
+        match possible.then(|| onward(&self.world, &self.config, action)).flatten() {
             Some(next) => {
                 asked(&self.world, &next, told);
                 self.world = next;
             }
-            None => _ = writeln!(told, "  {}", self.refusal(event)),
+            None => _ = writeln!(told, "  {}", self.refusal(action.event)),
         }
     }
 
     /// What the machine says of a request that it does not take.
     fn refusal(&self, event: Event) -> String {
-        let input = match event {
-            Event::Operator(Demand::Begin) => Input::Begin,
-            Event::Operator(Demand::Abort) => Input::Abort,
-            Event::Operator(Demand::Rollback) => Input::Rollback,
-            Event::Operator(Demand::Compromise(i)) => Input::Compromise(self.world.live[usize::from(i)].generation),
-            Event::Operator(Demand::Resolve(resolution)) => Input::Resolve(resolution),
-            Event::Operator(Demand::Shutdown(how)) => Input::Shutdown(how),
-            _ => return "cannot happen here".to_owned(),
-        };
+        let Event::Operator(demand) = event else { return "cannot happen here".to_owned() };
         let Process::Up(machine) = &self.world.process else { return "cannot happen: the process is down".to_owned() };
-        match { *machine }.handle(self.world.now, input) {
+        match { *machine }.handle(self.world.now, self.world.input(demand)) {
             Err(illegal) => format!("refused: {illegal}"),
             Ok(()) => "cannot happen here".to_owned(),
         }
@@ -191,7 +146,7 @@ impl Stage {
             if event == Event::Tick {
                 told.push_str("  a tick passes\n");
             }
-            self.happen(event, told);
+            self.happen(happens(event), told);
         }
         let _ = writeln!(told, "  it does not come to that");
     }
@@ -212,6 +167,10 @@ impl Stage {
         let ranked = events.filter_map(|action| well(&action.event).map(|rank| (rank, action.event)));
         ranked.min_by_key(|(rank, _)| *rank).map(|(_, event)| event)
     }
+}
+
+const fn happens(event: Event) -> Action {
+    Action { event, dies_after: None }
 }
 
 /// Writes what the machine has asked for between two states.

@@ -2,7 +2,7 @@
 
 use turquoise_core::{Abandoning, Consumers, End, Phase, PhaseKind, Secret};
 
-use crate::config::Config;
+use crate::config::{Config, Hostility};
 use crate::world::{Process, World};
 
 /// A situation that some invariant is about.
@@ -24,6 +24,14 @@ pub enum Sight {
     Ended,
     /// Two credentials live.
     TwoLive,
+    /// Work tries a candidate.
+    Tried,
+    /// A credential whose end could not be confirmed lives beside the current one.
+    Owed,
+    /// After a gap nothing is served yet.
+    Waking,
+    /// A deposed process is about to wake up.
+    Deposed,
 }
 
 impl Sight {
@@ -42,17 +50,24 @@ impl Sight {
                 _ => false,
             },
             Self::LostMint => {
-                matches!(phase, Phase::Abandoning(Abandoning { going, .. }) if going.secret == Secret::Lost && going.end != End::Clear)
+                let journal = world.journal.debt();
+                journal.is_some_and(|debt| debt.secret == Secret::Lost)
+                    || matches!(phase, Phase::Abandoning(Abandoning { going, .. }) if going.secret == Secret::Lost && going.end != End::Clear)
             }
             Self::BadCandidate => phase.kind() == PhaseKind::Abandoning && world.live.iter().any(|credential| credential.useless),
             Self::LateRequest => up && world.flight.iter().any(|request| request.op.is_none()),
             Self::Ended => phase.kind() == PhaseKind::Revoking && phase.going().is_some_and(|going| going.end == End::Clear),
             Self::TwoLive => world.live.len() == 2,
+            Self::Tried => matches!((&world.process, world.work), (Process::Up(machine), Some(held))
+                if machine.canary().is_some_and(|canary| canary.candidate == held)),
+            Self::Owed => up && world.ghost.debt.is_some_and(|debt| world.alive(debt).is_some()),
+            Self::Waking => matches!(&world.process, Process::Up(machine) if machine.is_waking()),
+            Self::Deposed => up && world.rival.is_some(),
         }
     }
 
     /// All of them.
-    pub const REQUIRED: [Self; 20] = [
+    pub const REQUIRED: [Self; 24] = [
         Self::In(PhaseKind::Vacant),
         Self::In(PhaseKind::Steady),
         Self::In(PhaseKind::Issuing),
@@ -73,6 +88,10 @@ impl Sight {
         Self::LateRequest,
         Self::Ended,
         Self::TwoLive,
+        Self::Tried,
+        Self::Owed,
+        Self::Waking,
+        Self::Deposed,
     ];
 
     /// Those that a configuration must show.
@@ -80,10 +99,14 @@ impl Sight {
         let (crashes, faults) = (config.crashes > 0, config.faults > 0);
         let readers = config.policy.consumers == Consumers::Uncounted;
         Self::REQUIRED.into_iter().filter(move |sight| match sight {
+            Self::DeadIn(PhaseKind::Abandoning) => config.crashes > 1 || crashes && (faults || config.operator > 0),
             Self::DeadIn(_) => crashes,
             Self::BadCandidate => faults,
             Self::ReaderBehind => readers,
-            Self::LostMint => crashes || faults,
+            Self::LostMint | Self::Owed => crashes || faults,
+            Self::Tried => config.policy.canary.is_some(),
+            Self::Waking => config.can(Hostility::Suspend),
+            Self::Deposed => config.can(Hostility::Rival),
             _ => true,
         })
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use turquoise_core::{Effect, Generation, Mint};
 
 use crate::config::Config;
-use crate::world::{Action, Demand, Event, Process, World};
+use crate::world::{Action, Clock, Demand, Event, Process, World};
 
 /// Tells what happens on a way from the beginning: an action a line, and what is true after it.
 #[must_use]
@@ -27,7 +27,7 @@ pub fn tell(config: &Config, way: &[Action]) -> String {
     story
 }
 
-fn describe(world: &World, action: Action) -> String {
+pub(crate) fn describe(world: &World, action: Action) -> String {
     let request = |i: u8| world.flight.get(usize::from(i)).map_or_else(|| "nothing".to_owned(), |request| name(&request.effect));
     let what = match action.event {
         Event::Tick => "a tick passes".to_owned(),
@@ -43,6 +43,21 @@ fn describe(world: &World, action: Action) -> String {
         Event::SyncFails => format!("FAULT nobody knows whether the journal has {}", record(world)),
         Event::AnswerNoop(i) => format!("FAULT answered and not done: {}", request(i)),
         Event::Tamper(color) => format!("FAULT somebody tampers with the {color} slot"),
+        Event::Try => "work that may be replayed is given the candidate".to_owned(),
+        Event::Served => "the work is served".to_owned(),
+        Event::Refused => "the work is refused, and then served with the current credential".to_owned(),
+        Event::Gap => "FAULT everything sleeps for a while".to_owned(),
+        Event::Disable => "FAULT the provider refuses every secret of the identity".to_owned(),
+        Event::Enable => "the provider is mended".to_owned(),
+        Event::Cap(i) => {
+            let number = world.live.get(usize::from(i)).map_or(0, |credential| credential.generation.number);
+            format!("FAULT the provider gives g{number} no more life")
+        }
+        Event::Mandate => "the coordinator renews the lease".to_owned(),
+        Event::Depose => "the process sleeps, its lease runs out, and another one takes over".to_owned(),
+        Event::RivalWakes => "the deposed process wakes up".to_owned(),
+        Event::Lose(color) => format!("FAULT the {color} slot loses its secret"),
+        Event::AnswerAndRepeat(i) => format!("FAULT done, and will be repeated: {}", request(i)),
         Event::Restarted => "the process is ended, for it can do nothing more".to_owned(),
         Event::Synced => format!("the journal has {}", record(world)),
         Event::Answer(i) => format!("done: {}", request(i)),
@@ -58,7 +73,11 @@ fn describe(world: &World, action: Action) -> String {
         Event::Read => "the reader reads the sink".to_owned(),
         Event::Die => "CRASH".to_owned(),
         Event::Restart { kept, rebooted } => {
-            let how = if rebooted { "reboot" } else { "restart" };
+            let how = match rebooted {
+                None => "restart",
+                Some(Clock::Ahead) => "reboot, and the clock is far ahead",
+                Some(Clock::Behind) => "reboot, and the clock is far behind",
+            };
             match (kept, world.writing) {
                 (true, Some(_)) => format!("{how}; the journal has {}", record(world)),
                 (true, None) => format!("{how}; what was under way to the disk is there"),
@@ -76,6 +95,7 @@ fn describe(world: &World, action: Action) -> String {
 fn demanded(world: &World, demand: Demand) -> String {
     match demand {
         Demand::Begin => "rotate".to_owned(),
+        Demand::BreakGlass => "break the glass".to_owned(),
         Demand::Abort => "abort".to_owned(),
         Demand::Rollback => "roll back".to_owned(),
         Demand::Compromise(i) => {
@@ -86,7 +106,7 @@ fn demanded(world: &World, demand: Demand) -> String {
     }
 }
 
-fn record(world: &World) -> String {
+pub(crate) fn record(world: &World) -> String {
     world.writing.map_or_else(|| "nothing new".to_owned(), |record| format!("{:?}", record.step.kind()))
 }
 
@@ -103,6 +123,7 @@ pub(crate) fn name(effect: &Effect) -> String {
         Effect::Publish(mint) => format!("publish {}", at(mint)),
         Effect::Shorten { generation, life, .. } => format!("shorten {} to {}", of(generation), life.as_millis()),
         Effect::Revoke { generation, .. } => format!("revoke {}", of(generation)),
+        Effect::Discover { generation, witness } => format!("search for {} with {}", of(generation), of(witness.by())),
         Effect::Observe { generation, witness } => format!("look for {} with {}", of(generation), of(witness.by())),
         Effect::Clear(mint) => format!("clear {}", at(mint)),
     }

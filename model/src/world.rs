@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use turquoise_core::{
-    Applied, AtStop, BootId, Color, Consumers, Effect, Generation, Held, Illegal, Input, Instant, Ledger, Lsn, Mint, OpId,
-    Outcome, Output, Phase, PhaseKind, Record, Refusal, Resolution, Rotation, Step, StepKind,
+    Applied, AtStop, BootId, Certainty, Color, Consumers, Drained, Effect, Generation, Held, Illegal, Input, Instant, Lease,
+    Ledger, Lsn, Mint, NeedsOperator, OpId, Outcome, Output, Phase, PhaseKind, Privileges, Record, Refusal, Resolution, Rest,
+    Rewrite, Rotation, Step, StepKind, Tally, Trigger, Verdict, Writer,
 };
 
-use crate::config::{Assumption, Config, Hostility};
+use crate::config::{Assumption, Config, Hostility, LEASE, SLEEP};
 use crate::invariant::Invariant;
 
 /// Where the clock of every normalised state stands.
@@ -31,6 +32,12 @@ const REBOOT: BootId = BootId(2);
 pub struct World {
     /// The process, or how long it has been down.
     pub process: Process,
+    /// A process that was deposed in its sleep, and will wake up.
+    pub rival: Option<Rotation>,
+    /// Until when the coordinator's lease is the process's.
+    pub mandate: Option<Instant>,
+    /// The provider refuses every secret of the identity, until somebody mends it.
+    pub disabled: bool,
     /// The journal: what its durable records come to.
     pub journal: Ledger,
     /// A record that was handed to the disk and not acknowledged.
@@ -84,6 +91,12 @@ pub struct Credential {
     pub proven: bool,
     /// New work was given it.
     pub served: bool,
+    /// The provider gives it no more life.
+    pub capped: bool,
+    /// No process has its secret.
+    pub lost: bool,
+    /// The last renewal of it was refused, because the provider refused everything.
+    pub starved: bool,
     /// Until then its last acceptance, by this process, is recent.
     pub accepted: Instant,
 }
@@ -127,6 +140,14 @@ pub struct Ghost {
     pub compromised: Vec<Generation>,
     /// An operator durably ended the identity.
     pub waived: bool,
+    /// Work that tried the candidate may hold it until then, as was durably recorded.
+    pub spared: Option<Instant>,
+    /// The candidate that work was refused with.
+    pub blamed: Option<Generation>,
+    /// What was durably recorded as a debt.
+    pub debt: Option<Generation>,
+    /// Requests to the provider in this tick and the two before it, where they are limited.
+    pub sent: [u8; 3],
     /// The last durable step, if it announces anything.
     pub last: Option<StepKind>,
 }
@@ -155,6 +176,30 @@ pub enum Event {
     Done,
     /// The driver sees that no work holds a credential that is no longer given out.
     Idle,
+    /// Work that may be replayed is given the candidate.
+    Try,
+    /// The work with the candidate, or with the current one beside it, is served.
+    Served,
+    /// The work with the candidate is refused, and then served with the current one.
+    Refused,
+    /// *Fault.* Everything sleeps.
+    Gap,
+    /// *Fault.* The provider refuses every secret of the identity.
+    Disable,
+    /// It is mended.
+    Enable,
+    /// *Fault.* The provider gives this credential no more life.
+    Cap(u8),
+    /// The coordinator renews its lease.
+    Mandate,
+    /// The process sleeps and its lease has run out: another one takes over.
+    Depose,
+    /// The deposed one wakes up, does what it had in mind, and sees that it is deposed.
+    RivalWakes,
+    /// *Fault.* While the process is dead, this slot loses its secret.
+    Lose(Color),
+    /// *Broken assumption.* It is applied and answered, and an intermediary will send it again.
+    AnswerAndRepeat(u8),
     /// *Fault.* Somebody else revokes this credential.
     RevokedByOthers(u8),
     /// *Fault.* Nobody knows whether the record is durable.
@@ -189,9 +234,18 @@ pub enum Event {
     Restart {
         /// Whether it is.
         kept: bool,
-        /// The machine was booted anew.
-        rebooted: bool,
+        /// The machine was booted anew: its clock then is far behind that of before, or far ahead.
+        rebooted: Option<Clock>,
     },
+}
+
+/// Where a clock that began anew stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Clock {
+    /// What was recorded seems to be long past.
+    Ahead,
+    /// What was recorded seems to be far in the future.
+    Behind,
 }
 
 /// What an operator asks for.
@@ -207,6 +261,8 @@ pub enum Demand {
     Compromise(u8),
     /// Go on after a contradiction.
     Resolve(Resolution),
+    /// End everything, and begin anew.
+    BreakGlass,
     /// End.
     Shutdown(AtStop),
 }
@@ -218,6 +274,9 @@ impl World {
         let journal = Ledger::new(INCARNATION, BOOT, NOW);
         let mut world = Self {
             process: Process::Down(0),
+            rival: None,
+            mandate: None,
+            disabled: false,
             journal,
             writing: None,
             live: Vec::new(),
@@ -258,6 +317,9 @@ impl World {
         if self.reader.as_ref().is_some_and(|reader| Some(reader.holds) != self.published) {
             events.push(Event::Read);
         }
+        events.extend(self.disabled.then_some(Event::Enable));
+        let taken_over = matches!(self.process, Process::Up(_));
+        events.extend(self.rival.filter(|_| taken_over).map(|_| Event::RivalWakes));
         let mut actions: Vec<_> = events.iter().map(|&event| Action { event, dies_after: None }).collect();
         if self.crashes > 0 && matches!(self.process, Process::Up(_)) {
             actions.push(Action { event: Event::Die, dies_after: None });
@@ -274,19 +336,21 @@ impl World {
 
     fn events_while_down(&self, config: &Config, ticks: u64, events: &mut Vec<Event>) {
         let unsure = self.writing.is_some() || self.flight.iter().any(|request| is_local(&request.effect));
-        for rebooted in [false, true] {
-            if !rebooted || config.can(Hostility::Reboot) {
+        let leased = self.mandate.is_some_and(|until| self.now < until);
+        for rebooted in [None, Some(Clock::Ahead), Some(Clock::Behind)] {
+            if !leased && (rebooted.is_none() || config.can(Hostility::Reboot)) {
                 events.push(Event::Restart { kept: false, rebooted });
                 events.extend(unsure.then_some(Event::Restart { kept: true, rebooted }));
             }
         }
-        let in_time = ticks < config.downtime || config.broken == Some(Assumption::RestartIsTimely);
+        let in_time = leased || ticks < config.downtime || config.broken == Some(Assumption::RestartIsTimely);
         if in_time && ticks < LONG && !self.reader_is_due() {
             events.push(Event::Tick);
         }
-        if self.faults > 0 && config.can(Hostility::Slots) {
+        if self.faults > 0 && ticks == 0 && config.can(Hostility::Slots) {
             let empty = |color: &Color| self.slots.slot(*color).is_none();
-            events.extend([Color::Blue, Color::Green].into_iter().filter(empty).map(Event::Tamper));
+            let (empty, full): (Vec<_>, Vec<_>) = [Color::Blue, Color::Green].into_iter().partition(empty);
+            events.extend(empty.into_iter().map(Event::Tamper).chain(full.into_iter().map(Event::Lose)));
         }
     }
 
@@ -302,11 +366,33 @@ impl World {
                 events.push(Event::SyncFails);
             }
         }
+        if self.faults > 0 {
+            self.events_of_misfortune(config, machine, events);
+        }
+        if config.policy.writer == Writer::Mandate {
+            let lasts = |span| self.mandate.is_some_and(|until| self.now + span <= until);
+            events.extend((!lasts(2 * Duration::from_millis(1))).then_some(Event::Mandate));
+            let free = self.crashes > 0 && self.rival.is_none() && config.can(Hostility::Rival);
+            events.extend((free && self.mandate.is_some() && !self.pending()).then_some(Event::Depose));
+        }
         if self.faults > 0 && config.can(Hostility::Outside) {
             events.extend((0..).zip(&self.live).map(|(i, _)| Event::RevokedByOthers(i)));
         }
         for (i, request) in (0..).zip(&self.flight).filter(|(_, request)| request.op.is_some()) {
             self.events_of_request(config, i, request, events);
+        }
+    }
+
+    fn events_of_misfortune(&self, config: &Config, machine: &Rotation, events: &mut Vec<Event>) {
+        if config.can(Hostility::Suspend) && !self.pending() && !machine.stalled() {
+            events.push(Event::Gap);
+        }
+        if config.can(Hostility::Disabled) && !self.disabled {
+            events.push(Event::Disable);
+        }
+        if config.can(Hostility::Capped) {
+            let free = (0..).zip(&self.live).filter(|(_, credential)| !credential.capped);
+            events.extend(free.map(|(i, _)| Event::Cap(i)));
         }
     }
 
@@ -322,7 +408,9 @@ impl World {
         if due && !untimely {
             return;
         }
-        if !late && !self.reader_is_due() && (self.faults > 0 || !self.pending()) {
+        let lapses = self.mandate.is_some_and(|until| self.now >= until)
+            || self.mandate.is_none() && machine.policy().writer == Writer::Mandate;
+        if !late && !lapses && !self.reader_is_due() && (self.faults > 0 || !self.pending()) {
             events.push(Event::Tick);
         }
     }
@@ -334,13 +422,17 @@ impl World {
         };
         let mut demands = vec![Demand::Begin];
         if self.operator > 0 {
-            demands.extend([Demand::Abort, Demand::Rollback]);
+            demands.extend([Demand::Abort, Demand::Rollback, Demand::BreakGlass]);
             demands.extend((0..).zip(&self.live).map(|(i, _)| Demand::Compromise(i)));
             demands.extend([AtStop::Keep, AtStop::Revoke].map(Demand::Shutdown));
         }
         // An operator who is needed comes, and tells the truth: what is kept lives, what is given up is dead.
         let current = machine.phase().current().map(|lease| lease.mint.generation);
-        if current.is_some_and(|generation| self.alive(generation).is_some()) {
+        let old = match machine.phase() {
+            Phase::NeedsOperator(NeedsOperator { rest: Rest::Draining { retiring, .. }, .. }) => Some(retiring.mint.generation),
+            _ => None,
+        };
+        if current.into_iter().chain(old).any(|generation| self.alive(generation).is_some()) {
             demands.push(Demand::Resolve(Resolution::Keep));
         } else if self.live.is_empty() {
             demands.push(Demand::Resolve(Resolution::Forget));
@@ -349,23 +441,42 @@ impl World {
         if config.policy.consumers == Consumers::Counted {
             events.extend(machine.serving().filter(|_| self.work.is_none()).map(|_| Event::Work));
             events.extend(self.work.map(|_| Event::Done));
-            events.extend(self.idle(machine).filter(|generation| takes(Input::Idle(*generation))).map(|_| Event::Idle));
+            events.extend(self.idle(machine).map(|_| Event::Idle));
+            self.events_of_canary(machine, events);
         }
     }
 
-    /// A credential that is no longer given out and that no work holds.
-    fn idle(&self, machine: &Rotation) -> Option<Generation> {
-        let free = |generation: &Generation| Some(*generation) != machine.serving() && Some(*generation) != self.work;
-        self.live.iter().map(|credential| credential.generation).filter(|credential| credential.number > 0).find(free)
+    fn events_of_canary(&self, machine: &Rotation, events: &mut Vec<Event>) {
+        let Some(canary) = machine.canary() else { return };
+        match self.work {
+            None => events.push(Event::Try),
+            Some(held) if held == canary.candidate => events.extend([Event::Served, Event::Refused]),
+            Some(held) if Some(held) == machine.serving() => events.push(Event::Served),
+            Some(_) => {}
+        }
     }
 
-    fn input(&self, demand: Demand) -> Input {
+    /// A credential that is no longer given out and that no work holds, as far as the machine wants to know.
+    fn idle(&self, machine: &Rotation) -> Option<Generation> {
+        let given = |generation| {
+            Some(generation) == machine.serving() || machine.canary().is_some_and(|canary| canary.candidate == generation)
+        };
+        let wanted = |generation: &Generation| {
+            let mut told = *machine;
+            told.handle(self.now, Input::Idle(*generation)).is_ok() && told != *machine
+        };
+        let live = self.live.iter().map(|credential| credential.generation);
+        live.filter(|generation| !given(*generation) && Some(*generation) != self.work).find(wanted)
+    }
+
+    pub(crate) fn input(&self, demand: Demand) -> Input {
         match demand {
             Demand::Begin => Input::Begin,
             Demand::Abort => Input::Abort,
             Demand::Rollback => Input::Rollback,
             Demand::Compromise(i) => Input::Compromise(self.live[usize::from(i)].generation),
             Demand::Resolve(resolution) => Input::Resolve(resolution),
+            Demand::BreakGlass => Input::BreakGlass(Certainty::Confirmed),
             Demand::Shutdown(how) => Input::Shutdown(how),
         }
     }
@@ -379,6 +490,13 @@ impl World {
             return;
         }
         events.extend([Event::Reject(i), Event::AnswerTwice(i)]);
+        let changes = matches!(
+            request.effect,
+            Effect::Renew { .. } | Effect::Extend { .. } | Effect::Shorten { .. } | Effect::Revoke { .. }
+        );
+        if changes && config.broken == Some(Assumption::NothingIsRepeated) {
+            events.push(Event::AnswerAndRepeat(i));
+        }
         if !is_local(&request.effect) {
             events.extend([Event::Swallow(i), Event::GiveUp(i)]);
         }
@@ -443,7 +561,7 @@ impl World {
             Event::Timer => return self.tell(Input::Timeout),
             Event::Operator(demand) => {
                 self.operator -= u8::from(!matches!(demand, Demand::Begin | Demand::Resolve(_)));
-                if matches!(demand, Demand::Resolve(_)) {
+                if matches!(demand, Demand::Resolve(_) | Demand::BreakGlass) {
                     self.move_strangers_away();
                 }
                 return self.tell(self.input(demand));
@@ -460,6 +578,52 @@ impl World {
                 {
                     return self.tell(Input::Idle(generation));
                 }
+            }
+            Event::Try => {
+                if let Process::Up(machine) = &self.process {
+                    self.work = machine.canary().map(|canary| canary.candidate);
+                }
+            }
+            Event::Served => return self.report(Verdict::Served { took: Duration::ZERO }),
+            Event::Refused => {
+                let late = self.writing.is_some_and(|record| matches!(record.step, Step::Promoted { .. }));
+                self.ghost.blamed = self.work.filter(|_| !late);
+                return self.report(Verdict::Refused);
+            }
+            Event::Gap => return self.sleep(),
+            Event::Disable => {
+                self.faults -= 1;
+                self.disabled = true;
+            }
+            Event::Enable => self.disabled = false,
+            Event::Cap(i) => {
+                self.faults -= 1;
+                self.live[usize::from(i)].capped = true;
+            }
+            Event::Mandate => {
+                let until = self.now + LEASE;
+                self.mandate = Some(until);
+                return self.tell(Input::Mandate(until));
+            }
+            Event::Depose => {
+                self.crashes -= 1;
+                if let Process::Up(machine) = self.process {
+                    self.rival = Some(machine);
+                }
+                self.die();
+            }
+            Event::RivalWakes => self.wake_rival(),
+            Event::Lose(color) => {
+                self.faults -= 1;
+                self.ghost.excused.extend(self.slots.slot(color));
+                self.set_slot(color, None);
+            }
+            Event::AnswerAndRepeat(i) => {
+                self.faults -= 1;
+                let again = Request { op: None, ..self.flight[usize::from(i)].clone() };
+                let (op, outcome) = self.answer(config, i, false);
+                self.flight.push(again);
+                return self.tell(Input::Completed { op, outcome });
             }
             Event::RevokedByOthers(i) => {
                 self.faults -= 1;
@@ -528,6 +692,47 @@ impl World {
         false
     }
 
+    /// The work that is done with the credential it was given is reported.
+    fn report(&mut self, verdict: Verdict) -> bool {
+        let Some(generation) = self.work.take() else { return false };
+        self.tell(Input::Sample { generation, verdict })
+    }
+
+    /// Everything sleeps, programs that read the sink too; what dies meanwhile nobody could have kept alive.
+    fn sleep(&mut self) -> bool {
+        self.faults -= 1;
+        self.now = self.now + SLEEP;
+        let now = self.now;
+        let gone = self.live.extract_if(.., |credential| now >= credential.expires);
+        self.ghost.excused.extend(gone.map(|credential| credential.generation));
+        self.flight.clear();
+        if let Some(reader) = &mut self.reader {
+            let soon = now + 2 * Duration::from_millis(1);
+            reader.again = reader.again.map(|at| at.max(soon));
+        }
+        self.tell(Input::Gap)
+    }
+
+    /// What a deposed process sends when it wakes up; its records reach no journal.
+    fn wake_rival(&mut self) {
+        let Some(mut rival) = self.rival.take() else { return };
+        if rival.handle(self.now, Input::Timeout).is_err() {
+            return;
+        }
+        while let Some(output) = rival.poll_output() {
+            match output {
+                Output::Append(_) => return,
+                Output::Perform { effect, .. } if !is_local(&effect) => {
+                    if !matches!(effect, Effect::Probe(_) | Effect::Observe { .. } | Effect::Discover { .. }) {
+                        self.violate(Invariant::S8);
+                    }
+                    self.flight.push(Request { op: None, effect, sent: self.now, swallowed: false });
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn move_strangers_away(&mut self) {
         for color in [Color::Blue, Color::Green] {
             if self.slots.slot(color) == Some(STRANGER) {
@@ -562,10 +767,13 @@ impl World {
             let Process::Up(machine) = &mut self.process else { return true };
             match machine.poll_output() {
                 None => return true,
-                Some(Output::Append(record)) => self.writing = Some(record),
+                Some(Output::Append(record)) => {
+                    self.judge_begin(&record);
+                    self.writing = Some(record);
+                }
                 Some(Output::Perform { op, effect }) => self.perform(op, effect),
-                Some(Output::Serve(generation)) => {
-                    self.live.iter_mut().filter(|c| c.generation == generation).for_each(|c| c.served = true);
+                Some(Output::Serve(serving)) => {
+                    self.live.iter_mut().filter(|c| c.generation == serving.current).for_each(|c| c.served = true);
                 }
                 Some(Output::Withdraw | Output::Notify(_)) => {}
             }
@@ -578,7 +786,35 @@ impl World {
         if let Some(invariant) = Invariant::broken_by(self, &effect) {
             self.violate(invariant);
         }
+        self.meter(&effect);
         self.flight.push(Request { op: Some(op), effect, sent: self.now, swallowed: false });
+    }
+
+    /// S10: no stretch of time sees more requests than the burst, and one for each interval in it.
+    fn meter(&mut self, effect: &Effect) {
+        let Process::Up(machine) = &self.process else { return };
+        let Some(budget) = machine.policy().budget.filter(|_| !is_local(effect)) else { return };
+        self.ghost.sent[0] += 1;
+        let mut sum = 0;
+        for (ticks, sent) in (0u64..).zip(self.ghost.sent) {
+            sum += u64::from(sent);
+            let whole = u64::try_from(budget.every.as_millis()).unwrap_or(u64::MAX).max(1);
+            if sum > u64::from(budget.burst) + ticks / whole {
+                self.violate(Invariant::S10);
+            }
+        }
+    }
+
+    /// S7: a rotation that nothing hurries is begun only if what serves outlives its worst case.
+    fn judge_begin(&mut self, record: &Record) {
+        let Process::Up(machine) = &self.process else { return };
+        let policy = machine.policy();
+        let calm = matches!(record.step, Step::IssueIntent { trigger: Trigger::Schedule | Trigger::Operator, .. });
+        let worst = policy.validate_for + 4 * policy.patience;
+        let current = self.ghost.committed.and_then(|generation| self.alive(generation));
+        if calm && current.is_some_and(|current| current.expires < self.now + worst) {
+            self.violate(Invariant::S7);
+        }
     }
 
     pub(crate) fn violate(&mut self, invariant: Invariant) {
@@ -591,7 +827,14 @@ impl World {
         }
         self.now = self.now + Duration::from_millis(1);
         let now = self.now;
-        self.live.retain(|credential| now < credential.expires);
+        // What the provider gives no more life is excused, but for the one that serves: it must be replaced in time.
+        let over = self.live.extract_if(.., |credential| now >= credential.expires);
+        let ghost = &mut self.ghost;
+        let replaced = |credential: &Credential| credential.capped && ghost.committed != Some(credential.generation);
+        let replaced =
+            over.filter(|credential| credential.starved || replaced(credential)).map(|credential| credential.generation);
+        ghost.excused.extend(replaced.collect::<Vec<_>>());
+        ghost.sent = [0, ghost.sent[0], ghost.sent[1]];
         let delta = config.policy.delta;
         let delta = if config.broken == Some(Assumption::DeltaHolds) { 3 * delta } else { delta };
         self.flight.retain(|request| request.op.is_some() || is_local(&request.effect) || now < request.sent + delta);
@@ -620,8 +863,13 @@ impl World {
     fn note(&mut self, record: &Record) {
         let ghost = &mut self.ghost;
         match record.step {
-            Step::LoginIntent { mint } | Step::IssueIntent { mint, .. } => ghost.announced = Some(mint.generation),
+            Step::LoginIntent { mint } | Step::IssueIntent { mint, .. } => {
+                (ghost.announced, ghost.spared, ghost.blamed) = (Some(mint.generation), None, None);
+            }
             Step::Ready | Step::Promoted { .. } => {
+                if ghost.blamed.is_some() && ghost.blamed == ghost.announced {
+                    self.violated.get_or_insert(Invariant::R4);
+                }
                 ghost.previous = ghost.committed;
                 ghost.committed = ghost.announced.take();
                 ghost.deadline = None;
@@ -636,21 +884,46 @@ impl World {
             }
             Step::ShortenIntent { deadline } => ghost.deadline = Some(deadline),
             Step::Compromised { generation } => ghost.compromised.push(generation),
+            Step::AbandonIntent { held_until, .. } => ghost.spared = Some(held_until),
+            Step::Owed { generation, .. } => {
+                ghost.debt = Some(generation);
+                ghost.announced = None;
+                (ghost.deadline, ghost.previous) = (None, None);
+            }
+            Step::Waived { .. } => {
+                (ghost.committed, ghost.waived, ghost.previous, ghost.deadline) = (None, true, None, None);
+                (self.reader, self.work) = (None, None);
+            }
             // The override: work that still holds it is named in the journal and left to fail.
+            Step::RevokeIntent { drained: Drained::Overridden, .. } => {
+                if !ghost.committed.is_some_and(|generation| ghost.compromised.contains(&generation)) {
+                    self.violated.get_or_insert(Invariant::S2);
+                }
+                ghost.excused.extend(ghost.previous);
+                self.work = self.work.filter(|held| Some(*held) != ghost.previous);
+            }
             Step::RevokeIntent { .. } => self.work = self.work.filter(|held| Some(*held) != ghost.previous),
             Step::CloseIntent { .. } | Step::Resolved { resolution: Resolution::Forget } => {
                 (ghost.committed, ghost.waived) = (None, true);
                 self.reader = None;
             }
+            Step::Died { .. } if self.journal.phase().kind() == PhaseKind::Steady => {
+                let debt = ghost.debt;
+                if debt.is_some_and(|debt| self.live.iter().any(|credential| credential.generation == debt)) {
+                    self.violated.get_or_insert(Invariant::L2);
+                }
+            }
             Step::IssueRefused | Step::LoginFailed { .. } | Step::Died { .. } => ghost.announced = None,
-            Step::Cleared => (ghost.deadline, ghost.previous) = (None, None),
+            Step::Cleared => (ghost.deadline, ghost.previous, ghost.spared, ghost.blamed) = (None, None, None, None),
             _ => {}
         }
         ghost.last = match (record.step.kind(), ghost.last) {
+            (StepKind::Cleared, _) if self.journal.phase().kind() == PhaseKind::Closing => Some(StepKind::Waived),
             (StepKind::Ready | StepKind::Cleared | StepKind::IssueRefused | StepKind::LoginFailed | StepKind::Stopped, _) => None,
             (StepKind::Recovered, Some(before)) if precedes_the_commit_point(before) => Some(StepKind::AbandonIntent),
             (StepKind::Recovered, Some(StepKind::RollbackIntent)) => Some(StepKind::RollbackFailed),
             (StepKind::Recovered | StepKind::Compromised | StepKind::Stuck, before) => before,
+            (StepKind::Owed, _) => Some(StepKind::Owed),
             (step, _) => Some(step),
         };
         self.forget_the_dead();
@@ -658,6 +931,9 @@ impl World {
 
     /// Nothing depends any more on what was true of a credential that nobody has or names.
     fn forget_the_dead(&mut self) {
+        let minting = |generation| self.flight.iter().any(|request| makes(&request.effect) == Some(generation));
+        let owed = self.journal.debt().map(|debt| debt.mint.generation);
+        self.ghost.debt = self.ghost.debt.filter(|debt| self.alive(*debt).is_some() || minting(*debt) || owed == Some(*debt));
         let named = [self.ghost.committed, self.ghost.previous, self.ghost.announced, self.work, self.published];
         let reader = self.reader.as_ref().map(|reader| reader.holds);
         let known = |generation: &Generation| {
@@ -705,6 +981,9 @@ impl World {
                 self.publish(config, mint.generation);
                 Outcome::Applied(Applied::Done)
             }
+            Effect::Clear(mint) if self.slots.slot(mint.slot).is_some_and(|other| other != mint.generation) => {
+                Outcome::NotApplied(Refusal::Unavailable)
+            }
             Effect::Clear(mint) => {
                 self.set_slot(mint.slot, None);
                 Outcome::Applied(Applied::Done)
@@ -728,6 +1007,17 @@ impl World {
     /// What the provider does.
     fn provide(&mut self, config: &Config, effect: &Effect, useless: bool) -> Outcome {
         let refused = Outcome::NotApplied(Refusal::Refused);
+        if secret_for(config, effect).and_then(|generation| self.alive(generation)).is_some_and(|credential| credential.lost) {
+            return Outcome::NotApplied(Refusal::NoSecret);
+        }
+        if self.disabled {
+            if let Effect::Renew { generation, .. } = *effect
+                && let Some(i) = self.find(generation)
+            {
+                self.live[i].starved = true;
+            }
+            return refused;
+        }
         match *effect {
             Effect::Login { mint } => self.mint(mint, config.policy.login_life, useless),
             Effect::Issue { mint, by, life } => match self.accept(config, by) {
@@ -746,8 +1036,12 @@ impl World {
             | Effect::Shorten { generation, life, .. } => {
                 let Some(i) = self.accept(config, generation) else { return refused };
                 let lies = config.broken == Some(Assumption::AnswersAreTrue);
-                self.live[i].expires = self.now + life / if lies { 3 } else { 1 };
-                Outcome::Applied(Applied::Alive { remaining: life })
+                let asked = self.now + life / if lies { 3 } else { 1 };
+                let credential = &mut self.live[i];
+                credential.starved = false;
+                credential.expires = if credential.capped { asked.min(credential.expires) } else { asked };
+                let remaining = if lies { life } else { credential.expires.since(self.now) };
+                Outcome::Applied(Applied::Alive { remaining })
             }
             Effect::Revoke { generation, .. } => match self.find(generation) {
                 Some(i) => {
@@ -766,6 +1060,11 @@ impl World {
                 }
                 _ => Outcome::Applied(Applied::Dead),
             },
+            Effect::Discover { generation, witness } => match (self.accept(config, witness.by()), self.find(generation)) {
+                (None, _) => refused,
+                (_, Some(_)) => Outcome::Applied(Applied::Done),
+                _ => Outcome::Applied(Applied::Dead),
+            },
             Effect::Persist(_) | Effect::Publish(_) | Effect::Clear(_) => Outcome::Unknown,
         }
     }
@@ -779,8 +1078,17 @@ impl World {
 
     fn mint(&mut self, mint: Mint, life: Duration, useless: bool) -> Outcome {
         let expires = self.now + life;
-        let credential =
-            Credential { generation: mint.generation, expires, useless, proven: false, served: false, accepted: self.now };
+        let credential = Credential {
+            generation: mint.generation,
+            expires,
+            useless,
+            proven: false,
+            served: false,
+            capped: false,
+            lost: false,
+            starved: false,
+            accepted: self.now,
+        };
         self.live.push(credential);
         self.live.sort_by_key(|credential| credential.generation);
         Outcome::Applied(Applied::Alive { remaining: life })
@@ -796,6 +1104,7 @@ impl World {
     pub fn is_pardoned(&self) -> bool {
         self.ghost.committed.is_none()
             || self.ghost.waived
+            || self.disabled
             || !self.ghost.excused.is_empty()
             || !self.ghost.compromised.is_empty()
     }
@@ -838,7 +1147,8 @@ impl World {
         self.flight.iter_mut().for_each(|request| request.op = None);
     }
 
-    fn restart(&mut self, config: &Config, kept: bool, rebooted: bool) {
+    fn restart(&mut self, config: &Config, kept: bool, rebooted: Option<Clock>) {
+        self.mandate = None;
         let local = |request: &Request| is_local(&request.effect);
         if kept {
             let effects: Vec<_> = self.flight.iter().filter(|r| local(r)).map(|r| r.effect).collect();
@@ -849,8 +1159,17 @@ impl World {
         }
         self.flight.retain(|request| !local(request));
         self.writing = None;
-        self.live.iter_mut().for_each(|credential| credential.accepted = self.now);
-        self.start(config, if rebooted { REBOOT } else { BOOT });
+        for credential in &mut self.live {
+            credential.accepted = self.now;
+            credential.lost = ![self.slots.blue, self.slots.green].contains(&Some(credential.generation));
+        }
+        if let Some(clock) = rebooted {
+            self.journal.rewrite(&mut Reset(clock));
+        }
+        if self.journal.is_empty() {
+            self.journal = Ledger::new(INCARNATION, BOOT, self.now);
+        }
+        self.start(config, if rebooted.is_some() { REBOOT } else { BOOT });
     }
 
     fn start(&mut self, config: &Config, boot: BootId) {
@@ -890,6 +1209,63 @@ fn recovers_alike(config: &Config, journal: &Ledger, machine: &Rotation, held: H
     twice.apply(&second, &config.policy).is_ok() && once.phase() == twice.phase()
 }
 
+/// Moves every recorded instant to where another boot's clock has it.
+struct Reset(Clock);
+
+impl Rewrite for Reset {
+    fn deadline(&mut self, at: &mut Instant) {
+        *at = match self.0 {
+            Clock::Ahead => Instant(0),
+            Clock::Behind => Instant(10 * NOW.0),
+        };
+    }
+
+    fn bound(&mut self, at: &mut Instant) {
+        self.deadline(at);
+    }
+
+    fn origin(&mut self, at: &mut Instant) {
+        self.deadline(at);
+    }
+
+    fn boot(&mut self, _: &mut BootId) {}
+    // Recorded lives are forgotten at once.
+    fn lease(&mut self, _: &mut Lease) {}
+    fn generation(&mut self, _: &mut Generation) {}
+    fn op(&mut self, _: &mut OpId) {}
+    fn counters(&mut self, _: &mut u32, _: &mut u64) {}
+    fn failures(&mut self, _: &mut u8) {}
+    fn tries(&mut self, _: &mut u8) {}
+    fn tally(&mut self, _: &mut Tally) {}
+    fn next_op(&mut self, _: &mut u64) {}
+}
+
+/// Whose secret an effect needs.
+const fn secret_for(config: &Config, effect: &Effect) -> Option<Generation> {
+    match (effect, config.policy.privileges) {
+        (Effect::Revoke { witness: Some(witness), .. }, Privileges::Accessor) => Some(witness.by()),
+        (Effect::Observe { witness, .. } | Effect::Discover { witness, .. }, _) => Some(witness.by()),
+        (
+            Effect::Issue { by: generation, .. }
+            | Effect::Probe(generation)
+            | Effect::Renew { generation, .. }
+            | Effect::Extend { generation, .. }
+            | Effect::Shorten { generation, .. }
+            | Effect::Revoke { generation, .. },
+            _,
+        ) => Some(*generation),
+        _ => None,
+    }
+}
+
+/// What an effect makes.
+const fn makes(effect: &Effect) -> Option<Generation> {
+    match effect {
+        Effect::Login { mint } | Effect::Issue { mint, .. } => Some(mint.generation),
+        _ => None,
+    }
+}
+
 /// Whether an effect is the survivor store's and not the provider's.
 pub(crate) const fn is_local(effect: &Effect) -> bool {
     matches!(effect, Effect::Persist(_) | Effect::Publish(_) | Effect::Clear(_))
@@ -901,6 +1277,10 @@ const fn reaches_machine(event: Event) -> bool {
         Event::Timer
             | Event::Operator(_)
             | Event::Idle
+            | Event::Served
+            | Event::Refused
+            | Event::Gap
+            | Event::Mandate
             | Event::Synced
             | Event::Answer(_)
             | Event::Reject(_)

@@ -11,7 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use turquoise_core::{
-    Applied, AtStop, Generation, Illegal, Input, Instant, Lsn, OpId, Outcome, PhaseKind, Refusal, Resolution, Rotation,
+    Applied, AtStop, Certainty, Generation, Illegal, Input, Instant, Lsn, OpId, Outcome, PhaseKind, Refusal, Resolution,
+    Rotation, Verdict,
 };
 use turquoise_model::{Config, Process, SINK, STANDARD, World};
 
@@ -69,6 +70,10 @@ const fn kind(input: Input) -> &'static str {
         Input::Resolve(_) => "resolve",
         Input::Shutdown(_) => "shutdown",
         Input::Timeout => "timeout",
+        Input::Sample { .. } => "sample",
+        Input::Gap => "gap",
+        Input::Mandate(_) => "mandate",
+        Input::BreakGlass(_) => "break the glass",
     }
 }
 
@@ -93,7 +98,13 @@ fn outcomes() -> Vec<Outcome> {
 
 /// What this machine may be told, sensible or not.
 fn inputs(world: &World, machine: &Rotation) -> Vec<Input> {
-    let mut inputs = vec![Input::Begin, Input::Abort, Input::Rollback, Input::Timeout];
+    let mut inputs = vec![Input::Begin, Input::Abort, Input::Rollback, Input::Timeout, Input::Gap];
+    inputs.extend([world.now, Instant(u64::MAX)].map(Input::Mandate));
+    inputs.extend([Certainty::WithLogin, Certainty::Confirmed].map(Input::BreakGlass));
+    let verdicts = [Verdict::Served { took: CENTURY }, Verdict::Refused, Verdict::Slow];
+    for generation in generations(world) {
+        inputs.extend(verdicts.map(|verdict| Input::Sample { generation, verdict }));
+    }
     inputs.extend([Resolution::Keep, Resolution::Forget].map(Input::Resolve));
     inputs.extend([AtStop::Keep, AtStop::Revoke].map(Input::Shutdown));
     let due = machine.awaited().map(|record| record.lsn);
@@ -119,7 +130,14 @@ fn helps(illegal: Illegal, input: Input, machine: &Rotation) -> bool {
         (Illegal::NotIdle { going }, Input::Idle(_)) => going.is_none_or(|going| message.contains(&going.to_string())),
         (
             Illegal::NotHere { asked, phase, legal },
-            Input::Begin | Input::Abort | Input::Rollback | Input::Compromise(_) | Input::Resolve(_) | Input::Shutdown(_),
+            Input::Begin
+            | Input::Abort
+            | Input::Rollback
+            | Input::Compromise(_)
+            | Input::Sample { .. }
+            | Input::BreakGlass(_)
+            | Input::Resolve(_)
+            | Input::Shutdown(_),
         ) => {
             let says_it_all = message.contains(asked) && message.contains(legal) && message.contains(&format!("{phase:?}"));
             !asked.is_empty() && legal.starts_with("only ") && phase == machine.phase().kind() && says_it_all

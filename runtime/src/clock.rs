@@ -1,5 +1,6 @@
 //! The driver's clock.
 
+use std::time::Duration;
 use std::{fs, io};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -11,6 +12,10 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 pub trait Clock: Send + 'static {
     /// Milliseconds since the boot, time that the machine was suspended included. Never runs backwards.
     fn now(&self) -> Instant;
+
+    /// How far the wall clock is ahead of a clock that stands still while the machine is suspended. It changes when the
+    /// machine sleeps, when the machine that it runs on stops it for a while, and when the wall clock is set.
+    fn drift(&self) -> Duration;
 
     /// Which boot that is: always the same answer.
     fn boot(&self) -> BootId;
@@ -40,6 +45,15 @@ impl Clock for BootClock {
         let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
         let millis = u64::try_from(now.tv_nsec / 1_000_000).unwrap_or_default();
         Instant(seconds * 1000 + millis)
+    }
+
+    fn drift(&self) -> Duration {
+        let [wall, awake] = [ClockId::Realtime, ClockId::Monotonic].map(|id| {
+            let now = clock_gettime(id);
+            let [seconds, nanos] = [now.tv_sec, now.tv_nsec].map(|part| u64::try_from(part).unwrap_or_default());
+            Duration::from_secs(seconds) + Duration::from_nanos(nanos)
+        });
+        wall.saturating_sub(awake)
     }
 
     fn boot(&self) -> BootId {

@@ -18,9 +18,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use secrecy::SecretString;
 use tokio::sync::{Notify, watch};
 use turquoise_core::{Generation, Mint};
+use turquoise_memory::Secret;
 
 use crate::port::Credential;
 
@@ -122,7 +122,7 @@ impl fmt::Debug for Credentials {
 impl Guard {
     /// The secret. It stays readable as long as the guard lives, whatever is rotated meanwhile.
     #[must_use]
-    pub fn secret(&self) -> &SecretString {
+    pub fn secret(&self) -> &Secret {
         &self.slot.credential.secret
     }
 

@@ -13,7 +13,8 @@ use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{Instrument as _, Span};
 use turquoise_core::{
-    Applied, Draining, Effect, Event, Generation, Illegal, Input, OpId, Outcome, Output, Phase, Record, Rotation, Steady, Step,
+    Abandoning, AfterEnd, Applied, Closing, Draining, Effect, Event, Generation, Going, Illegal, Input, OpId, Outcome, Output,
+    Phase, Record, Rotation, Steady, Step,
 };
 
 use crate::clock::Clock;
@@ -25,6 +26,9 @@ use crate::tell;
 
 /// Timers stand still while the machine is suspended: the clock, which does not, is looked at this often.
 const NAP: Duration = Duration::from_secs(10);
+
+/// Clocks that drift apart by more than this were suspended, stopped or set.
+const GAP: Duration = Duration::from_secs(2);
 
 /// What the public face asks of the task.
 #[derive(Debug)]
@@ -94,7 +98,12 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
     /// effect under way in doubt, as a crash does.
     pub(crate) async fn run(mut self) {
         self.settle();
+        let mut drift = self.ports.clock.drift();
         while !self.has_stopped() {
+            if self.ports.clock.drift().abs_diff(drift) > GAP {
+                drift = self.ports.clock.drift();
+                self.input(Input::Gap);
+            }
             let now = self.ports.clock.now();
             let nap = self.machine.poll_timeout().map_or(NAP, |at| at.since(now).min(NAP));
             tokio::select! {
@@ -157,13 +166,17 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             self.drain();
         }
         let (stalled, reason) = (self.machine.stalled(), self.last_words.clone());
-        self.face.status.send_replace(Status { stalled, reason, ..Status::of(self.machine.phase()) });
+        let debt = self.machine.debt().map(|debt| debt.mint);
+        self.face.status.send_replace(Status { stalled, reason, debt, ..Status::of(self.machine.phase()) });
     }
 
     /// The credential whose work the machine waits for: the retiring one, or the last one when nothing is to be left.
     fn leaving(&self) -> Option<Generation> {
         match self.machine.phase() {
             Phase::Draining(Draining { retiring, idle: false, .. }) => Some(retiring.mint.generation),
+            Phase::Abandoning(Abandoning { going: Going { mint, held: Some(_), .. }, .. }) => Some(mint.generation),
+            // After a gap nothing serves until the provider has been asked.
+            Phase::Steady(_) if self.machine.is_waking() => None,
             // Before a recovery is on record, a current credential whose secret is gone does not serve either.
             Phase::Steady(Steady { current, .. }) if self.machine.serving().is_none() && self.machine.awaited().is_none() => {
                 Some(current.mint.generation)
@@ -177,7 +190,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             match output {
                 Output::Append(record) => self.append(record),
                 Output::Perform { op, effect } => self.perform(op, effect),
-                Output::Serve(generation) => self.serve(generation),
+                Output::Serve(serving) => self.serve(serving.current),
                 Output::Withdraw => self.withdraw(),
                 Output::Notify(event) => self.notice(event),
             }
@@ -223,7 +236,10 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
 
     /// What served is to go, and another one comes only where a login is next.
     fn withdraw(&self) {
-        let vacant = matches!(self.machine.phase(), Phase::Vacant(_));
+        let vacant = match self.machine.phase() {
+            Phase::Vacant(_) | Phase::Closing(Closing { then: AfterEnd::LogIn, .. }) => true,
+            _ => self.machine.is_waking(),
+        };
         self.face.switch.withdraw(if vacant { NotReady::Vacant } else { NotReady::Closing });
     }
 
@@ -289,8 +305,13 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
 
     /// Lets go of every secret that the phase no longer mentions: it is wiped once no call and no guard holds it.
     fn forget(&mut self, recorded: &Recorded) {
-        let mentioned = [recorded.current, recorded.second];
-        self.secrets.held.retain(|_, credential| mentioned.contains(&Some(credential.mint)));
+        let third = match recorded.phase {
+            Phase::Closing(Closing { next, .. }) => next,
+            _ => None,
+        };
+        let owed = self.machine.debt().map(|debt| debt.mint);
+        let mentioned = [recorded.current, recorded.second, third.map(|going| going.mint), owed];
+        self.secrets.retain(&mentioned);
         self.face.switch.retain(&mentioned);
     }
 

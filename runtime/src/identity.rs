@@ -9,9 +9,10 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 use turquoise_core::{
-    AtStop, Event, Generation, Illegal, Input, Mint, Phase, PhaseKind, Policy, PolicyError, Privileges, Record, RecoverError,
-    Resolution, Rotation,
+    AtStop, Certainty, Event, Generation, Illegal, Input, Mint, Phase, PhaseKind, Policy, PolicyError, Privileges, Record,
+    RecoverError, Resolution, Rotation,
 };
+use turquoise_memory::{LockError, WhenLockingFails};
 
 use crate::clock::Clock;
 use crate::credentials::{Credentials, Switch};
@@ -48,6 +49,9 @@ pub struct Setup<P, J, S> {
     pub store: S,
     /// What time it is: [`BootClock`](crate::BootClock), except in tests.
     pub clock: Box<dyn Clock>,
+    /// What to do with a secret when the system will not lock memory for it. Warn, unless you can rely on the limit: with
+    /// refuse, an identity does not start where locking is not permitted, and makes no credential that it has no room for.
+    pub memory: WhenLockingFails,
 }
 
 /// Why an identity could not start. Nothing was changed anywhere.
@@ -62,6 +66,9 @@ pub enum StartError {
     /// The journal makes no sense, or was lost.
     #[error("{0}")]
     Recover(#[from] RecoverError),
+    /// There is no locked memory for the secrets.
+    #[error(transparent)]
+    Memory(#[from] LockError),
     /// No random name for a new journal.
     #[error("the system gave no random number: {0}")]
     Entropy(#[from] getrandom::Error),
@@ -136,6 +143,8 @@ pub struct Status {
     pub second: Option<Mint>,
     /// How much work holds that one.
     pub second_held: usize,
+    /// A credential of an earlier round whose end is not confirmed yet.
+    pub debt: Option<Mint>,
     /// Whether the journal failed: renewal goes on, anything else needs a restart.
     pub stalled: bool,
     /// Why something last went wrong, in the provider's or the disk's words.
@@ -152,7 +161,7 @@ impl Identity {
     ///
     /// See [`StartError`]; the journal is closed.
     pub async fn start<P: Provider, J: Journal, S: Store>(setup: Setup<P, J, S>) -> Result<Self, StartError> {
-        let Setup { policy, provider, journal, entries, mut store, clock } = setup;
+        let Setup { policy, provider, journal, entries, mut store, clock, memory } = setup;
         policy.check()?;
         let loading = tokio::task::spawn_blocking(move || (store.load(), store)).await;
         let (loaded, store) = loading.map_err(|_| StoreError("reading it panicked".to_owned()))?;
@@ -160,12 +169,8 @@ impl Identity {
         let records = entries.iter().map(|entry| entry.record);
         let machine = Rotation::recover(policy, getrandom::u32()?, clock.boot(), clock.now(), records, held(&loaded))?;
 
-        let may_name = policy.privileges == Privileges::Accessor;
-        let names = if may_name { names(&entries) } else { HashMap::new() };
-        let mut secrets = Secrets { names: Arc::new(names), ..Secrets::default() };
-        for credential in loaded {
-            secrets.insert(credential);
-        }
+        let names = if policy.privileges == Privileges::Accessor { names(&entries) } else { HashMap::new() };
+        let secrets = Secrets::load(memory, loaded, names)?;
         let (commands, received) = mpsc::channel(1);
         let switch = Switch::new();
         let credentials = switch.credentials();
@@ -230,6 +235,16 @@ impl Identity {
     /// As for [`rotate`](Self::rotate).
     pub async fn compromise(&self, generation: Generation) -> Result<(), AskError> {
         self.ask(Input::Compromise(generation)).await
+    }
+
+    /// Ends every credential of the identity *first* and only then logs in anew: nobody has one in between. For a leak that
+    /// must be closed whatever it costs. [`Certainty::Confirmed`] does so even where no login gives another one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`rotate`](Self::rotate).
+    pub async fn break_glass(&self, certainty: Certainty) -> Result<(), AskError> {
+        self.ask(Input::BreakGlass(certainty)).await
     }
 
     /// Goes on after a contradiction that needs an operator.
@@ -306,6 +321,7 @@ impl Status {
             current_held: 0,
             second: second(phase),
             second_held: 0,
+            debt: None,
             stalled: false,
             reason: None,
         }

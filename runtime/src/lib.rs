@@ -24,3 +24,4 @@ pub use clock::{BootClock, Clock};
 pub use credentials::{Credentials, Guard, NotReady};
 pub use identity::{AskError, Identity, Progress, Recorded, Setup, ShutdownError, StartError, Status};
 pub use turquoise_core as core;
+pub use turquoise_memory as memory;

@@ -5,24 +5,52 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use turquoise_core::{Applied, Effect, Generation, Mint, Outcome, Refusal, Step};
+use turquoise_memory::{LockError, WhenLockingFails};
 
 use crate::port::{Credential, Entry, Handle, Journal, Minted, Observed, Provider, Reason, Reply, Store};
 
-/// The secrets that the phase mentions. What is removed is wiped once no call and no guard holds it any more.
-#[derive(Clone, Default)]
+/// The secrets that the phase mentions, in locked memory as far as that is to be had. What is removed is wiped once no call
+/// and no guard holds it any more.
+#[derive(Clone)]
 pub(crate) struct Secrets {
-    pub(crate) held: HashMap<Generation, Arc<Credential>>,
+    held: HashMap<Generation, Arc<Credential>>,
     /// What names those whose secret may have been lost with another process. Empty where nothing may be done with a name.
-    pub(crate) names: Arc<HashMap<Generation, Handle>>,
+    names: Arc<HashMap<Generation, Handle>>,
+    memory: WhenLockingFails,
 }
 
 impl Secrets {
+    /// Takes what a store has kept. That there is room for one more is seen now, and not when one is made.
+    pub(crate) fn load(
+        memory: WhenLockingFails,
+        kept: Vec<Credential>,
+        names: HashMap<Generation, Handle>,
+    ) -> Result<Self, LockError> {
+        let mut secrets = Self { held: HashMap::new(), names: Arc::new(names), memory };
+        for credential in kept {
+            let secret = memory.room()?.hold(credential.secret)?;
+            secrets.insert(Credential { secret, ..credential });
+        }
+        memory.room()?;
+        Ok(secrets)
+    }
+
     pub(crate) fn insert(&mut self, credential: Credential) {
         self.held.insert(credential.mint.generation, Arc::new(credential));
     }
 
     pub(crate) fn find(&self, generation: Generation) -> Option<&Arc<Credential>> {
         self.held.get(&generation)
+    }
+
+    /// What names one whose secret is lost.
+    fn name(&self, generation: Generation) -> Option<&Handle> {
+        self.names.get(&generation)
+    }
+
+    /// Keeps these, and lets go of the others.
+    pub(crate) fn retain(&mut self, mentioned: &[Option<Mint>]) {
+        self.held.retain(|_, credential| mentioned.contains(&Some(credential.mint)));
     }
 }
 
@@ -77,20 +105,30 @@ impl Ended {
         Self::reply(reply, |remaining| Applied::Alive { remaining })
     }
 
+    /// Has room for the secret first, so that nothing is made that there is no room for.
+    ///
     /// What is handed over a second time is no second credential: to end one of the two would be to end both.
-    fn minted(mint: Mint, reply: Reply<Minted>, secrets: &Secrets) -> Self {
-        if let Reply::Applied(Minted { handle, .. }) = &reply
-            && secrets.held.values().any(|held| held.handle == *handle)
-        {
+    async fn minted(secrets: &Secrets, mint: Mint, asking: impl Future<Output = Reply<Minted>>) -> Self {
+        let room = match secrets.memory.room() {
+            Ok(room) => room,
+            Err(why) => return Self::life(Reply::Unavailable(Reason(why.to_string()))),
+        };
+        let Minted { secret, handle, remaining } = match asking.await {
+            Reply::Applied(minted) => minted,
+            other => return Self::reply(other, |minted| Applied::Alive { remaining: minted.remaining }),
+        };
+        if secrets.held.values().any(|held| held.handle == handle) {
             let why = format!("{} is what is held already, not another one: hand over or mint a new one", handle.0);
-            return Self::new(Outcome::NotApplied(Refusal::Refused), Some(Reason(why)));
+            return Self::life(Reply::Refused(Reason(why)));
         }
-        let mut minted = None;
-        let ended = Self::reply(reply, |Minted { secret, handle, remaining }| {
-            minted = Some(Credential { mint, handle, secret });
-            Applied::Alive { remaining }
-        });
-        Self { minted, ..ended }
+        match room.hold(secret) {
+            Ok(secret) => {
+                let outcome = Outcome::Applied(Applied::Alive { remaining });
+                Self { minted: Some(Credential { mint, handle, secret }), ..Self::new(outcome, None) }
+            }
+            // It was made, and its secret is gone: as if the reply had been lost.
+            Err(why) => Self::unknown(why.to_string()),
+        }
     }
 
     /// A disk that failed may have written all the same.
@@ -114,8 +152,8 @@ pub(crate) async fn ask(provider: &impl Provider, effect: Effect, secrets: &Secr
 
 async fn ask_with(provider: &impl Provider, effect: Effect, secrets: &Secrets) -> Option<Ended> {
     Some(match effect {
-        Effect::Login { mint } => Ended::minted(mint, provider.login(mint).await, secrets),
-        Effect::Issue { mint, by, life } => Ended::minted(mint, provider.issue(secrets.find(by)?, mint, life).await, secrets),
+        Effect::Login { mint } => Ended::minted(secrets, mint, provider.login(mint)).await,
+        Effect::Issue { mint, by, life } => Ended::minted(secrets, mint, provider.issue(secrets.find(by)?, mint, life)).await,
         Effect::Probe(generation) => Ended::life(provider.probe(secrets.find(generation)?).await),
         Effect::Renew { generation, life } | Effect::Extend { generation, life } | Effect::Shorten { generation, life, .. } => {
             Ended::life(provider.set_life(secrets.find(generation)?, life).await)
@@ -123,7 +161,7 @@ async fn ask_with(provider: &impl Provider, effect: Effect, secrets: &Secrets) -
         Effect::Revoke { generation, witness } => {
             let reply = match secrets.find(generation) {
                 Some(with) => provider.revoke(with).await,
-                None => provider.revoke_named(secrets.names.get(&generation)?, secrets.find(witness?.by())?).await,
+                None => provider.revoke_named(secrets.name(generation)?, secrets.find(witness?.by())?).await,
             };
             Ended::reply(reply, |()| Applied::Done)
         }
@@ -131,12 +169,16 @@ async fn ask_with(provider: &impl Provider, effect: Effect, secrets: &Secrets) -
             let witness = secrets.find(witness.by())?;
             let reply = match secrets.find(generation) {
                 Some(target) => provider.observe(target, witness).await,
-                None => provider.observe_named(secrets.names.get(&generation)?, witness).await,
+                None => provider.observe_named(secrets.name(generation)?, witness).await,
             };
             Ended::reply(reply, |observed| match observed {
                 Observed::Alive(remaining) => Applied::Alive { remaining },
                 Observed::Dead => Applied::Dead,
             })
+        }
+        Effect::Discover { .. } => {
+            let reason = Reason("nobody can look for a lost mint here: it ends by itself".to_owned());
+            Ended::new(Outcome::NotApplied(Refusal::Refused), Some(reason))
         }
         Effect::Persist(_) | Effect::Publish(_) | Effect::Clear(_) => return None,
     })
@@ -162,6 +204,8 @@ pub(crate) fn append(journal: &Mutex<impl Journal>, entry: &Entry) -> Ended {
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+
     use turquoise_core::Color;
 
     use super::*;
@@ -171,14 +215,14 @@ mod tests {
         Reply::Applied(Minted { secret: "x".into(), handle: Handle(handle.to_owned()), remaining })
     }
 
-    #[test]
-    fn what_is_held_already_is_no_second_credential() {
+    #[tokio::test]
+    async fn what_is_held_already_is_no_second_credential() {
         let mint = |number| Mint { generation: Generation { incarnation: 1, number }, slot: Color::Blue };
-        let mut secrets = Secrets::default();
-        secrets.insert(Credential { mint: mint(1), handle: Handle("one".to_owned()), secret: "x".into() });
-        let again = Ended::minted(mint(2), minted("one"), &secrets);
+        let kept = vec![Credential { mint: mint(1), handle: Handle("one".to_owned()), secret: "x".into() }];
+        let secrets = Secrets::load(WhenLockingFails::Warn, kept, HashMap::new()).expect("it only warns");
+        let again = Ended::minted(&secrets, mint(2), ready(minted("one"))).await;
         assert_eq!(again.outcome, Outcome::NotApplied(Refusal::Refused));
         assert!(again.minted.is_none());
-        assert!(Ended::minted(mint(2), minted("two"), &secrets).minted.is_some());
+        assert!(Ended::minted(&secrets, mint(2), ready(minted("two"))).await.minted.is_some());
     }
 }

@@ -6,17 +6,19 @@
 use std::future::{Future, ready};
 use std::time::Duration;
 
-use secrecy::SecretString;
 use turquoise_core::{Generation, Held, Mint, Record};
+use turquoise_memory::Secret;
 
 /// A secret with the names that tell it apart. It has no `Debug`; its secret is wiped when it is dropped.
+///
+/// Whoever makes one need not lock its secret: the driver moves each that it is given into locked memory.
 pub struct Credential {
     /// Which mint, and which slot.
     pub mint: Mint,
     /// What may be written down in its stead: an accessor, a key id.
     pub handle: Handle,
     /// The secret itself.
-    pub secret: SecretString,
+    pub secret: Secret,
 }
 
 /// What names a credential at its provider without giving power to use it: safe to log and to keep.
@@ -50,7 +52,7 @@ pub struct Reason(pub String);
 /// What a mint or a login gave.
 pub struct Minted {
     /// The secret.
-    pub secret: SecretString,
+    pub secret: Secret,
     /// What may be written down.
     pub handle: Handle,
     /// How long it lives, as the provider answered.

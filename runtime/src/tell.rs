@@ -11,7 +11,8 @@ pub(crate) const fn is_setback(step: Step) -> bool {
     matches!(
         step,
         Step::LoginFailed { .. }
-            | Step::IssueIntent { trigger: Trigger::Lost, .. }
+            | Step::IssueIntent { trigger: Trigger::Lost | Trigger::Expiry, .. }
+            | Step::Owed { .. }
             | Step::IssueRefused
             | Step::RollbackFailed
             | Step::AbandonIntent { .. }
@@ -47,6 +48,23 @@ pub(crate) fn recorded(recorded: &Recorded, handle: Option<&Handle>, held: usize
         Step::IssueIntent { trigger: Trigger::Lost, .. } => {
             say!(warn, next = "find out who revoked the current one; a login replaces it by itself", "current credential lost");
         }
+        Step::IssueIntent { trigger: Trigger::Expiry, .. } => {
+            say!(
+                warn,
+                next = "raise the longest life that the provider gives",
+                "the current credential is renewed no more: an emergency"
+            );
+        }
+        Step::Owed { .. } => {
+            say!(
+                warn,
+                next = "let a credential end and look for itself; it is tried on, and dies at the end of its life",
+                "debt"
+            );
+        }
+        Step::Waived { .. } => {
+            say!(error, next = "a login begins anew when every credential is dead", "the glass is broken: nothing serves");
+        }
         Step::RollbackFailed => {
             say!(warn, next = "the new one serves on; make the old one renewable and ask again within the grace", "no rollback");
         }
@@ -56,7 +74,7 @@ pub(crate) fn recorded(recorded: &Recorded, handle: Option<&Handle>, held: usize
         Step::RevokeIntent { drained: Drained::Deadline, .. } if held > 0 => {
             say!(warn, held, next = "let work end within the grace, or lengthen the grace", "revoked under work that holds it");
         }
-        Step::RevokeIntent { drained: Drained::Compromised, .. } if held > 0 => {
+        Step::RevokeIntent { drained: Drained::Compromised | Drained::Overridden, .. } if held > 0 => {
             say!(warn, held, next = "begin that work anew: a compromised one has no grace", "revoked under work that holds it");
         }
         Step::CloseIntent { .. } if held > 0 => {
@@ -73,6 +91,9 @@ const fn after_abandoning(reason: AbandonReason) -> &'static str {
         AbandonReason::NotPersisted => "repair or free the disk of the survivor store",
         AbandonReason::ProbeRefused => "give new credentials the rights that the probe needs, then rotate again",
         AbandonReason::TimedOut => "see why the probes were not answered; lengthen validate_for if the provider is slow",
+        AbandonReason::CanaryRefused => "give new credentials the rights that the work needs, then rotate again",
+        AbandonReason::CanarySlow => "see why work is slower with it; raise what the trial allows if that is right",
+        AbandonReason::CanaryTooFew => "let more work try candidates, lengthen the trial's window, or let the probes suffice",
         AbandonReason::NotExtended => "let new credentials be renewed to the full life, or shorten the policy's",
         AbandonReason::Aborted => "it was asked for; a new rotation begins by schedule or when asked",
         AbandonReason::Compromised => "find the leak; a new rotation begins by schedule or when asked",

@@ -9,7 +9,7 @@ mod told;
 
 use std::time::Duration;
 
-use turquoise::core::{Consumers, Jitter, Policy, Privileges, Relogin, Sown, Via};
+use turquoise::core::{Consumers, Jitter, Policy, Privileges, Relogin, Sown, Via, Writer};
 
 pub use point::{NoPoint, Place, Point, Side};
 pub use told::{Command, Told};
@@ -33,6 +33,7 @@ pub const fn policy() -> Policy {
         probes: 2,
         probe_every: Duration::from_millis(50),
         validate_for: Duration::from_secs(4),
+        canary: None,
         // Not of whole seconds: the old token would run out just when it is to end itself.
         grace: Duration::from_millis(1500),
         consumers: Consumers::Uncounted,
@@ -43,6 +44,10 @@ pub const fn policy() -> Policy {
         backoff: Duration::from_millis(100),
         backoff_cap: Duration::from_millis(500),
         jitter: Jitter::None,
+        budget: None,
+        most_live: 3,
+        tries_before_debt: 3,
+        writer: Writer::Lock,
         sown: Sown::NOTHING,
     }
 }

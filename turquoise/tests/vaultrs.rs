@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UnixListener};
 use turquoise::core::Mint;
 use turquoise::journal::FileJournal;
+use turquoise::memory::WhenLockingFails;
 use turquoise::port::{Credential, Handle, Minted, Observed, Provider, Reason, Reply};
 use turquoise::sink::{FileSink, Mode};
 use turquoise::vault::{RotatingClient, Upstream};
@@ -85,6 +86,7 @@ async fn given(folder: &Path) -> Identity {
         entries: opened.entries,
         store: FileSink::open(&folder.join("token"), Mode::PRIVATE).unwrap(),
         clock: Box::new(BootClock::new().unwrap()),
+        memory: WhenLockingFails::Warn,
     };
     let identity = Identity::start(setup).await.unwrap();
     identity.credentials().ready().await.unwrap();

@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use turquoise_runtime::core::{
-    AbandonReason, AtStop, BootId, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record, Resolution, Step,
-    StuckReason, Trigger, Via,
+    AbandonReason, AtStop, BootId, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record, Resolution, Secret,
+    Step, StuckReason, Trigger, Via,
 };
 use turquoise_runtime::port::{Entry, Handle};
 
@@ -157,7 +157,21 @@ enum StepLine {
         #[serde(with = "AbandonReasonLine")]
         reason: AbandonReason,
         #[serde(with = "InstantLine")]
+        held_until: Instant,
+        #[serde(with = "InstantLine")]
         ub: Instant,
+    },
+    Owed {
+        #[serde(with = "generation_text")]
+        generation: Generation,
+        #[serde(with = "SecretLine")]
+        secret: Secret,
+    },
+    Waived {
+        #[serde(with = "InstantLine")]
+        ub: Instant,
+        #[serde(with = "InstantLine")]
+        other: Instant,
     },
     Died {
         #[serde(with = "ProofLine")]
@@ -226,6 +240,7 @@ enum TriggerLine {
     Schedule,
     Operator,
     Compromise,
+    Expiry,
     Lost,
 }
 
@@ -242,6 +257,15 @@ enum DrainedLine {
     Idle,
     Deadline,
     Compromised,
+    Overridden,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Secret", rename_all = "kebab-case")]
+enum SecretLine {
+    Held,
+    Named,
+    Lost,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -252,6 +276,9 @@ enum AbandonReasonLine {
     NotPersisted,
     ProbeRefused,
     TimedOut,
+    CanaryRefused,
+    CanarySlow,
+    CanaryTooFew,
     NotExtended,
     Aborted,
     Compromised,

@@ -3,8 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use secrecy::ExposeSecret;
 use turquoise_runtime::core::{Color, Mint};
+use turquoise_runtime::memory::ExposeSecret as _;
 use turquoise_runtime::port::{Credential, Store, StoreError};
 
 use crate::error::SinkError;

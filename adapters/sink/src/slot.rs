@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use turquoise_runtime::core::{Color, Generation, Mint};
+use turquoise_runtime::memory::{ExposeSecret as _, Secret};
 use turquoise_runtime::port::{Credential, Handle};
 use zeroize::Zeroizing;
 
@@ -67,8 +67,8 @@ pub(crate) fn decode(bytes: &[u8], color: Color) -> Result<Credential, Unsound> 
     let Line { generation, slot, handle, secret, .. } =
         serde_json::from_slice(bytes).map_err(|_| Unsound::Damaged("it is not of format 1"))?;
     let secret = match secret {
-        Cow::Borrowed(secret) => exact(secret),
-        Cow::Owned(secret) => exact(&Zeroizing::new(secret)),
+        Cow::Borrowed(secret) => Secret::from(secret),
+        Cow::Owned(secret) => Secret::from(secret),
     };
     if slot != color.name() {
         return Err(Unsound::Damaged("it is the file of the other slot"));
@@ -80,11 +80,6 @@ pub(crate) fn decode(bytes: &[u8], color: Color) -> Result<Credential, Unsound> 
 #[derive(Deserialize)]
 struct Version {
     v: u64,
-}
-
-/// Copies into a box of the right size, which is not moved or resized until it is wiped.
-fn exact(secret: &str) -> SecretString {
-    SecretString::new(Box::from(secret))
 }
 
 /// Takes nothing but what the core's `Display` writes.

@@ -41,7 +41,7 @@ impl Holder {
             tracing::warn!(seconds = facts.explicit_max_ttl, "the adopted token has a maximum life: rotate well before");
         }
         let remaining = Duration::from_secs(facts.ttl);
-        Ok((Minted { secret, handle: Handle(facts.accessor), remaining }, facts.entity_id))
+        Ok((Minted { secret: secret.into(), handle: Handle(facts.accessor), remaining }, facts.entity_id))
     }
 
     pub(crate) async fn look_up_self(&self, token: &impl ExposeSecret<str>) -> Result<Token, Failure> {

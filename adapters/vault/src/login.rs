@@ -129,7 +129,7 @@ impl LoginProvider {
             tracing::warn!(handle = handle.0, warning = shorten(&warning.to_string()), "logged in, but");
         }
         match self.admit(&auth, &secret, &handle).await {
-            Ok(remaining) => Ok(Minted { secret, handle, remaining }),
+            Ok(remaining) => Ok(Minted { secret: secret.into(), handle, remaining }),
             Err(fault) => Err(self.holder.discard(&secret, fault).await),
         }
     }

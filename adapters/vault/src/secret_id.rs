@@ -124,7 +124,7 @@ impl SecretIdProvider {
         let remedy = "write the AppRole's secret id there, readable by this program alone (mode 0600)";
         let secret = read(&self.secret_id_file, "file of the secret id", remedy)?;
         let (handle, remaining) = self.with(&secret, async |worker| self.look_up(worker, &secret).await).await?;
-        Ok(Minted { secret, handle, remaining })
+        Ok(Minted { secret: secret.into(), handle, remaining })
     }
 
     /// What is left of a secret id that can be used again and has an end.
@@ -153,7 +153,7 @@ impl SecretIdProvider {
         match as_asked(&made, asked) {
             Ok(()) => {
                 let remaining = Duration::from_secs(made.data.ttl);
-                Ok(Minted { secret, handle: Handle(made.data.accessor), remaining })
+                Ok(Minted { secret: secret.into(), handle: Handle(made.data.accessor), remaining })
             }
             Err(fault) => Err(self.discard(worker, &secret, fault).await),
         }
@@ -163,7 +163,7 @@ impl SecretIdProvider {
     /// then is ended.
     async fn find(&self, worker: &Worker, secret: SecretString, why: &str) -> Result<Minted, Failure> {
         if let Ok((handle, remaining)) = self.look_up(worker, &secret).await {
-            return Ok(Minted { secret, handle, remaining });
+            return Ok(Minted { secret: secret.into(), handle, remaining });
         }
         let ended = self.holder.transport.call(&worker.token, Request::destroy_secret_id(&self.app, &secret)).await;
         let ended = ended.map_or_else(|e| format!("and ending it failed ({e})"), |_| "and was not seen to be".to_owned());

@@ -63,7 +63,7 @@ impl TokenProvider {
         if let Err(fault) = self.as_asked(&auth, &warnings.unwrap_or_default(), asked) {
             return Err(self.holder.discard(&secret, fault).await.hide(&with.secret));
         }
-        Ok(Minted { secret, handle: Handle(auth.accessor), remaining: Duration::from_secs(auth.ttl) })
+        Ok(Minted { secret: secret.into(), handle: Handle(auth.accessor), remaining: Duration::from_secs(auth.ttl) })
     }
 
     fn as_asked(&self, auth: &Token, warnings: &[String], asked: u64) -> Result<(), Failure> {

@@ -11,12 +11,12 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use turquoise::Credentials;
+use turquoise::memory::{ExposeSecret as _, Secret};
 
 use super::trouble::Trouble;
 
@@ -84,12 +84,12 @@ impl Reads {
     }
 
     /// One request. What is not answered with 200 is an error, in the server's words.
-    pub(crate) async fn read(&self, token: &SecretString) -> Result<(), String> {
+    pub(crate) async fn read(&self, token: &Secret) -> Result<(), String> {
         let timed = timeout(PATIENCE, self.exchange(token)).await;
         timed.unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs())))
     }
 
-    async fn exchange(&self, token: &SecretString) -> Result<(), String> {
+    async fn exchange(&self, token: &Secret) -> Result<(), String> {
         let mut header = HeaderValue::from_str(token.expose_secret()).map_err(|_| "the token is not one word".to_owned())?;
         header.set_sensitive(true);
         let request = Request::get(&self.uri).header(TOKEN, header).body(Empty::new()).map_err(|why| why.to_string())?;

@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use turquoise::core::StepKind;
+use turquoise::memory::WhenLockingFails;
 
 use load::{Load, Tally};
 use reader::Reader;
@@ -98,6 +99,9 @@ async fn interrupted() -> Trouble {
 
 async fn tell(show: &Show) -> Result<(), Trouble> {
     line(INTRODUCTION)?;
+    if let Err(why) = WhenLockingFails::Refuse.room() {
+        show.note(format_args!("secrets will not be locked in memory here: {why}"))?;
+    }
     let scene = Scene::build(show).await?;
     tokio::select! {
         ended = play(&scene, show) => ended,

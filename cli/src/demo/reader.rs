@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use secrecy::SecretString;
 use tokio::io::AsyncReadExt as _;
 use tokio::time::{Instant, MissedTickBehavior, interval};
+use turquoise::memory::Secret;
 
 use super::load::{PACE, Reads, Tally};
 use super::process::Process;
@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
         let mut ended = Box::pin(input.read(&mut nothing));
         let mut pace = interval(PACE);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut token = SecretString::default();
+        let mut token = Secret::from("");
         let [mut reread, mut report] = [Instant::now(); 2];
         loop {
             tokio::select! {

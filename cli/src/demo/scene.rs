@@ -7,9 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 use tokio::task::spawn_blocking;
+use turquoise::memory::{ExposeSecret as _, Secret};
 use turquoise::vault::{ConfigError, Probe, Role, policy};
 use turquoise_openbao::{Accessor, AdminError, Audit, Binary, Options, Server};
 
@@ -113,7 +113,7 @@ impl Scene {
         };
         loop {
             tokio::time::sleep(WATCH).await;
-            if let Err(why) = health.read(&SecretString::default()).await {
+            if let Err(why) = health.read(&Secret::from("")).await {
                 return Trouble::Provider(format!("the server at {} no longer serves: {why}", self.site.address));
             }
         }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::sync::broadcast;
-use turquoise::core::{Consumers, Jitter, Policy, Privileges, Relogin, Sown, StepKind, Via};
+use turquoise::core::{Consumers, Jitter, Policy, Privileges, Relogin, Sown, StepKind, Via, Writer};
 use turquoise::journal::FileJournal;
+use turquoise::memory::WhenLockingFails;
 use turquoise::sink::{FileSink, Mode};
 use turquoise::vault::{Role, TokenConfig, TokenProvider, Upstream};
 use turquoise::{BootClock, Identity, Progress, Setup};
@@ -60,6 +61,7 @@ impl Site {
             entries: opened.entries,
             store: FileSink::open(&self.sink, Mode::PRIVATE)?,
             clock: Box::new(BootClock::new()?),
+            memory: WhenLockingFails::Warn,
         };
         let identity = Identity::start(setup).await?;
         let progress = identity.progress();
@@ -83,6 +85,7 @@ fn policy() -> Result<Policy, Trouble> {
         // Also the time in which the rotating process has to be killed between the minting and the switch.
         probe_every: Duration::from_millis(500),
         validate_for: Duration::from_secs(6),
+        canary: None,
         // Servers count a life in whole seconds, and ours is rounded up: a grace of whole seconds would have the old token
         // run out in the very moment in which it is told to end itself.
         grace: Duration::from_millis(2500),
@@ -94,6 +97,10 @@ fn policy() -> Result<Policy, Trouble> {
         backoff: Duration::from_millis(250),
         backoff_cap: Duration::from_secs(5),
         jitter: Jitter::Full(seed),
+        budget: None,
+        most_live: 3,
+        tries_before_debt: 3,
+        writer: Writer::Lock,
         sown: Sown::NOTHING,
     })
 }

@@ -82,6 +82,11 @@ fn words(step: Step, phase: PhaseKind) -> String {
         Step::RevokeIntent { drained: Drained::Idle, .. } => "no work holds it any more: it ends itself",
         Step::RevokeIntent { drained: Drained::Deadline, .. } => "its grace is over: it ends itself",
         Step::RevokeIntent { drained: Drained::Compromised, .. } => "others know it: it ends itself, without a grace",
+        Step::RevokeIntent { drained: Drained::Overridden, .. } => {
+            "the one that serves is known to others: it ends itself to make room"
+        }
+        Step::Owed { .. } => "its end cannot be confirmed yet: it is tried on",
+        Step::Waived { .. } => "an operator broke the glass: everything ends first",
         Step::AbandonIntent { reason, .. } => return format!("{}: discarded; the other serves on", abandoned(reason)),
         Step::Died { proof: Proof::Observed } => "the server confirms that it is dead",
         Step::Died { proof: Proof::Expired } => "its life is over",
@@ -106,6 +111,9 @@ const fn abandoned(reason: AbandonReason) -> &'static str {
         AbandonReason::NotPersisted => "it cannot be kept on disk",
         AbandonReason::ProbeRefused => "it may not do the read",
         AbandonReason::TimedOut => "it did not pass in time",
+        AbandonReason::CanaryRefused => "work was refused with it",
+        AbandonReason::CanarySlow => "work was too slow with it",
+        AbandonReason::CanaryTooFew => "too little work tried it",
         AbandonReason::NotExtended => "it gets no full life",
         AbandonReason::Aborted => "an operator called it off",
         AbandonReason::Compromised => "others know it",

@@ -6,14 +6,17 @@ mod effect;
 mod outcome;
 
 use core::fmt;
+use core::time::Duration;
 
+use crate::budget::{Bucket, Budget};
+use crate::canary::Verdict;
 use crate::fold::{Ledger, RecoverError, missing};
 use crate::lease::{Flight, Lease};
-use crate::message::{Effect, Event, Input, Output};
+use crate::message::{Canary, Certainty, Effect, Event, Input, Output, Serving};
 use crate::normal::Rewrite;
-use crate::phase::{Draining, Phase, Steady};
-use crate::policy::Policy;
-use crate::record::{AtStop, Record, Resolution, Step, Trigger};
+use crate::phase::{Abandoning, Closing, Draining, Going, NeedsOperator, Phase, Rest, Steady, Validating};
+use crate::policy::{Policy, Relogin, Writer};
+use crate::record::{AtStop, Record, Resolution, Step, StuckReason, Trigger};
 use crate::seed::SeededBug;
 use crate::transition::PhaseKind;
 use crate::vocabulary::{BootId, Generation, Held, Instant, Lsn, OpId};
@@ -46,12 +49,17 @@ pub struct Rotation {
     duty: Duty,
     wishes: Wishes,
     /// What new work was last told to use.
-    served: Option<Generation>,
+    served: Option<Serving>,
     /// The journal calls it current, but its secret is gone: it cannot be served.
     missing: Option<Generation>,
     /// A rotation that is due has had the current credential renewed first.
     hurried: bool,
     light: Light,
+    /// Time was lost then: nothing is served before the provider has accepted what serves anew.
+    woken: Option<Instant>,
+    /// Until then this process alone may write, where a coordinator says so.
+    mandate: Option<Instant>,
+    bucket: Bucket,
     stalled: bool,
     notices: Notices,
 }
@@ -64,6 +72,7 @@ struct Wishes {
     rollback: bool,
     compromise: Option<Generation>,
     resolve: Option<Resolution>,
+    glass: bool,
     leave: Option<Leave>,
 }
 
@@ -215,6 +224,9 @@ impl Rotation {
             served: None,
             hurried: false,
             light: Light::Unknown,
+            woken: None,
+            mandate: None,
+            bucket: Bucket::empty(&policy.budget.unwrap_or(Budget::NONE), now),
             stalled: false,
             notices: Notices::default(),
             fold,
@@ -257,12 +269,17 @@ impl Rotation {
             }
             Input::Rollback => self.wishes.rollback = true,
             Input::Compromise(generation) => self.wishes.compromise = Some(generation),
+            Input::Sample { generation, verdict } => self.sampled(generation, verdict),
+            Input::Gap => self.doubt(),
+            Input::Mandate(until) => self.mandate = Some(until),
+            Input::BreakGlass(_) => self.wishes.glass = true,
             Input::Resolve(resolution) => self.wishes.resolve = Some(resolution),
             Input::Shutdown(how) => {
                 self.wishes.leave = Some(Leave { how, by: None, idle: false });
             }
             Input::Timeout => {}
         }
+        self.wake();
         self.watch_for_darkness();
         self.decide();
         Ok(())
@@ -272,7 +289,7 @@ impl Rotation {
     /// [`handle`](Self::handle).
     #[must_use]
     pub fn poll_output(&mut self) -> Option<Output> {
-        let serving = self.serving();
+        let serving = self.serving().map(|current| Serving { current, canary: self.canary() });
         if serving != self.served {
             self.served = serving;
             return Some(serving.map_or(Output::Withdraw, Output::Serve));
@@ -297,10 +314,10 @@ impl Rotation {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let phase = &self.fold.phase;
-        let renewals = self.renewing().into_iter().flatten().filter(|lease| lease.renewal.is_none()).map(|lease| lease.renew_at);
+        let renewals = self.renewing().into_iter().enumerate().filter_map(|(rank, lease)| self.renewal_at(rank, lease?));
         let watched = self.light == Light::Lit && !self.has_ended();
         let darkness = phase.current().filter(|_| watched).map(|lease| lease.life.lb);
-        let own = if self.awaiting.is_some() || self.stalled {
+        let own = if self.awaiting.is_some() || self.stalled || !self.may_write() {
             [None, None]
         } else {
             match self.duty {
@@ -329,6 +346,18 @@ impl Rotation {
         self.stalled
     }
 
+    /// A credential whose end could not be confirmed yet, if there is one.
+    #[must_use]
+    pub const fn debt(&self) -> Option<&Going> {
+        self.fold.debt()
+    }
+
+    /// Whether time was lost and the provider has not yet accepted what serves anew.
+    #[must_use]
+    pub const fn is_waking(&self) -> bool {
+        self.woken.is_some()
+    }
+
     /// Whether something was asked for that is not yet on record.
     #[must_use]
     pub fn asked(&self) -> bool {
@@ -344,10 +373,21 @@ impl Rotation {
     /// The credential that new work is to be given.
     #[must_use]
     pub fn serving(&self) -> Option<Generation> {
-        if self.is_closing() {
+        if self.is_closing() || self.woken.is_some() {
             return None;
         }
-        self.fold.phase.current().map(|lease| lease.mint.generation).filter(|generation| self.missing != Some(*generation))
+        let gone = matches!(self.fold.phase, Phase::NeedsOperator(NeedsOperator { reason: StuckReason::CurrentMissing, .. }));
+        let current = self.fold.phase.current().filter(|_| !gone).map(|lease| lease.mint.generation);
+        current.filter(|generation| self.missing != Some(*generation))
+    }
+
+    /// The candidate, while a share of new work tries it.
+    #[must_use]
+    pub fn canary(&self) -> Option<Canary> {
+        let Phase::Validating(Validating { candidate, tryout: Some(_), .. }) = self.fold.phase else { return None };
+        let going = self.awaiting.is_some_and(|awaiting| matches!(awaiting.record.step, Step::AbandonIntent { .. }));
+        let share = self.policy.canary?.share;
+        (!going && self.serving().is_some()).then_some(Canary { candidate: candidate.mint.generation, share })
     }
 
     /// Walks over every name and instant in the state.
@@ -372,7 +412,14 @@ impl Rotation {
         }
         self.wishes.compromise.iter_mut().for_each(|generation| to.generation(generation));
         self.wishes.leave.iter_mut().flat_map(|leave| &mut leave.by).for_each(|by| to.deadline(by));
-        self.served.iter_mut().chain(self.missing.iter_mut()).for_each(|generation| to.generation(generation));
+        if let Some(served) = &mut self.served {
+            to.generation(&mut served.current);
+            served.canary.iter_mut().for_each(|canary| to.generation(&mut canary.candidate));
+        }
+        self.missing.iter_mut().for_each(|generation| to.generation(generation));
+        self.woken.iter_mut().for_each(|at| to.origin(at));
+        self.mandate.iter_mut().for_each(|until| to.deadline(until));
+        to.deadline(self.bucket.full_at());
         to.deadline(&mut self.now);
     }
 
@@ -399,6 +446,7 @@ impl Rotation {
                 let going = match self.fold.phase {
                     Phase::Draining(Draining { retiring, .. }) => Some(retiring.mint.generation),
                     Phase::Steady(Steady { current, .. }) if self.is_closing() => Some(current.mint.generation),
+                    Phase::Abandoning(Abandoning { going: Going { mint, held: Some(_), .. }, .. }) => Some(mint.generation),
                     _ => None,
                 };
                 if going == Some(generation) { Ok(()) } else { Err(Illegal::NotIdle { going }) }
@@ -409,7 +457,7 @@ impl Rotation {
 
     /// Whether an operator may ask for this here.
     fn legal_wish(&self, input: Input) -> Result<(), Illegal> {
-        if self.stalled && input != Input::Timeout {
+        if self.stalled && !matches!(input, Input::Timeout | Input::Gap | Input::Mandate(_)) {
             return Err(Illegal::Stalled);
         }
         let phase = &self.fold.phase;
@@ -441,11 +489,19 @@ impl Rotation {
                 let news = phase.names(generation) && !self.fold.is_compromised(generation) && wishes.compromise.is_none();
                 (news && !self.is_over(), "mark as compromised", "only a credential of this rotation, once")
             }
+            Input::Sample { generation, .. } => {
+                let on = matches!(phase, Phase::Validating(Validating { current, candidate, tryout: Some(_), .. })
+                    if [current, candidate].iter().any(|lease| lease.mint.generation == generation));
+                (on, "report on a canary", "only while one is open, of the candidate or of the current credential")
+            }
+            Input::BreakGlass(certainty) => {
+                let next = certainty == Certainty::Confirmed || self.policy.relogin == Relogin::Possible;
+                let legal = "only where there is a credential, once, and confirmed if no login gives another one";
+                (next && phase.is_breakable() && !wishes.glass, "break the glass", legal)
+            }
             Input::Resolve(resolution) => {
-                let current = phase.current().is_some();
-                let stuck = matches!(phase, Phase::NeedsOperator(_)) && wishes.resolve.is_none();
-                let possible = resolution == Resolution::Forget || current;
-                (stuck && possible, "resolve", "only in NeedsOperator; to keep, there must be a current credential")
+                let possible = phase.is_resolvable(resolution) && wishes.resolve.is_none();
+                (possible, "resolve", "only in NeedsOperator; to keep, there must be a credential whose secret is at hand")
             }
             Input::Shutdown(_) => {
                 let over = self.is_over() || matches!(phase, Phase::NeedsOperator(_));
@@ -474,9 +530,50 @@ impl Rotation {
     const fn idle(&mut self) {
         if let Phase::Draining(draining) = &mut self.fold.phase {
             draining.idle = true;
+        } else if let Phase::Abandoning(abandoning) = &mut self.fold.phase {
+            abandoning.going.held = None;
         } else if let Some(leave) = &mut self.wishes.leave {
             leave.idle = true;
         }
+    }
+
+    /// A report on the canary.
+    fn sampled(&mut self, generation: Generation, verdict: Verdict) {
+        if let Phase::Validating(Validating { candidate, tryout: Some(tryout), .. }) = &mut self.fold.phase {
+            if candidate.mint.generation == generation {
+                tryout.tally.count(verdict);
+            } else {
+                tryout.tally.count_base(verdict);
+            }
+        }
+    }
+
+    /// Time was lost: what is certain now is only what the provider says from here on.
+    fn doubt(&mut self) {
+        let now = self.now;
+        if self.policy.sown.is(SeededBug::GapIgnored) {
+            return;
+        }
+        self.woken = self.fold.phase.current().map(|_| now);
+        self.light = Light::Unknown;
+        self.fold.phase.current_mut().into_iter().for_each(|lease| lease.doubt(now));
+        self.fold.phase.second_mut().into_iter().for_each(|lease| lease.doubt(now));
+        if let Phase::Validating(validating) = &mut self.fold.phase {
+            validating.passed = 0;
+        }
+    }
+
+    /// What was asked after the time was lost has been answered.
+    fn wake(&mut self) {
+        let current = self.fold.phase.current();
+        let evidence = self.policy.evidence;
+        self.woken = self.woken.filter(|at| current.is_some_and(|lease| lease.accepted_until < *at + evidence));
+    }
+
+    /// Whether anything may be sent that changes something, or recorded.
+    fn may_write(&self) -> bool {
+        let mandated = self.mandate.is_some_and(|until| self.now < until);
+        self.policy.writer == Writer::Lock || mandated || self.policy.sown.is(SeededBug::MandateIgnored)
     }
 
     /// What was asked for and can no longer be done is forgotten.
@@ -488,7 +585,8 @@ impl Rotation {
         wishes.rollback &= matches!(phase, Phase::Draining(Draining { rollback: None, .. })) && step != Step::RollbackFailed;
         wishes.compromise =
             wishes.compromise.filter(|generation| phase.names(*generation) && !self.fold.is_compromised(*generation));
-        wishes.resolve = wishes.resolve.filter(|_| matches!(phase, Phase::NeedsOperator(_)));
+        wishes.resolve = wishes.resolve.filter(|resolution| phase.is_resolvable(*resolution));
+        wishes.glass &= phase.is_breakable();
         wishes.leave = wishes.leave.filter(|_| !matches!(phase, Phase::Closing(_) | Phase::Stopped(_) | Phase::NeedsOperator(_)));
     }
 
@@ -507,11 +605,16 @@ impl Rotation {
             }
         }
         if let Phase::Closing(closing) = &mut self.fold.phase {
-            // It was renewed while the record was on its way.
-            let ub = alive.into_iter().flatten().find(|lease| lease.mint == closing.going.mint).map(|lease| lease.life.ub);
-            closing.going.ub = closing.going.ub.max(ub.unwrap_or_default());
+            // They were renewed while the record was on its way.
+            let Closing { going, next, .. } = closing;
+            for going in Some(going).into_iter().chain(next) {
+                let ub = alive.into_iter().flatten().find(|lease| lease.mint == going.mint).map(|lease| lease.life.ub);
+                going.ub = going.ub.max(ub.unwrap_or_default());
+            }
         }
-        self.duty = Duty::Due { at: self.now, tries: 0 };
+        let owed = matches!(record.step, Step::Owed { .. });
+        let rest = if owed { self.policy.wait(self.policy.tries_before_debt, self.now) } else { Duration::ZERO };
+        self.duty = Duty::Due { at: self.now + rest, tries: 0 };
         self.forget_wishes(record.step);
         self.hurried = false;
     }
@@ -530,6 +633,14 @@ impl Rotation {
             Light::Dark => true,
         };
         self.light = if dark { Light::Dark } else { Light::Lit };
+    }
+
+    /// The credential that is being ended: that of the phase, or the debt while the phase has nothing to end.
+    fn ending_mut(&mut self) -> Option<&mut Going> {
+        match self.fold.phase {
+            Phase::Steady(_) => self.fold.debt.as_mut(),
+            _ => self.fold.phase.going_mut(),
+        }
     }
 
     fn leases_mut(&mut self) -> [Option<&mut Lease>; 2] {
@@ -554,7 +665,8 @@ impl Rotation {
             return [None, None];
         }
         let retiring = match self.fold.phase {
-            Phase::Draining(Draining { retiring, deadline: None, .. }) => Some(retiring),
+            Phase::Draining(Draining { retiring, deadline: None, .. })
+            | Phase::NeedsOperator(NeedsOperator { rest: Rest::Draining { retiring, deadline: None }, .. }) => Some(retiring),
             _ => None,
         };
         [self.fold.phase.current().copied(), retiring]

@@ -33,6 +33,7 @@ impl Rotation {
             Effect::Shorten { generation, life, .. } => self.shortened(generation, Flight { op, sent, life }, outcome),
             Effect::Revoke { .. } => self.revoked(outcome),
             Effect::Observe { .. } => self.observed(outcome),
+            Effect::Discover { .. } => self.discovered(outcome),
             Effect::Clear(mint) => self.cleared(mint, outcome),
             Effect::Renew { .. } => None,
         };
@@ -100,7 +101,8 @@ impl Rotation {
             }
             Phase::Issuing(_) if done => Some(Step::Persisted),
             Phase::Issuing(Issuing { issued: Some(candidate), .. }) if lost || tries + 1 >= PERSIST_TRIES => {
-                Some(Step::AbandonIntent { reason: AbandonReason::NotPersisted, ub: candidate.life.ub })
+                let ub = candidate.life.ub;
+                Some(self.abandon(AbandonReason::NotPersisted, ub))
             }
             _ => self.retry(),
         }
@@ -118,7 +120,7 @@ impl Rotation {
                 };
                 let ignored = self.policy.sown.is(SeededBug::DeltaIgnored);
                 let delta = if ignored { Duration::ZERO } else { self.policy.delta };
-                Step::AbandonIntent { reason: AbandonReason::MintLost, ub: sent + delta + longest }
+                self.abandon(AbandonReason::MintLost, sent + delta + longest)
             }
         }
     }
@@ -146,8 +148,13 @@ impl Rotation {
         let barred = self.is_barred(generation);
         match &mut self.fold.phase {
             Phase::Validating(validating) => {
-                validating.passed += 1;
+                validating.passed = validating.passed.saturating_add(1);
+                let passed = validating.passed;
                 self.duty = Duty::Due { at: self.now + self.policy.probe_every, tries: 0 };
+                let opened = self.opens_canary(passed);
+                if let Phase::Validating(Validating { tryout, .. }) = &mut self.fold.phase {
+                    *tryout = tryout.or(opened);
+                }
                 None
             }
             Phase::Draining(Draining { retiring, rollback: Some(_), .. }) if retiring.mint.generation == generation => {
@@ -164,7 +171,8 @@ impl Rotation {
         let reason = if missing { StuckReason::CurrentMissing } else { StuckReason::CurrentRefused };
         match &mut self.fold.phase {
             Phase::Validating(Validating { candidate, .. }) => {
-                Some(Step::AbandonIntent { reason: AbandonReason::ProbeRefused, ub: candidate.life.ub })
+                let ub = candidate.life.ub;
+                Some(self.abandon(AbandonReason::ProbeRefused, ub))
             }
             Phase::Draining(Draining { rollback: Some(_), .. }) if !is_current => Some(Step::RollbackFailed),
             // The grace goes on: it is the revocation that needs a witness.
@@ -192,13 +200,13 @@ impl Rotation {
                     rollback.extended = enough;
                     return if enough { None } else { Some(Step::RollbackFailed) };
                 }
-                let short = Step::AbandonIntent { reason: AbandonReason::NotExtended, ub: life.ub };
+                let short = self.abandon(AbandonReason::NotExtended, life.ub);
                 Some(if enough { self.promote(life) } else { short })
             }
             Outcome::NotApplied(Refusal::Refused | Refusal::NoSecret) => {
                 let ub = candidate.life.ub;
                 let rolling_back = matches!(self.fold.phase, Phase::Draining(_));
-                let not_extended = Step::AbandonIntent { reason: AbandonReason::NotExtended, ub };
+                let not_extended = self.abandon(AbandonReason::NotExtended, ub);
                 Some(if rolling_back { Step::RollbackFailed } else { not_extended })
             }
             Outcome::NotApplied(Refusal::Unavailable) => self.retry(),
@@ -215,8 +223,15 @@ impl Rotation {
         }
         match self.fold.phase {
             Phase::Vacant(_) => Some(Step::Ready),
-            _ => Some(Step::ShortenIntent { deadline: self.now + self.policy.grace }),
+            Phase::Draining(Draining { retiring, .. }) => Some(Step::ShortenIntent { deadline: self.end_of_grace(retiring) }),
+            _ => None,
         }
+    }
+
+    /// What cannot be renewed any more gives no longer grace than its life allows (S7).
+    fn end_of_grace(&self, retiring: Lease) -> Instant {
+        let deadline = self.now + self.policy.grace;
+        if retiring.capped { deadline.min(retiring.life.lb.max(self.now)) } else { deadline }
     }
 
     /// A refusal is no reason to wait: the old one is dead already, or keeps the life it has.
@@ -250,10 +265,8 @@ impl Rotation {
         if last && outcome == Outcome::Applied(Applied::Done) {
             return Some(Step::Died { proof: Proof::Answered });
         }
-        let going = self.fold.phase.going_mut()?;
-        if outcome == Outcome::NotApplied(Refusal::NoSecret) {
-            going.secret = Secret::Lost;
-        }
+        self.forget_secret(outcome);
+        let going = self.ending_mut()?;
         if last {
             return self.retry();
         }
@@ -261,18 +274,38 @@ impl Rotation {
         None
     }
 
+    /// Without its secret a credential can no longer end itself. What a debt holds is on record, and changes only there.
+    fn forget_secret(&mut self, outcome: Outcome) {
+        if outcome == Outcome::NotApplied(Refusal::NoSecret)
+            && let Some(going) = self.fold.phase.going_mut()
+        {
+            going.secret = Secret::Named;
+        }
+    }
+
     fn observed(&mut self, outcome: Outcome) -> Option<Step> {
         let doubt = self.policy.sown.is(SeededBug::DeathNotBelieved);
         let never = self.now + self.policy.full;
-        let going = self.fold.phase.going_mut()?;
+        self.forget_secret(outcome);
+        let going = self.ending_mut()?;
         match outcome {
             Outcome::Applied(Applied::Dead) if doubt => (going.end, going.ub) = (End::Revoke, never),
             Outcome::Applied(Applied::Dead) => return Some(Step::Died { proof: Proof::Observed }),
             Outcome::Applied(_) => going.end = End::Revoke,
-            Outcome::NotApplied(Refusal::NoSecret) => going.secret = Secret::Lost,
             Outcome::NotApplied(_) | Outcome::Unknown => {}
         }
         self.retry()
+    }
+
+    /// A mint without answer was looked for. That it is not there says nothing: it may yet come.
+    fn discovered(&mut self, outcome: Outcome) -> Option<Step> {
+        let believed = self.policy.sown.is(SeededBug::NotFoundBelieved);
+        match outcome {
+            Outcome::Applied(Applied::Done) => self.ending_mut()?.secret = Secret::Named,
+            Outcome::Applied(Applied::Dead) if believed => return Some(Step::Died { proof: Proof::Observed }),
+            _ => return self.retry(),
+        }
+        None
     }
 
     fn cleared(&mut self, mint: Mint, outcome: Outcome) -> Option<Step> {

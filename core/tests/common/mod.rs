@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use turquoise_core::{
     Applied, BootId, Consumers, Effect, Held, Input, Instant, Jitter, Outcome, Output, PhaseKind, Policy, Privileges, Relogin,
-    Rotation, Sown, Via,
+    Rotation, Sown, Via, Writer,
 };
 
 const POLICY: Policy = Policy {
@@ -19,6 +19,7 @@ const POLICY: Policy = Policy {
     probes: 3,
     probe_every: Duration::from_secs(1),
     validate_for: Duration::from_secs(30),
+    canary: None,
     grace: Duration::from_mins(1),
     consumers: Consumers::Uncounted,
     evidence: Duration::from_secs(30),
@@ -28,6 +29,10 @@ const POLICY: Policy = Policy {
     backoff: Duration::from_secs(1),
     backoff_cap: Duration::from_secs(30),
     jitter: Jitter::Full(7),
+    budget: None,
+    most_live: 3,
+    tries_before_debt: 3,
+    writer: Writer::Lock,
     sown: Sown::NOTHING,
 };
 
@@ -104,7 +109,7 @@ impl Kind {
 const fn applied(effect: &Effect) -> Applied {
     match *effect {
         Effect::Persist(_) | Effect::Publish(_) | Effect::Clear(_) | Effect::Revoke { .. } => Applied::Done,
-        Effect::Observe { .. } => Applied::Dead,
+        Effect::Observe { .. } | Effect::Discover { .. } => Applied::Dead,
         Effect::Issue { life, .. } | Effect::Renew { life, .. } | Effect::Extend { life, .. } | Effect::Shorten { life, .. } => {
             Applied::Alive { remaining: life }
         }

@@ -10,12 +10,13 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::{Notify, broadcast};
 use tokio::time::{self, Instant};
 use turquoise_runtime::core::{
-    self, BootId, Consumers, Jitter, Mint, PhaseKind, Policy, Privileges, Relogin, Sown, Step, StepKind, Via,
+    self, BootId, Consumers, Jitter, Mint, PhaseKind, Policy, Privileges, Relogin, Sown, Step, StepKind, Via, Writer,
 };
+use turquoise_runtime::memory::WhenLockingFails;
 use turquoise_runtime::port::{
     Credential, Entry, Handle, Journal, Minted, NotDurable, Observed, Provider, Reason, Reply, Store, StoreError,
 };
-use turquoise_runtime::{Clock, Identity, Progress, Recorded, Setup};
+use turquoise_runtime::{Clock, Identity, Progress, Recorded, Setup, StartError};
 
 /// In every secret, and nowhere else.
 pub(crate) const CANARY: &str = "s3cr3t";
@@ -36,6 +37,7 @@ pub(crate) fn policy(consumers: Consumers) -> Policy {
         probes: 2,
         probe_every: Duration::from_millis(200),
         validate_for: secs(5),
+        canary: None,
         grace: secs(10),
         consumers,
         evidence: secs(5),
@@ -45,6 +47,10 @@ pub(crate) fn policy(consumers: Consumers) -> Policy {
         backoff: Duration::from_millis(100),
         backoff_cap: secs(1),
         jitter: Jitter::None,
+        budget: None,
+        most_live: 3,
+        tries_before_debt: 3,
+        writer: Writer::Lock,
         sown: Sown::NOTHING,
     }
 }
@@ -161,10 +167,12 @@ pub(crate) struct Sim {
     /// A write has met a disk that hangs.
     pub(crate) disk_met: Arc<Notify>,
     process: u32,
-    /// What the next process thinks of logins.
+    /// What the next process thinks of logins …
     pub(crate) relogin: Relogin,
-    /// What power the next process has.
+    /// … of what it may do with a name alone …
     pub(crate) privileges: Privileges,
+    /// … and of secrets that cannot be locked.
+    pub(crate) memory: WhenLockingFails,
 }
 
 impl Sim {
@@ -194,6 +202,7 @@ impl Sim {
             process: 0,
             relogin: Relogin::Impossible,
             privileges: Privileges::OnlySelf,
+            memory: WhenLockingFails::Refuse,
         }
     }
 
@@ -203,6 +212,10 @@ impl Sim {
 
     /// A new process on the same world.
     pub(crate) async fn start(&mut self, consumers: Consumers) -> Identity {
+        self.try_start(consumers).await.expect("the world is sound")
+    }
+
+    pub(crate) async fn try_start(&mut self, consumers: Consumers) -> Result<Identity, StartError> {
         let (process, entries) = {
             let mut world = self.world();
             world.process += 1;
@@ -213,8 +226,9 @@ impl Sim {
         self.process = process;
         let (journal, clock) = (SimJournal(self.clone()), Box::new(PausedClock(self.world().start)));
         let policy = Policy { relogin: self.relogin, privileges: self.privileges, ..policy(consumers) };
-        let setup = Setup { policy, provider: self.clone(), journal, entries, store: self.clone(), clock };
-        Identity::start(setup).await.expect("the world is sound")
+        let memory = self.memory;
+        let setup = Setup { policy, provider: self.clone(), journal, entries, store: self.clone(), clock, memory };
+        Identity::start(setup).await
     }
 
     /// A process that has logged in.
@@ -481,6 +495,10 @@ impl Drop for SimJournal {
 struct PausedClock(Instant);
 
 impl Clock for PausedClock {
+    fn drift(&self) -> Duration {
+        Duration::ZERO
+    }
+
     fn now(&self) -> core::Instant {
         core::Instant(u64::try_from(self.0.elapsed().as_millis()).expect("no test lasts that long"))
     }

@@ -7,6 +7,7 @@ mod aborts_before_the_switch;
 mod ends_what_is_only_named;
 mod goes_on_after_every_crash;
 mod keeps_secrets;
+mod locks_its_secrets;
 mod mints_no_second_blindly;
 mod outlives_a_broken_journal;
 mod replaces_what_others_ended;

@@ -1,6 +1,7 @@
 //! One identity in a process of its own, as a program that embeds the library would have it; and it can be held at any place,
 //! for its parent to kill it there.
 
+use std::alloc::System;
 use std::error::Error;
 use std::io::{self, BufRead as _, Write as _};
 use std::path::PathBuf;
@@ -15,11 +16,17 @@ use tokio::sync::mpsc;
 use tracing_subscriber::filter::LevelFilter;
 use turquoise::core::Mint;
 use turquoise::journal::FileJournal;
+use turquoise::memory::WhenLockingFails;
 use turquoise::port::{Credential, Entry, Journal, Minted, NotDurable, Observed, Provider, Reply, Store, StoreError};
 use turquoise::sink::{FileSink, Mode};
 use turquoise::vault::{Probe, Role, TokenConfig, TokenProvider, Upstream};
 use turquoise::{BootClock, Identity, Setup};
 use turquoise_tests::{Command, PROBED, Place, Point, Side, Told, policy};
+use zeroizing_alloc::ZeroAlloc;
+
+/// As in our own program. It is not hardened: its parent is to look into its memory.
+#[global_allocator]
+static WIPING: ZeroAlloc<System> = ZeroAlloc(System);
 
 /// Rotates one identity; tells what happens as lines of JSON; obeys `rotate`, `release` and `stop` on standard input.
 #[derive(clap::Parser)]
@@ -75,6 +82,7 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
         entries: opened.entries,
         store: Gated { inner: FileSink::open(&args.sink, Mode::PRIVATE)?, gate },
         clock: Box::new(BootClock::new()?),
+        memory: WhenLockingFails::Refuse,
     };
     let identity = Identity::start(setup).await?;
     let mut progress = identity.progress();

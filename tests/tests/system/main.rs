@@ -11,6 +11,7 @@ mod a_second_agent_on_the_same_identity_is_refused_and_named;
 mod survives_sigkill_around_every_call;
 mod survives_sigkill_at_every_record;
 mod the_journal_and_logs_hold_no_secret;
+mod the_memory_holds_no_secret_that_is_over;
 
 mod agent;
 mod audit;
@@ -18,6 +19,7 @@ mod consumer;
 mod crash;
 mod document;
 mod http;
+mod image;
 mod outage;
 mod proxy;
 mod site;

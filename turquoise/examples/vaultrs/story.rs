@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use turquoise::core::{Consumers, Jitter, Policy, Privileges, Relogin, Sown, Step, Via};
+use turquoise::core::{Consumers, Jitter, Policy, Privileges, Relogin, Sown, Step, Via, Writer};
 use turquoise::journal::FileJournal;
+use turquoise::memory::WhenLockingFails;
 use turquoise::sink::{FileSink, Mode};
 use turquoise::vault::{LoginConfig, LoginProvider, Method, Probe, RotatingClient, Upstream, login_policy};
 use turquoise::vaultrs::kv2;
@@ -118,6 +119,7 @@ async fn identity(upstream: Upstream, method: Method, folder: &Path) -> Result<I
         entries: opened.entries,
         store: FileSink::open(&folder.join("token"), Mode::PRIVATE)?,
         clock: Box::new(BootClock::new()?),
+        memory: WhenLockingFails::Warn,
     };
     Ok(Identity::start(setup).await?)
 }
@@ -135,6 +137,7 @@ pub(crate) fn policy() -> Policy {
         probes: 2,
         probe_every: Duration::from_millis(20),
         validate_for: Duration::from_secs(10),
+        canary: None,
         grace: Duration::from_millis(2500),
         // The readers all use the handle: the old token goes when the last of its reads is over.
         consumers: Consumers::Counted,
@@ -145,6 +148,10 @@ pub(crate) fn policy() -> Policy {
         backoff: Duration::from_millis(250),
         backoff_cap: Duration::from_secs(2),
         jitter: Jitter::None,
+        budget: None,
+        most_live: 3,
+        tries_before_debt: 3,
+        writer: Writer::Lock,
         sown: Sown::NOTHING,
     }
 }

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use turquoise_runtime::core::{
-    AbandonReason, AtStop, BootId, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record, Resolution, Step,
-    StuckReason, Trigger, Via,
+    AbandonReason, AtStop, BootId, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record, Resolution, Secret,
+    Step, StuckReason, Trigger, Via,
 };
 use turquoise_runtime::port::{Entry, Handle};
 
@@ -94,7 +94,13 @@ fn held() -> impl Strategy<Value = Held> {
 }
 
 fn trigger() -> impl Strategy<Value = Trigger> {
-    prop_oneof![Just(Trigger::Schedule), Just(Trigger::Operator), Just(Trigger::Compromise), Just(Trigger::Lost)]
+    prop_oneof![
+        Just(Trigger::Schedule),
+        Just(Trigger::Operator),
+        Just(Trigger::Compromise),
+        Just(Trigger::Expiry),
+        Just(Trigger::Lost)
+    ]
 }
 
 fn via() -> impl Strategy<Value = Via> {
@@ -102,7 +108,7 @@ fn via() -> impl Strategy<Value = Via> {
 }
 
 fn drained() -> impl Strategy<Value = Drained> {
-    prop_oneof![Just(Drained::Idle), Just(Drained::Deadline), Just(Drained::Compromised)]
+    prop_oneof![Just(Drained::Idle), Just(Drained::Deadline), Just(Drained::Compromised), Just(Drained::Overridden)]
 }
 
 fn abandon_reason() -> impl Strategy<Value = AbandonReason> {
@@ -113,9 +119,16 @@ fn abandon_reason() -> impl Strategy<Value = AbandonReason> {
         Just(AbandonReason::ProbeRefused),
         Just(AbandonReason::TimedOut),
         Just(AbandonReason::NotExtended),
+        Just(AbandonReason::CanaryRefused),
+        Just(AbandonReason::CanarySlow),
+        Just(AbandonReason::CanaryTooFew),
         Just(AbandonReason::Aborted),
         Just(AbandonReason::Compromised),
     ]
+}
+
+fn secret() -> impl Strategy<Value = Secret> {
+    prop_oneof![Just(Secret::Held), Just(Secret::Named), Just(Secret::Lost)]
 }
 
 fn proof() -> impl Strategy<Value = Proof> {
@@ -153,7 +166,13 @@ fn step() -> impl Strategy<Value = Step> {
         life().prop_map(|life| Step::RolledBack { life }),
         generation().prop_map(|generation| Step::Compromised { generation }),
         (drained(), instant()).prop_map(|(drained, ub)| Step::RevokeIntent { drained, ub }),
-        (abandon_reason(), instant()).prop_map(|(reason, ub)| Step::AbandonIntent { reason, ub }),
+        (abandon_reason(), instant(), instant()).prop_map(|(reason, held_until, ub)| Step::AbandonIntent {
+            reason,
+            held_until,
+            ub
+        }),
+        (generation(), secret()).prop_map(|(generation, secret)| Step::Owed { generation, secret }),
+        (instant(), instant()).prop_map(|(ub, other)| Step::Waived { ub, other }),
         proof().prop_map(|proof| Step::Died { proof }),
         Just(Step::Cleared),
         stuck_reason().prop_map(|reason| Step::Stuck { reason }),

@@ -10,8 +10,8 @@ use std::fs;
 use std::path::Path;
 
 use turquoise_runtime::core::{
-    AbandonReason, AtStop, BootId, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record, Resolution, Step,
-    StuckReason, Trigger, Via,
+    AbandonReason, AtStop, BootId, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record, Resolution, Secret,
+    Step, StuckReason, Trigger, Via,
 };
 use turquoise_runtime::port::{Entry, Handle, Journal};
 
@@ -42,7 +42,9 @@ fn every_step() -> Vec<Step> {
         Step::RolledBack { life: LIFE },
         Step::Compromised { generation: BLUE },
         Step::RevokeIntent { drained: Drained::Idle, ub: Instant(180_000) },
-        Step::AbandonIntent { reason: AbandonReason::ProbeRefused, ub: Instant(180_000) },
+        Step::AbandonIntent { reason: AbandonReason::ProbeRefused, held_until: Instant(170_000), ub: Instant(180_000) },
+        Step::Owed { generation: GREEN, secret: Secret::Held },
+        Step::Waived { ub: Instant(180_000), other: Instant(190_000) },
         Step::Died { proof: Proof::Observed },
         Step::Cleared,
         Step::Stuck { reason: StuckReason::Stranger },
@@ -70,6 +72,8 @@ fn every_step() -> Vec<Step> {
             | Step::Compromised { .. }
             | Step::RevokeIntent { .. }
             | Step::AbandonIntent { .. }
+            | Step::Owed { .. }
+            | Step::Waived { .. }
             | Step::Died { .. }
             | Step::Cleared
             | Step::Stuck { .. }

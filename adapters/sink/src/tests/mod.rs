@@ -6,9 +6,9 @@ mod slots;
 
 use std::path::{Path, PathBuf};
 
-use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
 use turquoise_runtime::core::{Color, Generation, Mint};
+use turquoise_runtime::memory::{ExposeSecret as _, Secret};
 use turquoise_runtime::port::{Credential, Handle, Store, StoreError};
 
 use crate::{FileSink, Mode};
@@ -17,7 +17,7 @@ fn credential(slot: Color, number: u32, secret: &str) -> Credential {
     Credential {
         mint: Mint { generation: Generation { incarnation: 0x0123_abcd, number }, slot },
         handle: Handle(format!("accessor-{number}")),
-        secret: SecretString::from(secret),
+        secret: Secret::from(secret),
     }
 }
 

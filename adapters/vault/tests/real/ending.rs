@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use turquoise_runtime::memory::Secret;
 use turquoise_runtime::port::{Credential, Handle, Observed, Provider};
 use turquoise_vault::{ACCESSOR_POLICY, policy};
 
@@ -67,7 +67,7 @@ async fn a_dead_witness_proves_nothing() {
 #[tokio::test]
 async fn an_empty_token_is_never_looked_up() {
     let bench = Bench::new("end-empty");
-    let nothing = Credential { mint: mint(1), handle: Handle(String::new()), secret: SecretString::from("") };
+    let nothing = Credential { mint: mint(1), handle: Handle(String::new()), secret: Secret::from("") };
     refused(bench.provider().observe(&nothing, &bench.blue()).await, "the token is empty");
 }
 

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use turquoise_openbao::{Binary, Options, Server};
 use turquoise_runtime::core::{Color, Generation, Mint};
+use turquoise_runtime::memory::ExposeSecret;
 use turquoise_runtime::port::{Credential, Minted, Provider, Reply};
 use turquoise_vault::{Path, Probe, Role, TokenConfig, TokenProvider, Upstream, policy};
 
@@ -139,7 +139,7 @@ impl Bench {
     pub(crate) fn blue_for(&self, life: Duration) -> Credential {
         let minted = self.server.mint(&self.role.to_string(), life).unwrap();
         let handle = turquoise_runtime::port::Handle(minted.accessor.to_string());
-        Credential { mint: mint(1), handle, secret: minted.token }
+        Credential { mint: mint(1), handle, secret: minted.token.into() }
     }
 
     pub(crate) async fn green(&self, blue: &Credential) -> Credential {
@@ -163,7 +163,7 @@ impl Bench {
     }
 }
 
-pub(crate) fn text(secret: &SecretString) -> String {
+pub(crate) fn text(secret: &impl ExposeSecret<str>) -> String {
     secret.expose_secret().to_owned()
 }
 

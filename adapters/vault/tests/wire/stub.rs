@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use secrecy::SecretString;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use turquoise_runtime::core::{Color, Generation, Mint};
+use turquoise_runtime::memory::Secret;
 use turquoise_runtime::port::{Credential, Handle};
 use turquoise_vault::{TokenConfig, TokenProvider, Upstream};
 
@@ -83,7 +83,7 @@ pub(crate) fn mint() -> Mint {
 }
 
 pub(crate) fn holder(token: &str) -> Credential {
-    Credential { mint: mint(), handle: Handle("acc".to_owned()), secret: SecretString::from(token) }
+    Credential { mint: mint(), handle: Handle("acc".to_owned()), secret: Secret::from(token) }
 }
 
 async fn receive(stream: &mut TcpStream) -> Option<String> {
