@@ -316,10 +316,13 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
     }
 
     fn performed(&mut self, op: OpId, effect: Effect, ended: Ended) {
-        let Ended { outcome, reason, minted } = ended;
+        let Ended { outcome, reason, minted, named } = ended;
         self.span().in_scope(|| tell::performed(op, &effect, outcome, reason.as_ref()));
         if let Some(credential) = minted {
             self.secrets.insert(credential);
+        }
+        if let Some((generation, handle)) = named {
+            self.secrets.learn(generation, handle);
         }
         if reason.is_some() {
             self.last_words.clone_from(&reason);

@@ -48,6 +48,11 @@ impl Secrets {
         self.names.get(&generation)
     }
 
+    /// Keeps what names one whose secret is lost.
+    pub(crate) fn learn(&mut self, generation: Generation, handle: Handle) {
+        Arc::make_mut(&mut self.names).insert(generation, handle);
+    }
+
     /// Keeps these, and lets go of the others.
     pub(crate) fn retain(&mut self, mentioned: &[Option<Mint>]) {
         self.held.retain(|_, credential| mentioned.contains(&Some(credential.mint)));
@@ -74,11 +79,13 @@ pub(crate) struct Ended {
     pub(crate) reason: Option<Reason>,
     /// What a login or a mint gave.
     pub(crate) minted: Option<Credential>,
+    /// What was found of a mint whose answer was lost.
+    pub(crate) named: Option<(Generation, Handle)>,
 }
 
 impl Ended {
     const fn new(outcome: Outcome, reason: Option<Reason>) -> Self {
-        Self { outcome, reason, minted: None }
+        Self { outcome, reason, minted: None, named: None }
     }
 
     pub(crate) fn unknown(reason: impl Into<String>) -> Self {
@@ -131,6 +138,18 @@ impl Ended {
         }
     }
 
+    fn discovered(lost: Generation, reply: Reply<Option<Handle>>) -> Self {
+        let mut named = None;
+        let ended = Self::reply(reply, |found| match found {
+            Some(handle) => {
+                named = Some((lost, handle));
+                Applied::Done
+            }
+            None => Applied::Dead,
+        });
+        Self { named, ..ended }
+    }
+
     /// A disk that failed may have written all the same.
     fn written(result: Result<(), impl ToString>) -> Self {
         match result {
@@ -176,9 +195,8 @@ async fn ask_with(provider: &impl Provider, effect: Effect, secrets: &Secrets) -
                 Observed::Dead => Applied::Dead,
             })
         }
-        Effect::Discover { .. } => {
-            let reason = Reason("nobody can look for a lost mint here: it ends by itself".to_owned());
-            Ended::new(Outcome::NotApplied(Refusal::Refused), Some(reason))
+        Effect::Discover { generation, witness } => {
+            Ended::discovered(generation, provider.discover(generation, secrets.find(witness.by())?).await)
         }
         Effect::Persist(_) | Effect::Publish(_) | Effect::Clear(_) => return None,
     })

@@ -106,10 +106,17 @@ pub trait Provider: Send + Sync + 'static {
         let _ = (target, witness);
         ready(no_power())
     }
+
+    /// `witness` looks for what a mint has made whose answer was lost: answers what names it, or nothing, if there is nothing
+    /// yet. As [`revoke_named`](Self::revoke_named).
+    fn discover(&self, lost: Generation, witness: &Credential) -> impl Future<Output = Reply<Option<Handle>>> + Send {
+        let _ = (lost, witness);
+        ready(no_power())
+    }
 }
 
 fn no_power<T>() -> Reply<T> {
-    let why = "this provider has no power over what only a name is left of: use a policy with `Privileges::OnlySelf`";
+    let why = "this provider has no power over what was lost: it ends by itself";
     Reply::Refused(Reason(why.to_owned()))
 }
 

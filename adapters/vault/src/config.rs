@@ -66,6 +66,11 @@ pub const ACCESSOR_POLICY: &str = "path \"auth/token/lookup-accessor\" { capabil
 path \"auth/token/revoke-accessor\" { capabilities = [\"update\"] }
 ";
 
+/// What it takes beside [`ACCESSOR_POLICY`] to look for a token whose mint was not answered, among all tokens of the namespace.
+/// Without it such a token is waited out.
+pub const DISCOVERY_POLICY: &str = "path \"auth/token/accessors\" { capabilities = [\"list\", \"sudo\"] }
+";
+
 fn rules(first: impl IntoIterator<Item = (String, &'static str)>, probes: &[Probe]) -> String {
     let own = [
         ("auth/token/lookup-self", "read"),

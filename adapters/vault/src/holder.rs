@@ -13,7 +13,7 @@ use crate::config::Probe;
 use crate::failure::{Failure, answer, shorten, words};
 use crate::file::read;
 use crate::fit::{fit, unfit, whole_seconds};
-use crate::reply::{Authenticated, Leadership, Looked, Token, parse};
+use crate::reply::{Authenticated, Leadership, Listed, Looked, Origin, Token, Traced, parse};
 use crate::request::Request;
 use crate::server::{Address, ConfigError, Upstream};
 use crate::transport::{Transport, check};
@@ -108,6 +108,28 @@ impl Holder {
     /// Ends a token by what names it. That a node knows none of that name is no proof: it may lag.
     pub(crate) async fn end_by_accessor(&self, target: &Handle, with: &Credential) -> Result<(), Failure> {
         self.transport.call(&with.secret, Request::revoke_accessor(&target.0)).await.map(drop)
+    }
+
+    /// The accessors of all tokens that come from where is wanted, but that of the token which looks.
+    pub(crate) async fn find(
+        &self,
+        token: &impl ExposeSecret<str>,
+        own: &str,
+        wanted: impl Fn(&Origin) -> bool,
+    ) -> Result<Vec<String>, Failure> {
+        // Of no other token can a lack of rights be told from its death.
+        self.transport.call(token, Request::lookup_accessor(own)).await?;
+        let listed = self.transport.call(token, Request::list_accessors()).await?;
+        let mut found = Vec::new();
+        for accessor in parse::<Listed>(&listed.body)?.data.keys.into_iter().filter(|accessor| accessor != own) {
+            match self.transport.call(token, Request::lookup_accessor(&accessor)).await {
+                Ok(answer) if wanted(&parse::<Traced>(&answer.body)?.data) => found.push(accessor),
+                // It died meanwhile, or never was one.
+                Ok(_) | Err(Failure::Refused { .. }) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(found)
     }
 
     /// Ends a token that may not be used. Short of a clean answer it may live on, until its own end.

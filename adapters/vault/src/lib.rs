@@ -48,7 +48,7 @@ mod transport;
 
 #[cfg(feature = "client")]
 pub use client::{ClientGuard, RotatingClient};
-pub use config::{ACCESSOR_POLICY, Probe, TokenConfig, login_policy, policy};
+pub use config::{ACCESSOR_POLICY, DISCOVERY_POLICY, Probe, TokenConfig, login_policy, policy};
 pub use lockout::Retry;
 pub use login::{LoginConfig, LoginProvider};
 pub use method::Method;

@@ -114,3 +114,10 @@ pub(crate) struct Origin {
     pub(crate) path: String,
     pub(crate) meta: Option<HashMap<String, String>>,
 }
+
+impl Origin {
+    /// For which rotation it was made, if it was by one.
+    pub(crate) fn rotation(&self) -> Option<&str> {
+        self.meta.as_ref()?.get("rotation").map(String::as_str)
+    }
+}

@@ -17,7 +17,7 @@ use crate::file::read;
 use crate::fit::{unfit, whole_seconds};
 use crate::holder::Holder;
 use crate::name::App;
-use crate::reply::{Authenticated, Listed, SecretId, SecretIdLooked, Traced, parse};
+use crate::reply::{Authenticated, Origin, SecretId, SecretIdLooked, parse};
 use crate::request::Request;
 use crate::server::{ConfigError, Upstream};
 use crate::transport::Answer;
@@ -209,26 +209,13 @@ impl SecretIdProvider {
         if self.issued == Issued::Outlive {
             return Ok(0);
         }
-        let (transport, token) = (&self.holder.transport, &worker.token);
-        // Of no other token can a lack of rights be told from its death.
-        transport.call(token, Request::lookup_accessor(&worker.accessor)).await?;
-        let listed = transport.call(token, Request::list_accessors()).await?;
         let (login, generation) = (format!("auth/{}/login", self.app.mount), generation.to_string());
-        let mut ended = 0;
-        for accessor in parse::<Listed>(&listed.body)?.data.keys.into_iter().filter(|accessor| *accessor != worker.accessor) {
-            let origin = match transport.call(token, Request::lookup_accessor(&accessor)).await {
-                Ok(answer) => parse::<Traced>(&answer.body)?.data,
-                // It died meanwhile, or never was one.
-                Err(Failure::Refused { .. }) => continue,
-                Err(failure) => return Err(failure),
-            };
-            let rotation = origin.meta.as_ref().and_then(|meta| meta.get("rotation"));
-            if origin.path == login && rotation == Some(&generation) {
-                transport.call(token, Request::revoke_accessor(&accessor)).await?;
-                ended += 1;
-            }
+        let theirs = |origin: &Origin| origin.path == login && origin.rotation() == Some(&generation);
+        let found = self.holder.find(&worker.token, &worker.accessor, theirs).await?;
+        for accessor in &found {
+            self.holder.transport.call(&worker.token, Request::revoke_accessor(accessor)).await?;
         }
-        Ok(ended)
+        Ok(found.len())
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use turquoise_runtime::core::Mint;
+use turquoise_runtime::core::{Generation, Mint};
 use turquoise_runtime::port::{Credential, Handle, Minted, Observed, Provider, Reply};
 
 use crate::config::TokenConfig;
@@ -13,7 +13,7 @@ use crate::failure::{Failure, answer, words};
 use crate::fit::{fit, whole_seconds};
 use crate::holder::Holder;
 use crate::name::Role;
-use crate::reply::{Authenticated, Token, parse};
+use crate::reply::{Authenticated, Origin, Token, parse};
 use crate::request::Request;
 use crate::server::ConfigError;
 
@@ -114,6 +114,14 @@ impl Provider for TokenProvider {
 
     async fn revoke_named(&self, target: &Handle, with: &Credential) -> Reply<()> {
         answer("ending the token by its accessor", self.holder.end_by_accessor(target, with).await)
+    }
+
+    /// Among all tokens of the namespace: the metadata of each tell its generation.
+    async fn discover(&self, lost: Generation, witness: &Credential) -> Reply<Option<Handle>> {
+        let (path, generation) = (format!("auth/token/create/{}", self.role), lost.to_string());
+        let theirs = |origin: &Origin| origin.path == path && origin.rotation() == Some(&generation);
+        let found = self.holder.find(&witness.secret, &witness.handle.0, theirs).await;
+        answer("looking for a token whose mint was not answered", found.map(|found| found.into_iter().next().map(Handle)))
     }
 
     async fn observe_named(&self, target: &Handle, witness: &Credential) -> Reply<Observed> {

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::{Notify, broadcast};
 use tokio::time::{self, Instant};
 use turquoise_runtime::core::{
-    self, BootId, Consumers, Jitter, Mint, PhaseKind, Policy, Privileges, Relogin, Sown, Step, StepKind, Via, Writer,
+    self, BootId, Consumers, Generation, Jitter, Mint, PhaseKind, Policy, Privileges, Relogin, Sown, Step, StepKind, Via, Writer,
 };
 use turquoise_runtime::memory::WhenLockingFails;
 use turquoise_runtime::port::{
@@ -408,6 +408,14 @@ impl Provider for Sim {
             Reply::Applied(found.map_or(Observed::Dead, |secret| Observed::Alive(world.remaining(secret))))
         };
         self.call("observe", witness.mint, &target.0, Some(witness), apply).await
+    }
+
+    async fn discover(&self, lost: Generation, witness: &Credential) -> Reply<Option<Handle>> {
+        let handle = Handle(format!("accessor-{}", lost.number));
+        let theirs = secrets_named(&handle);
+        let apply =
+            |world: &mut World| Reply::Applied(world.tokens.keys().any(|secret| secret.starts_with(&theirs)).then_some(handle));
+        self.call("discover", witness.mint, &lost.number.to_string(), Some(witness), apply).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use turquoise_runtime::core::{Consumers, Privileges};
 
-use crate::common::{Crash, Sim, secs};
+use crate::common::{Crash, Fault, Sim, secs};
 
 /// How many seconds after the crash the lost candidate is dead; and what was done with its name.
 async fn recovered(privileges: Privileges) -> (u64, Vec<String>) {
@@ -34,6 +34,26 @@ async fn with_the_accessor_privileges_it_is_ended_at_once_and_seen_dead() {
     let (took, named) = recovered(Privileges::Accessor).await;
     assert!(took < 3, "{took} s");
     assert_eq!(named, ["revoke accessor-2", "observe accessor-2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mint_whose_answer_was_lost_is_looked_for_and_ended_by_its_name() {
+    let mut sim = Sim::new();
+    sim.privileges = Privileges::Accessor;
+    let identity = sim.ready(Consumers::Counted).await;
+    sim.fault("issue", 2, Fault::LoseReply);
+    let (start, before) = (tokio::time::Instant::now(), sim.world().log.len());
+    identity.rotate().await.expect("a rotation may begin");
+    tokio::time::sleep(secs(1)).await;
+    while sim.world().living() > 1 {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert!(start.elapsed() < secs(10), "{:?}", start.elapsed());
+    tokio::time::sleep(secs(30)).await;
+    let calls = sim.log_from(before);
+    for expected in ["discover 2", "revoke accessor-2", "observe accessor-2"] {
+        assert!(calls.iter().any(|call| call == expected), "no {expected} in {calls:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use turquoise_runtime::memory::Secret;
-use turquoise_runtime::port::{Credential, Handle, Observed, Provider};
-use turquoise_vault::{ACCESSOR_POLICY, policy};
+use turquoise_runtime::port::{Credential, Handle, Observed, Provider, Reply};
+use turquoise_vault::{ACCESSOR_POLICY, DISCOVERY_POLICY, policy};
 
 use crate::support::{Bench, MINUTE, applied, mint, refused, start, unavailable, unknown};
 
@@ -41,7 +41,8 @@ async fn a_token_that_expired_is_observed_dead() {
     let (blue, green) = (bench.blue(), bench.blue());
     applied(bench.provider().set_life(&blue, Duration::from_secs(1)).await);
     let deadline = tokio::time::Instant::now() + MINUTE;
-    while applied(bench.provider().observe(&blue, &green).await) != Observed::Dead {
+    // In the moment of its end the server was seen to answer `permission denied`.
+    while !matches!(bench.provider().observe(&blue, &green).await, Reply::Applied(Observed::Dead)) {
         assert!(tokio::time::Instant::now() < deadline, "it does not expire");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -84,6 +85,19 @@ async fn what_only_a_name_is_left_of_is_ended_with_the_accessor_privileges() {
     assert_eq!(applied(provider.observe_named(&lost, &blue).await), Observed::Dead);
     applied(provider.revoke_named(&lost, &blue).await);
     assert_eq!(bench.alive(), 1);
+}
+
+#[tokio::test]
+async fn a_token_whose_mint_was_not_answered_is_found() {
+    let bench = Bench::new("end-found");
+    let rules = format!("{}{ACCESSOR_POLICY}{DISCOVERY_POLICY}", policy(&bench.role, &[]));
+    let provider = bench.provider();
+    let blue = bench.blue();
+    refused(provider.discover(mint(2).generation, &blue).await, "permission denied");
+    bench.server.write_policy("end-found", &rules).unwrap();
+    assert_eq!(applied(provider.discover(mint(2).generation, &blue).await), None);
+    let [lost, _] = [bench.green(&blue).await, bench.blue()];
+    assert_eq!(applied(provider.discover(mint(2).generation, &blue).await), Some(lost.handle));
 }
 
 #[tokio::test]
