@@ -84,6 +84,8 @@ pub(crate) struct SecretId {
     /// In seconds; none if it has no end.
     #[serde(rename = "secret_id_ttl", default)]
     pub(crate) ttl: u64,
+    #[serde(default)]
+    pub(crate) metadata: Option<HashMap<String, String>>,
     /// In a lookup, by the server's clock.
     #[serde(default)]
     pub(crate) expiration_time: String,

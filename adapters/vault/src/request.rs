@@ -11,7 +11,7 @@ use rustify::endpoint::Endpoint;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use turquoise_runtime::core::Generation;
-use vaultrs::api::auth::approle::requests::{DeleteSecretIDAccessorRequest, ReadSecretIDAccessorRequest};
+use vaultrs::api::auth::approle::requests::{DeleteSecretIDAccessorRequest, ListSecretIDRequest, ReadSecretIDAccessorRequest};
 use vaultrs::api::token::requests::{
     CreateRoleTokenRequest, ListAccessorRequest, LookupTokenAccessorRequest, LookupTokenSelfRequest, RenewTokenSelfRequest,
     RevokeTokenAccessorRequest, RevokeTokenSelfRequest,
@@ -195,6 +195,11 @@ impl Request {
         let (mount, role_name) = (app.mount.to_string(), app.role.to_string());
         let endpoint = ReadSecretIDAccessorRequest { mount, role_name, secret_id_accessor: accessor.to_owned() };
         Self::of(&endpoint, Effect::Read)
+    }
+
+    /// Lists the accessors of an AppRole's secret ids.
+    pub(crate) fn list_secret_ids(app: &App) -> Self {
+        Self::of(&ListSecretIDRequest { mount: app.mount.to_string(), role_name: app.role.to_string() }, Effect::Read)
     }
 
     /// Lists the accessors of all tokens.

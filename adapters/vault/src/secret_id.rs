@@ -17,7 +17,7 @@ use crate::file::read;
 use crate::fit::{unfit, whole_seconds};
 use crate::holder::Holder;
 use crate::name::App;
-use crate::reply::{Authenticated, Origin, SecretId, SecretIdLooked, parse};
+use crate::reply::{Authenticated, Listed, Origin, SecretId, SecretIdLooked, parse};
 use crate::request::Request;
 use crate::server::{ConfigError, Upstream};
 use crate::transport::Answer;
@@ -62,10 +62,10 @@ pub fn secret_id_policy(app: &App, issued: Issued, probes: &[Probe]) -> String {
         ("auth/token/revoke-accessor", r#""update""#),
     ];
     let all = all.iter().filter(|_| issued == Issued::End).map(|(path, can)| ((*path).to_owned(), *can));
-    let end = ("auth/token/revoke-self".to_owned(), r#""update""#);
+    let end = [("auth/token/revoke-self".to_owned(), r#""update""#), (format!("{role}/secret-id"), r#""list""#)];
     let read = probes.iter().map(|probe| (probe.path.to_string(), r#""read""#));
     let line = |(path, can)| format!("path \"{path}\" {{ capabilities = [{can}] }}\n");
-    own.iter().map(of_role).chain([end]).chain(all).chain(read).map(line).collect()
+    own.iter().map(of_role).chain(end).chain(all).chain(read).map(line).collect()
 }
 
 /// Rotates an AppRole's secret id: the next one is made with a token that the present one logs in for.
@@ -147,7 +147,7 @@ impl SecretIdProvider {
         };
         let made = match made {
             Ok(made) => made,
-            Err(Failure::Unknown(why)) => return self.find(worker, secret, &why).await,
+            Err(Failure::Unknown(why)) => return self.resolve(worker, secret, &why).await,
             Err(failure) => return Err(failure.hide(&secret)),
         };
         match as_asked(&made, asked) {
@@ -161,7 +161,7 @@ impl SecretIdProvider {
 
     /// Whether a secret id was made although its answer was lost. If not, it may yet be: it is unknown, but what there is by
     /// then is ended.
-    async fn find(&self, worker: &Worker, secret: SecretString, why: &str) -> Result<Minted, Failure> {
+    async fn resolve(&self, worker: &Worker, secret: SecretString, why: &str) -> Result<Minted, Failure> {
         if let Ok((handle, remaining)) = self.look_up(worker, &secret).await {
             return Ok(Minted { secret: secret.into(), handle, remaining });
         }
@@ -179,24 +179,43 @@ impl SecretIdProvider {
         failure.hide(secret)
     }
 
-    async fn destroy(&self, worker: &Worker, target: &Credential) -> Result<(), Failure> {
-        let request = Request::destroy_secret_id_accessor(&self.app, &target.handle.0);
-        self.holder.transport.call(&worker.token, request).await?;
-        self.end_issued(worker, target.mint.generation).await.map(drop)
+    async fn destroy(&self, worker: &Worker, target: &Handle) -> Result<(), Failure> {
+        self.holder.transport.call(&worker.token, Request::destroy_secret_id_accessor(&self.app, &target.0)).await.map(drop)
+    }
+
+    /// What is left of a secret id; nothing, if it is dead. The login just before was a write, so no node lags behind it.
+    async fn left_of(&self, worker: &Worker, target: &Handle) -> Result<Option<Duration>, Failure> {
+        let request = Request::lookup_secret_id_accessor(&self.app, &target.0);
+        match self.holder.transport.call(&worker.token, request).await {
+            Ok(answer) if answer.status != StatusCode::NO_CONTENT => {
+                remaining(&parse::<SecretIdLooked>(&answer.body)?.data, &answer).map(Some)
+            }
+            // 204 of one that has expired, 404 without errors of one that was destroyed.
+            Ok(_) => Ok(None),
+            Err(Failure::Refused { status: StatusCode::NOT_FOUND, words }) if words == NO_WORDS => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Among the secret ids of the role: the metadata of each tell its generation.
+    async fn discover_lost(&self, worker: &Worker, lost: Generation) -> Result<Option<Handle>, Failure> {
+        let listed = self.holder.transport.call(&worker.token, Request::list_secret_ids(&self.app)).await?;
+        let lost = lost.to_string();
+        for accessor in parse::<Listed>(&listed.body)?.data.keys {
+            let request = Request::lookup_secret_id_accessor(&self.app, &accessor);
+            let Ok(answer) = self.holder.transport.call(&worker.token, request).await else { continue };
+            let Ok(found) = parse::<SecretIdLooked>(&answer.body) else { continue };
+            if found.data.metadata.as_ref().and_then(|metadata| metadata.get("rotation")) == Some(&lost) {
+                return Ok(Some(Handle(accessor)));
+            }
+        }
+        Ok(None)
     }
 
     /// Dead is what no node that is up to date knows, and whose tokens are dead, too. What a crash left of them is ended here.
     async fn look(&self, worker: &Worker, target: &Credential) -> Result<Observed, Failure> {
-        let request = Request::lookup_secret_id_accessor(&self.app, &target.handle.0);
-        match self.holder.transport.call(&worker.token, request).await {
-            Ok(answer) if answer.status != StatusCode::NO_CONTENT => {
-                let left = remaining(&parse::<SecretIdLooked>(&answer.body)?.data, &answer)?;
-                return Ok(Observed::Alive(left));
-            }
-            // 204 of one that has expired, 404 without errors of one that was destroyed.
-            Ok(_) => {}
-            Err(Failure::Refused { status: StatusCode::NOT_FOUND, words }) if words == NO_WORDS => {}
-            Err(failure) => return Err(failure),
+        if let Some(left) = self.left_of(worker, &target.handle).await? {
+            return Ok(Observed::Alive(left));
         }
         match self.end_issued(worker, target.mint.generation).await? {
             0 => Ok(Observed::Dead),
@@ -246,13 +265,33 @@ impl Provider for SecretIdProvider {
     }
 
     async fn revoke(&self, with: &Credential) -> Reply<()> {
-        let ended = self.with(&with.secret, async |worker| self.destroy(worker, with).await).await;
-        answer("destroying the secret id", ended)
+        let ended = self.with(&with.secret, async |worker| {
+            self.destroy(worker, &with.handle).await?;
+            self.end_issued(worker, with.mint.generation).await.map(drop)
+        });
+        answer("destroying the secret id", ended.await)
     }
 
     async fn observe(&self, target: &Credential, witness: &Credential) -> Reply<Observed> {
         let seen = self.with(&witness.secret, async |worker| self.look(worker, target).await).await;
         answer("looking whether the secret id is dead", seen)
+    }
+
+    /// What is only named never served: it was used for nothing.
+    async fn revoke_named(&self, target: &Handle, with: &Credential) -> Reply<()> {
+        let ended = self.with(&with.secret, async |worker| self.destroy(worker, target).await).await;
+        answer("destroying the secret id by its accessor", ended)
+    }
+
+    async fn observe_named(&self, target: &Handle, witness: &Credential) -> Reply<Observed> {
+        let seen = self.with(&witness.secret, async |worker| self.left_of(worker, target).await).await;
+        let seen = seen.map(|found| found.map_or(Observed::Dead, Observed::Alive));
+        answer("looking whether the secret id is dead by its accessor", seen)
+    }
+
+    async fn discover(&self, lost: Generation, witness: &Credential) -> Reply<Option<Handle>> {
+        let found = self.with(&witness.secret, async |worker| self.discover_lost(worker, lost).await).await;
+        answer("looking for a secret id whose making was not answered", found)
     }
 }
 

@@ -140,6 +140,21 @@ async fn a_secret_id_that_is_dead_already_cannot_end_itself_and_is_observed_dead
 }
 
 #[tokio::test]
+async fn one_whose_secret_was_lost_is_found_and_ended_by_its_name() {
+    let desk = Desk::new("sid-lost");
+    let provider = desk.provider(Issued::End);
+    let blue = desk.blue().await;
+    assert_eq!(applied(provider.discover(mint(2).generation, &blue).await), None);
+    let lost = applied(provider.issue(&blue, mint(2), 60 * MINUTE).await).handle;
+    applied(provider.issue(&blue, mint(3), 60 * MINUTE).await);
+    assert_eq!(applied(provider.discover(mint(2).generation, &blue).await), Some(lost.clone()));
+    assert!(matches!(applied(provider.observe_named(&lost, &blue).await), Observed::Alive(_)));
+    applied(provider.revoke_named(&lost, &blue).await);
+    assert_eq!(applied(provider.observe_named(&lost, &blue).await), Observed::Dead);
+    assert_eq!(desk.alive(), [2, 0]);
+}
+
+#[tokio::test]
 async fn a_life_cannot_be_set_and_what_is_left_is_answered() {
     let desk = Desk::new("sid-life");
     let blue = desk.blue().await;
@@ -184,8 +199,9 @@ async fn no_line_of_the_printed_policy_is_spare() {
     let provider = desk.provider(Issued::End);
     let blue = desk.blue().await;
     let rules = desk.rules();
-    // By value it is destroyed only when a mint went wrong.
-    for gap in rules.lines().filter(|line| !line.contains("secret-id/destroy")) {
+    // By value it is destroyed only when a mint went wrong, and then the others are looked through.
+    let seldom = |line: &&str| line.contains("secret-id/destroy") || line.contains("\"list\"]");
+    for gap in rules.lines().filter(|line| !seldom(line)) {
         desk.server.write_policy("sid-spare", &rules).unwrap();
         let green = credential(2, applied(provider.issue(&blue, mint(2), 60 * MINUTE).await));
         let issued = desk.consume(&green).unwrap();
