@@ -103,6 +103,12 @@ impl Ledger {
         self.lsn == 0
     }
 
+    /// The boot that its instants belong to.
+    #[must_use]
+    pub const fn boot(&self) -> BootId {
+        self.boot
+    }
+
     /// Takes one durable record.
     ///
     /// # Errors
@@ -287,6 +293,11 @@ impl Ledger {
     /// A new process. What was in doubt is taken as possibly applied; instants of another boot mean nothing.
     fn recovered(&self, held: Held, at: Instant, same_boot: bool, policy: &Policy) -> Phase {
         if let Some(reason) = contradiction(&self.phase, self.debt, held) {
+            // A slot that lost the current one is no more to be explained by what has come into it.
+            let reason = match self.phase {
+                Phase::NeedsOperator(NeedsOperator { reason: before, .. }) if reason == StuckReason::Stranger => before,
+                _ => reason,
+            };
             return self.contradicted(held, at, same_boot, policy, reason);
         }
         self.resumed(held, at, same_boot, policy)
@@ -448,8 +459,7 @@ fn after_validating(validating: Validating, step: Step, at: Instant) -> Result<P
             }))
         }
         Step::AbandonIntent { reason, ub, held_until } => {
-            let held = Some(held_until).filter(|until| *until > at);
-            Ok(abandoning(current, Going { held, ..Going::new(candidate.mint, ub, Secret::Held) }, reason))
+            Ok(abandoning(current, Going { held: held_until, ..Going::new(candidate.mint, ub, Secret::Held) }, reason))
         }
         _ => Err(Misfit),
     }

@@ -145,7 +145,7 @@ impl Record {
             Step::RevokeIntent { ub, .. } | Step::CloseIntent { ub } => to.bound(ub),
             Step::AbandonIntent { ub, held_until, .. } => {
                 to.bound(ub);
-                to.deadline(held_until);
+                held_until.iter_mut().for_each(|until| to.deadline(until));
             }
             Step::Waived { ub, other } => {
                 to.bound(ub);

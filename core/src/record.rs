@@ -97,8 +97,8 @@ pub enum Step {
     AbandonIntent {
         /// Why.
         reason: AbandonReason,
-        /// Work that tried it may hold it until then; this record is the override that ends the wait.
-        held_until: Instant,
+        /// Work that tried it may hold it until then, if any did; this record is the override that ends the wait.
+        held_until: Option<Instant>,
         /// From then on it is dead by itself.
         ub: Instant,
     },

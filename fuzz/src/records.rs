@@ -120,7 +120,7 @@ fn step(kind: u8, a: u8, b: u8, c: u8) -> Step {
                 AbandonReason::TimedOut,
                 AbandonReason::Aborted,
             ]),
-            held_until: instant(b),
+            held_until: (b & 1 == 0).then(|| instant(b)),
             ub: instant(a),
         },
         18 => Step::Died { proof: [Proof::Observed, Proof::Expired, Proof::Answered][usize::from(a) % 3] },

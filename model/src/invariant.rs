@@ -70,7 +70,9 @@ impl Invariant {
                 "nothing that served is revoked or cut short before its successor is proven, kept and published, and the grace is over"
             }
             Self::S3 => "no effect is performed before the record that announces it is durable",
-            Self::S4 => "beside a recorded debt at most two credentials live at the provider, and in Steady only the current one",
+            Self::S4 => {
+                "beside a recorded debt at most two credentials live at the provider, in Steady only the current one, and none is minted while another mint is unresolved"
+            }
             Self::S5 => {
                 "what serves is what was committed last, before a crash and after it; recovering twice is recovering once"
             }
@@ -107,6 +109,7 @@ impl Invariant {
             return Some(Self::S3);
         }
         match *effect {
+            Effect::Login { .. } | Effect::Issue { .. } if world.is_minting() => Some(Self::S4),
             Effect::Revoke { .. } | Effect::Shorten { .. } if !permits(world, effect) => Some(Self::S2),
             Effect::Clear(mint) if world.alive(mint.generation).is_some() => Some(Self::L2),
             _ => None,
@@ -128,7 +131,7 @@ fn lit(world: &World) -> bool {
     let over =
         |generation| ghost.compromised.contains(&generation) || ghost.deadline.is_some_and(|deadline| world.now >= deadline);
     let served = match &world.process {
-        Process::Up(machine) => machine.serving().is_none_or(alive),
+        Process::Up(machine) => machine.serving().is_none_or(|given| alive(given) && ghost.slept != Some(given)),
         Process::Down(_) => true,
     };
     let survives = ghost.committed.is_none_or(|generation| {
@@ -165,7 +168,7 @@ fn permits(world: &World, effect: &Effect) -> bool {
         return true;
     }
     let successor = ghost.committed.filter(|successor| *successor != generation);
-    let proven = |other| world.alive(other).is_none_or(|credential| credential.proven) && sound(other);
+    let proven = |other| world.alive(other).is_none_or(|credential| credential.proven > 0) && sound(other);
     let ready = successor.is_some_and(proven) && world.published == successor;
     let unheld = world.reader.is_none() && world.work != Some(generation) && matches!(effect, Effect::Revoke { .. });
     let over = ghost.deadline.is_some_and(|deadline| until >= deadline || unheld);
@@ -223,7 +226,7 @@ fn at_most_two(world: &World) -> bool {
 fn tried_once_proven(world: &World) -> bool {
     let Process::Up(machine) = &world.process else { return true };
     let tried = machine.canary().and_then(|canary| world.alive(canary.candidate));
-    tried.is_none_or(|candidate| candidate.proven)
+    tried.is_none_or(|candidate| u16::from(candidate.proven) >= machine.policy().probes.min(2))
 }
 
 /// S4: (b) when a round is over, nothing is left of it.

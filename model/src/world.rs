@@ -24,8 +24,6 @@ pub(crate) const BOOT: BootId = BootId(1);
 const LONG: u64 = 12;
 /// What nobody knows.
 pub(crate) const STRANGER: Generation = Generation { incarnation: 666, number: 0 };
-/// The boot after it.
-const REBOOT: BootId = BootId(2);
 
 /// A state of the world.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -87,8 +85,8 @@ pub struct Credential {
     pub expires: Instant,
     /// It was given too few rights: every probe is refused.
     pub useless: bool,
-    /// A probe with it was accepted.
-    pub proven: bool,
+    /// So many probes with it were accepted, of two at most.
+    pub proven: u8,
     /// New work was given it.
     pub served: bool,
     /// The provider gives it no more life.
@@ -142,6 +140,8 @@ pub struct Ghost {
     pub waived: bool,
     /// Work that tried the candidate may hold it until then, as was durably recorded.
     pub spared: Option<Instant>,
+    /// What served, and died while everything slept: whoever wakes up had better ask.
+    pub slept: Option<Generation>,
     /// The candidate that work was refused with.
     pub blamed: Option<Generation>,
     /// What was durably recorded as a debt.
@@ -704,7 +704,9 @@ impl World {
         self.now = self.now + SLEEP;
         let now = self.now;
         let gone = self.live.extract_if(.., |credential| now >= credential.expires);
-        self.ghost.excused.extend(gone.map(|credential| credential.generation));
+        let gone: Vec<_> = gone.map(|credential| credential.generation).collect();
+        self.ghost.slept = self.ghost.committed.filter(|served| gone.contains(served));
+        self.ghost.excused.extend(gone);
         self.flight.clear();
         if let Some(reader) = &mut self.reader {
             let soon = now + 2 * Duration::from_millis(1);
@@ -884,7 +886,7 @@ impl World {
             }
             Step::ShortenIntent { deadline } => ghost.deadline = Some(deadline),
             Step::Compromised { generation } => ghost.compromised.push(generation),
-            Step::AbandonIntent { held_until, .. } => ghost.spared = Some(held_until),
+            Step::AbandonIntent { held_until, .. } => ghost.spared = held_until,
             Step::Owed { generation, .. } => {
                 ghost.debt = Some(generation);
                 ghost.announced = None;
@@ -943,6 +945,7 @@ impl World {
         excused.retain(known);
         compromised.retain(known);
         (self.ghost.excused, self.ghost.compromised) = (excused, compromised);
+        self.ghost.slept = self.ghost.slept.filter(|_| self.ghost.slept == self.ghost.committed);
     }
 
     fn answer(&mut self, config: &Config, i: u8, useless: bool) -> (OpId, Outcome) {
@@ -1026,7 +1029,7 @@ impl World {
             },
             Effect::Probe(generation) => match self.accept(config, generation) {
                 Some(i) if !self.live[i].useless => {
-                    self.live[i].proven = true;
+                    self.live[i].proven = (self.live[i].proven + 1).min(2);
                     Outcome::Applied(Applied::Alive { remaining: self.live[i].expires.since(self.now) })
                 }
                 _ => refused,
@@ -1082,7 +1085,7 @@ impl World {
             generation: mint.generation,
             expires,
             useless,
-            proven: false,
+            proven: 0,
             served: false,
             capped: false,
             lost: false,
@@ -1107,6 +1110,11 @@ impl World {
             || self.disabled
             || !self.ghost.excused.is_empty()
             || !self.ghost.compromised.is_empty()
+    }
+
+    /// Whether a mint is under way that may still be applied.
+    pub(crate) fn is_minting(&self) -> bool {
+        self.flight.iter().any(|request| !request.swallowed && makes(&request.effect).is_some())
     }
 
     /// The credential, if it lives.
@@ -1164,12 +1172,13 @@ impl World {
             credential.lost = ![self.slots.blue, self.slots.green].contains(&Some(credential.generation));
         }
         if let Some(clock) = rebooted {
-            self.journal.rewrite(&mut Reset(clock));
+            self.journal.rewrite(&mut Reset(clock, self.now));
         }
         if self.journal.is_empty() {
             self.journal = Ledger::new(INCARNATION, BOOT, self.now);
         }
-        self.start(config, if rebooted.is_some() { REBOOT } else { BOOT });
+        let BootId(boot) = self.journal.boot();
+        self.start(config, BootId(boot + u128::from(rebooted.is_some())));
     }
 
     fn start(&mut self, config: &Config, boot: BootId) {
@@ -1210,13 +1219,13 @@ fn recovers_alike(config: &Config, journal: &Ledger, machine: &Rotation, held: H
 }
 
 /// Moves every recorded instant to where another boot's clock has it.
-struct Reset(Clock);
+struct Reset(Clock, Instant);
 
 impl Rewrite for Reset {
     fn deadline(&mut self, at: &mut Instant) {
         *at = match self.0 {
             Clock::Ahead => Instant(0),
-            Clock::Behind => Instant(10 * NOW.0),
+            Clock::Behind => self.1 + Duration::from_hours(1),
         };
     }
 

@@ -31,6 +31,8 @@ fn renamed(world: &World, action: Action) -> Action {
         Event::GiveUp(i) => Event::GiveUp(place(i)),
         Event::ApplyLate(i) => Event::ApplyLate(place(i)),
         Event::AnswerTwice(i) => Event::AnswerTwice(place(i)),
+        Event::AnswerNoop(i) => Event::AnswerNoop(place(i)),
+        Event::AnswerAndRepeat(i) => Event::AnswerAndRepeat(place(i)),
         other => other,
     };
     Action { event, ..action }
@@ -60,7 +62,15 @@ fn futures(world: &World, config: &Config) -> Vec<(World, World)> {
 fn in_every_state_of_a_small_configuration() {
     let mut scheduled = Config { crashes: 0, faults: 0, ..SINK };
     scheduled.policy.period = Some(2 * scheduled.policy.worst_rotation());
-    for config in [Config { crashes: 1, faults: 0, ..SINK }, Config { crashes: 0, faults: 1, ..SINK }, scheduled] {
+    let small = [Config { crashes: 1, faults: 0, ..SINK }, Config { crashes: 0, faults: 1, ..SINK }, scheduled];
+    let others =
+        ["a canary", "a budget of requests", "lives that end", "a gap, or refused for a while", "two daemons", "a reboot"];
+    let others = others
+        .into_iter()
+        .filter_map(Config::named)
+        .map(|config| Config { faults: config.faults * (1 - config.crashes), ..config });
+    let canary = Config::named("a canary").map(|config| Config { faults: 0, ..config });
+    for config in small.into_iter().chain(others.skip(1)).chain(canary) {
         // Each state is reached under the names and at the instant of a real history.
         let first = World::initial(&config);
         let mut met = HashSet::from([first.clone()]);

@@ -156,8 +156,8 @@ enum StepLine {
     AbandonIntent {
         #[serde(with = "AbandonReasonLine")]
         reason: AbandonReason,
-        #[serde(with = "InstantLine")]
-        held_until: Instant,
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_instant")]
+        held_until: Option<Instant>,
         #[serde(with = "InstantLine")]
         ub: Instant,
     },
@@ -352,6 +352,23 @@ mod generation_text {
         let incarnation = u32::from_str_radix(incarnation, 16).ok()?;
         let generation = Generation { incarnation, number: number.parse().ok()? };
         (generation.to_string() == text).then_some(generation)
+    }
+}
+
+mod optional_instant {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use turquoise_runtime::core::Instant;
+
+    #[expect(clippy::ref_option, reason = "serde calls it so")]
+    pub(super) fn serialize<S: Serializer>(instant: &Option<Instant>, to: S) -> Result<S::Ok, S::Error> {
+        match instant {
+            Some(Instant(millis)) => to.serialize_some(millis),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Instant>, D::Error> {
+        Ok(Option::<u64>::deserialize(from)?.map(Instant))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::vocabulary::{Color, Generation, Instant, Life};
 impl Rotation {
     /// Decides on the next step, if one is due. Never with an effect of the phase under way: its answer would be lost.
     pub(super) fn decide(&mut self) {
-        if self.awaiting.is_some() || self.stalled || !self.may_write() || matches!(self.duty, Duty::Flying { .. }) {
+        if self.awaiting.is_some() || self.stalled || !self.may_write(self.now) || matches!(self.duty, Duty::Flying { .. }) {
             return;
         }
         if let Some(step) = self.break_glass() {
@@ -155,7 +155,7 @@ impl Rotation {
     pub(super) fn abandon(&self, reason: AbandonReason, ub: Instant) -> Step {
         let tried = matches!(self.fold.phase, Phase::Validating(Validating { tryout: Some(_), .. }));
         let hurry = reason == AbandonReason::Compromised || self.policy.sown.is(SeededBug::CanaryNotDrained);
-        let held_until = if tried && !hurry { self.now + self.policy.grace } else { self.now };
+        let held_until = (tried && !hurry).then(|| self.now + self.policy.grace);
         Step::AbandonIntent { reason, held_until, ub }
     }
 
@@ -283,7 +283,9 @@ impl Rotation {
             Phase::Steady(steady) => {
                 self.next_begin(steady).into_iter().chain(self.fold.debt.and_then(|debt| self.end_of(debt))).min()
             }
-            Phase::Validating(Validating { until, tryout: Some(tryout), extending: false, .. }) if self.now < tryout.until => {
+            Phase::Validating(Validating { until, tryout: Some(tryout), extending: false, passed, .. })
+                if passed >= self.probes_needed() =>
+            {
                 Some(until.min(tryout.until))
             }
             Phase::Validating(Validating { until, .. })

@@ -33,7 +33,7 @@ impl Rotation {
 
     pub(super) fn start_duty(&mut self) -> Option<Output> {
         let Duty::Due { tries, .. } = self.duty else { return None };
-        if self.awaiting.is_some() || self.stalled || !self.may_write() || self.now < self.duty_at() {
+        if self.awaiting.is_some() || self.stalled || !self.may_write(self.now) || self.now < self.duty_at() {
             return None;
         }
         let effect = self.wanted()?;
@@ -64,8 +64,8 @@ impl Rotation {
     /// When a renewal is to be sent: of the current credential before anything else, of the retiring one after a mint.
     pub(super) fn renewal_at(&self, rank: usize, lease: Lease) -> Option<Instant> {
         let reserve = if rank == 0 { 0 } else { 2 };
-        let sent = lease.renewal.is_some() || !self.may_write();
-        (!sent).then(|| lease.renew_at.max(self.affordable(reserve)))
+        let at = lease.renew_at.max(self.affordable(reserve));
+        (lease.renewal.is_none() && self.may_write(at)).then_some(at)
     }
 
     /// When the duty may start: not before its back-off is over, and the retiring credential's life is changed only when

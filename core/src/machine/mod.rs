@@ -55,8 +55,8 @@ pub struct Rotation {
     /// A rotation that is due has had the current credential renewed first.
     hurried: bool,
     light: Light,
-    /// Time was lost then: nothing is served before the provider has accepted what serves anew.
-    woken: Option<Instant>,
+    /// Time was lost: nothing is served before the provider has accepted what serves anew.
+    woken: Option<Woken>,
     /// Until then this process alone may write, where a coordinator says so.
     mandate: Option<Instant>,
     bucket: Bucket,
@@ -84,6 +84,12 @@ struct Leave {
     by: Option<Instant>,
     /// No counted work holds it.
     idle: bool,
+}
+
+/// What was under way when time was lost: its answers say nothing of what is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Woken {
+    before: [Option<OpId>; 3],
 }
 
 /// Whether the current credential certainly lives.
@@ -279,7 +285,6 @@ impl Rotation {
             }
             Input::Timeout => {}
         }
-        self.wake();
         self.watch_for_darkness();
         self.decide();
         Ok(())
@@ -317,7 +322,7 @@ impl Rotation {
         let renewals = self.renewing().into_iter().enumerate().filter_map(|(rank, lease)| self.renewal_at(rank, lease?));
         let watched = self.light == Light::Lit && !self.has_ended();
         let darkness = phase.current().filter(|_| watched).map(|lease| lease.life.lb);
-        let own = if self.awaiting.is_some() || self.stalled || !self.may_write() {
+        let own = if self.awaiting.is_some() || self.stalled {
             [None, None]
         } else {
             match self.duty {
@@ -325,7 +330,8 @@ impl Rotation {
                 Duty::Flying { .. } => [None, None],
             }
         };
-        renewals.chain(darkness).chain(own.into_iter().flatten()).min()
+        let own = own.into_iter().flatten().filter(|at| self.may_write(*at));
+        renewals.chain(darkness).chain(own).min()
     }
 
     /// The phase, with what the machine knows of each credential.
@@ -417,7 +423,7 @@ impl Rotation {
             served.canary.iter_mut().for_each(|canary| to.generation(&mut canary.candidate));
         }
         self.missing.iter_mut().for_each(|generation| to.generation(generation));
-        self.woken.iter_mut().for_each(|at| to.origin(at));
+        self.woken.iter_mut().flat_map(|woken| &mut woken.before).flatten().for_each(|op| to.op(op));
         self.mandate.iter_mut().for_each(|until| to.deadline(until));
         to.deadline(self.bucket.full_at());
         to.deadline(&mut self.now);
@@ -554,7 +560,12 @@ impl Rotation {
         if self.policy.sown.is(SeededBug::GapIgnored) {
             return;
         }
-        self.woken = self.fold.phase.current().map(|_| now);
+        let renewals = self.renewing().map(|lease| lease.and_then(|lease| lease.renewal).map(|flight| flight.op));
+        let duty = match self.duty {
+            Duty::Flying { op, .. } => Some(op),
+            Duty::Due { .. } => None,
+        };
+        self.woken = self.fold.phase.current().map(|_| Woken { before: [renewals[0], renewals[1], duty] });
         self.light = Light::Unknown;
         self.fold.phase.current_mut().into_iter().for_each(|lease| lease.doubt(now));
         self.fold.phase.second_mut().into_iter().for_each(|lease| lease.doubt(now));
@@ -563,16 +574,15 @@ impl Rotation {
         }
     }
 
-    /// What was asked after the time was lost has been answered.
-    fn wake(&mut self) {
-        let current = self.fold.phase.current();
-        let evidence = self.policy.evidence;
-        self.woken = self.woken.filter(|at| current.is_some_and(|lease| lease.accepted_until < *at + evidence));
+    /// The provider has accepted a secret. Asked after the time was lost, it says that what serves is accepted.
+    pub(super) fn accepted_anew(&mut self, op: OpId, generation: Generation) {
+        let current = self.fold.phase.current().map(|lease| lease.mint.generation);
+        self.woken = self.woken.filter(|woken| woken.before.contains(&Some(op)) || current != Some(generation));
     }
 
-    /// Whether anything may be sent that changes something, or recorded.
-    fn may_write(&self) -> bool {
-        let mandated = self.mandate.is_some_and(|until| self.now < until);
+    /// Whether anything may be sent then that changes something, or recorded.
+    fn may_write(&self, at: Instant) -> bool {
+        let mandated = self.mandate.is_some_and(|until| at.max(self.now) < until);
         self.policy.writer == Writer::Lock || mandated || self.policy.sown.is(SeededBug::MandateIgnored)
     }
 

@@ -27,7 +27,7 @@ impl Rotation {
             Effect::Login { .. } => Some(self.logged_in(sent, outcome)),
             Effect::Persist(_) => self.persisted(outcome),
             Effect::Issue { .. } => Some(self.issued(sent, outcome)),
-            Effect::Probe(generation) => self.probed(generation, sent, outcome),
+            Effect::Probe(generation) => self.probed(generation, op, sent, outcome),
             Effect::Extend { generation, life } => self.extended(generation, Flight { op, sent, life }, outcome),
             Effect::Publish(_) => self.published(outcome),
             Effect::Shorten { generation, life, .. } => self.shortened(generation, Flight { op, sent, life }, outcome),
@@ -63,7 +63,8 @@ impl Rotation {
                 if lease.renew_at <= now {
                     lease.retry_renewal(now, &policy);
                 }
-                return;
+                let generation = lease.mint.generation;
+                return self.accepted_anew(flight.op, generation);
             }
             Outcome::NotApplied(Refusal::Refused) => lease.suspect = true,
             Outcome::NotApplied(_) => {}
@@ -125,11 +126,12 @@ impl Rotation {
         }
     }
 
-    fn probed(&mut self, generation: Generation, sent: Instant, outcome: Outcome) -> Option<Step> {
+    fn probed(&mut self, generation: Generation, op: OpId, sent: Instant, outcome: Outcome) -> Option<Step> {
         let (now, policy) = (self.now, self.policy);
         match outcome {
             Outcome::Applied(Applied::Alive { remaining }) => {
                 self.lease_mut(generation)?.seen(sent, now, remaining, &policy);
+                self.accepted_anew(op, generation);
                 self.accepted(generation)
             }
             Outcome::NotApplied(Refusal::Refused) if policy.sown.is(SeededBug::RefusedProbePasses) => self.accepted(generation),

@@ -76,6 +76,7 @@ const LINES: &[Line] = lines! {
     Steady -> Stopped, End, [(290, 172), (175, 288)], (242, 240, "start");
     Steady -> Closing, End, [(350, 170), (350, 288)], (357, 262, "start");
     Closing -> Stopped, End, [(280, 330), (192, 330)], (236, 322, "middle");
+    Closing -> Vacant, End, [(300, 290), (155, 172)], (190, 262, "end");
 };
 
 /// Left, top, width and height.
@@ -95,9 +96,13 @@ const fn place(phase: PhaseKind) -> (i32, i32, i32, i32) {
     (x, y, 140, 80)
 }
 
+/// The step that leads to [`PhaseKind::Closing`] from every phase that has a credential: it is told and not drawn.
+const FROM_ALL: StepKind = StepKind::Waived;
+
 /// The steps from one phase to another.
 fn between(from: PhaseKind, to: PhaseKind) -> Vec<StepKind> {
-    let mut steps: Vec<_> = TRANSITIONS.iter().filter(|row| (row.from, row.to) == (from, to)).map(|row| row.step).collect();
+    let rows = TRANSITIONS.iter().filter(|row| (row.from, row.to) == (from, to) && row.step != FROM_ALL);
+    let mut steps: Vec<_> = rows.map(|row| row.step).collect();
     steps.dedup();
     steps
 }
@@ -140,6 +145,10 @@ pub fn svg() -> String {
             x + 50
         );
     }
+    let _ = writeln!(
+        out,
+        "  <text class=\"step\" x=\"350\" y=\"386\" text-anchor=\"middle\">{FROM_ALL:?}: from every phase with a credential</text>"
+    );
     out.push_str("</svg>\n");
     out
 }
@@ -208,6 +217,10 @@ pub fn dot() -> String {
             let _ = writeln!(out, "  {from:?} -> {to:?} [label=\"{}\", color=\"{colour}\", style={style}];", label.join("\\n"));
         }
     }
+    let _ = writeln!(
+        out,
+        "  all [label=\"every phase with a credential\", shape=plaintext];\n  all -> Closing [label=\"{FROM_ALL:?}\"];"
+    );
     out.push_str("}\n");
     out
 }
@@ -220,7 +233,8 @@ mod tests {
 
     #[test]
     fn the_diagram_has_the_lines_that_the_transitions_have() {
-        let there = TRANSITIONS.iter().map(|row| (row.from, row.to)).filter(|(from, to)| from != to);
+        let drawn = TRANSITIONS.iter().filter(|row| row.step != FROM_ALL);
+        let there = drawn.map(|row| (row.from, row.to)).filter(|(from, to)| from != to);
         let forth = LINES.iter().map(|line| (line.from, line.to));
         let back = LINES.iter().filter(|line| is_double(line)).map(|line| (line.to, line.from));
         assert_eq!(forth.chain(back).collect::<BTreeSet<_>>(), there.collect());

@@ -166,7 +166,7 @@ fn step() -> impl Strategy<Value = Step> {
         life().prop_map(|life| Step::RolledBack { life }),
         generation().prop_map(|generation| Step::Compromised { generation }),
         (drained(), instant()).prop_map(|(drained, ub)| Step::RevokeIntent { drained, ub }),
-        (abandon_reason(), instant(), instant()).prop_map(|(reason, held_until, ub)| Step::AbandonIntent {
+        (abandon_reason(), proptest::option::of(instant()), instant()).prop_map(|(reason, held_until, ub)| Step::AbandonIntent {
             reason,
             held_until,
             ub

@@ -42,7 +42,7 @@ fn every_step() -> Vec<Step> {
         Step::RolledBack { life: LIFE },
         Step::Compromised { generation: BLUE },
         Step::RevokeIntent { drained: Drained::Idle, ub: Instant(180_000) },
-        Step::AbandonIntent { reason: AbandonReason::ProbeRefused, held_until: Instant(170_000), ub: Instant(180_000) },
+        Step::AbandonIntent { reason: AbandonReason::ProbeRefused, held_until: Some(Instant(170_000)), ub: Instant(180_000) },
         Step::Owed { generation: GREEN, secret: Secret::Held },
         Step::Waived { ub: Instant(180_000), other: Instant(190_000) },
         Step::Died { proof: Proof::Observed },
