@@ -42,7 +42,7 @@ fn fill(mut file: File, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// Whether a file is still the one that was looked at: not what is in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Mark(Option<(u64, i64, i64, u64)>);
 
 impl Mark {

@@ -109,16 +109,16 @@ impl LoginProvider {
         self.lockout.check(&marks, Instant::now())?;
         let result = match self.method.attempt()? {
             Attempt::Adopt(file) => self.holder.adopt(file).await.map(|(minted, _)| minted),
-            Attempt::LogIn(request, secrets) => return self.log_in_with(mint, request, secrets, marks).await,
+            Attempt::LogIn(request, secrets) => return self.log_in_with(mint, request, secrets, &marks).await,
         };
-        self.note(marks, &result);
+        self.lockout.note(&marks, &result, Instant::now());
         result
     }
 
-    async fn log_in_with(&self, mint: Mint, request: Request, secrets: Secrets, marks: Vec<Mark>) -> Result<Minted, Failure> {
+    async fn log_in_with(&self, mint: Mint, request: Request, secrets: Secrets, marks: &[Mark]) -> Result<Minted, Failure> {
         let request = Request { rotation: Some(mint.generation), ..request };
         let answered = self.holder.transport.call_as_nobody(request).await;
-        self.note(marks, &answered);
+        self.lockout.note(marks, &answered, Instant::now());
         let answer = answered.map_err(|failure| secrets.hide_in(failure))?;
         let Authenticated { mut auth, warnings } = parse(&answer.body)?;
         let none = || Failure::Unknown("the reply has no token in it".to_owned());
@@ -131,15 +131,6 @@ impl LoginProvider {
         match self.admit(&auth, &secret, &handle).await {
             Ok(remaining) => Ok(Minted { secret: secret.into(), handle, remaining }),
             Err(fault) => Err(self.holder.discard(&secret, fault).await),
-        }
-    }
-
-    /// Counts what the server refused.
-    fn note<T>(&self, marks: Vec<Mark>, result: &Result<T, Failure>) {
-        match result {
-            Ok(_) => self.lockout.accepted(),
-            Err(Failure::Refused { .. }) => self.lockout.refused(marks, Instant::now()),
-            Err(_) => {}
         }
     }
 

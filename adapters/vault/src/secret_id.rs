@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
 use turquoise_runtime::core::{Generation, Mint};
 use turquoise_runtime::port::{Credential, Handle, Minted, Observed, Provider, Reply};
 use zeroize::Zeroizing;
@@ -16,6 +17,7 @@ use crate::failure::{Failure, NO_WORDS, answer, words};
 use crate::file::read;
 use crate::fit::{unfit, whole_seconds};
 use crate::holder::Holder;
+use crate::lockout::Lockout;
 use crate::name::App;
 use crate::reply::{Authenticated, Listed, Origin, SecretId, SecretIdLooked, parse};
 use crate::request::Request;
@@ -82,6 +84,7 @@ pub struct SecretIdProvider {
     role_id_file: PathBuf,
     secret_id_file: PathBuf,
     issued: Issued,
+    lockout: Lockout,
 }
 
 /// A token to work with for the length of one call.
@@ -94,7 +97,14 @@ impl SecretIdProvider {
     /// Takes a configuration; nothing is sent or read yet, but for certificates.
     pub fn new(config: SecretIdConfig) -> Result<Self, ConfigError> {
         let SecretIdConfig { upstream, app, role_id_file, secret_id_file, probes, issued } = config;
-        Ok(Self { holder: Holder::new(&upstream, probes)?, app, role_id_file, secret_id_file, issued })
+        Ok(Self {
+            holder: Holder::new(&upstream, probes)?,
+            app,
+            role_id_file,
+            secret_id_file,
+            issued,
+            lockout: Lockout::default(),
+        })
     }
 
     /// Does something with a token that a secret id logs in for, and ends that token.
@@ -114,7 +124,10 @@ impl SecretIdProvider {
     async fn log_in(&self, secret_id: &impl ExposeSecret<str>) -> Result<Worker, Failure> {
         let role_id = read(&self.role_id_file, "file of the role id", "write the AppRole's role id there")?;
         let request = Request::log_in_approle(&self.app.mount, &role_id, Some(secret_id));
-        let answer = self.holder.transport.call_as_nobody(request).await.map_err(|failure| failure.hide(secret_id))?;
+        self.lockout.check(secret_id.expose_secret(), Instant::now())?;
+        let answered = self.holder.transport.call_as_nobody(request).await;
+        self.lockout.note(secret_id.expose_secret(), &answered, Instant::now());
+        let answer = answered.map_err(|failure| failure.hide(secret_id))?;
         let Authenticated { mut auth, .. } = parse(&answer.body)?;
         let none = || Failure::Unknown("the reply has no token in it".to_owned());
         Ok(Worker { token: auth.secret.take().ok_or_else(none)?, accessor: auth.accessor })

@@ -123,7 +123,7 @@ async fn socket_with_full_backlog() -> Full {
     let listener = socket.listen(0).unwrap().into_std().unwrap();
     let address = listener.local_addr().unwrap();
     let mut connected = Vec::new();
-    while let Ok(stream) = tokio::time::timeout(Duration::from_millis(300), tokio::net::TcpStream::connect(address)).await {
+    while let Ok(stream) = tokio::time::timeout(Duration::from_secs(1), tokio::net::TcpStream::connect(address)).await {
         connected.push(stream.unwrap());
     }
     Full { address, _listener: listener, _connected: connected }

@@ -136,6 +136,8 @@ async fn a_secret_id_that_is_dead_already_cannot_end_itself_and_is_observed_dead
     applied(provider.revoke(&blue).await);
     refused(provider.revoke(&blue).await, "invalid role or secret ID");
     refused(provider.probe(&blue).await, "invalid role or secret ID");
+    // A third try would bring the lockout of everybody nearer.
+    assert!(matches!(provider.probe(&blue).await, Reply::Throttled { .. }));
     assert_eq!(applied(provider.observe(&blue, &green).await), Observed::Dead);
 }
 
