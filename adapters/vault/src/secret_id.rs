@@ -44,7 +44,8 @@ pub struct SecretIdConfig {
 /// What becomes of the tokens that a secret id was used to log in for. They do not die with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Issued {
-    /// They are ended, too. For that all tokens of the namespace are listed and looked at, and it takes power over them all.
+    /// They are ended, too. For that all tokens of the namespace are listed and looked at, and it takes power over them all, and
+    /// more than a second for each end and each look whether one is dead.
     /// Those of a secret id that was handed over are not told from a neighbour's, and live on.
     End,
     /// They live on, at most as long as the role's `token_max_ttl`.

@@ -2,10 +2,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use turquoise_runtime::memory::Secret;
-use turquoise_runtime::port::{Credential, Handle, Observed, Provider, Reply};
+use turquoise_runtime::port::{Credential, Handle, Observed, Provider};
 use turquoise_vault::{ACCESSOR_POLICY, DISCOVERY_POLICY, policy};
 
-use crate::support::{Bench, MINUTE, applied, mint, refused, start, unavailable, unknown};
+use crate::support::{Bench, MINUTE, applied, credential, mint, refused, start, unavailable, unknown};
 
 #[tokio::test]
 async fn a_living_token_is_observed_alive() {
@@ -41,8 +41,7 @@ async fn a_token_that_expired_is_observed_dead() {
     let (blue, green) = (bench.blue(), bench.blue());
     applied(bench.provider().set_life(&blue, Duration::from_secs(1)).await);
     let deadline = tokio::time::Instant::now() + MINUTE;
-    // In the moment of its end the server was seen to answer `permission denied`.
-    while !matches!(bench.provider().observe(&blue, &green).await, Reply::Applied(Observed::Dead)) {
+    while applied(bench.provider().observe(&blue, &green).await) != Observed::Dead {
         assert!(tokio::time::Instant::now() < deadline, "it does not expire");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -98,6 +97,31 @@ async fn a_token_whose_mint_was_not_answered_is_found() {
     assert_eq!(applied(provider.discover(mint(2).generation, &blue).await), None);
     let [lost, _] = [bench.green(&blue).await, bench.blue()];
     assert_eq!(applied(provider.discover(mint(2).generation, &blue).await), Some(lost.handle));
+}
+
+/// The server takes a token that is looked at while it is being made for one that has lost its lease, and kills it.
+#[tokio::test]
+async fn a_search_kills_no_token_that_is_being_made() {
+    let bench = Bench::new("end-birth");
+    let rules = format!("{}{ACCESSOR_POLICY}{DISCOVERY_POLICY}", policy(&bench.role, &[]));
+    bench.server.write_policy("end-birth", &rules).unwrap();
+    let (searcher, minter) = (bench.blue(), bench.blue());
+    let (searching, minting) = (bench.provider(), bench.provider());
+    let search = async {
+        loop {
+            assert_eq!(applied(searching.discover(mint(1).generation, &searcher).await), None);
+        }
+    };
+    let make = async {
+        for number in 2..150 {
+            let made = credential(number, applied(minting.issue(&minter, mint(number), MINUTE).await));
+            applied(minting.revoke(&made).await);
+        }
+    };
+    tokio::select! {
+        () = search => {}
+        () = make => {}
+    }
 }
 
 #[tokio::test]
