@@ -16,7 +16,7 @@ fn scenarios() -> Vec<PathBuf> {
 #[test]
 fn every_scenario_goes_as_it_is_written_down() {
     let scenarios = scenarios();
-    assert!(scenarios.len() >= 12, "there are only {}", scenarios.len());
+    assert!(scenarios.len() >= 22, "there are only {}", scenarios.len());
     for path in scenarios {
         let text = fs::read_to_string(&path).expect("it can be read");
         let played = play(&text);

@@ -216,7 +216,7 @@ fn matrix(table: &Table) -> String {
 
 #[test]
 fn any_input_in_any_state_is_taken_or_refused_without_a_trace() {
-    let configs = ["an operator with two requests", "an operator", "lagging replies"].map(named);
+    let configs = ["an operator with two requests", "lagging replies", "a canary", "a gap, or refused for a while"].map(named);
     let configs = [SINK].into_iter().chain(configs);
     let tables: Vec<_> = thread::scope(|scope| {
         let walks: Vec<_> = configs.map(|config| scope.spawn(move || every_state(&config))).collect();

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, UnixListener};
 use turquoise::core::Mint;
 use turquoise::journal::FileJournal;
 use turquoise::memory::WhenLockingFails;
-use turquoise::port::{Credential, Handle, Minted, Observed, Provider, Reason, Reply};
+use turquoise::port::{Contract, Credential, Handle, Minted, Observed, Provider, Reason, Reply};
 use turquoise::sink::{FileSink, Mode};
 use turquoise::vault::{RotatingClient, Upstream};
 use turquoise::vaultrs::client::Client as _;
@@ -83,7 +83,7 @@ async fn given(folder: &Path) -> Identity {
         policy: story::policy(),
         provider: Given,
         journal: opened.journal,
-        entries: opened.entries,
+        history: opened.history,
         store: FileSink::open(&folder.join("token"), Mode::PRIVATE).unwrap(),
         clock: Box::new(BootClock::new().unwrap()),
         memory: WhenLockingFails::Warn,
@@ -108,6 +108,10 @@ struct Given;
 const LIFE: Duration = Duration::from_mins(5);
 
 impl Provider for Given {
+    fn contract(&self) -> Contract {
+        Contract::PROMPT
+    }
+
     async fn login(&self, _: Mint) -> Reply<Minted> {
         Reply::Applied(Minted { secret: "s.given".into(), handle: Handle("given".to_owned()), remaining: LIFE })
     }

@@ -9,7 +9,7 @@ use http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 use turquoise_runtime::core::{Generation, Mint};
-use turquoise_runtime::port::{Credential, Handle, Minted, Observed, Provider, Reply};
+use turquoise_runtime::port::{Contract, Credential, Handle, Listing, Minted, Observed, Provider, Reply};
 use zeroize::Zeroizing;
 
 use crate::config::Probe;
@@ -253,6 +253,11 @@ impl SecretIdProvider {
 }
 
 impl Provider for SecretIdProvider {
+    /// Whose role it is may list its secret ids.
+    fn contract(&self) -> Contract {
+        Contract { listing: Listing::Own, ..Contract::PROMPT }
+    }
+
     /// Adopts the secret id in the file: it is used once to log in, and nothing about it is changed.
     async fn login(&self, _: Mint) -> Reply<Minted> {
         answer("adopting the secret id of the file", self.adopt().await)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use turquoise_runtime::core::{Generation, Mint};
-use turquoise_runtime::port::{Credential, Handle, Minted, Observed, Provider, Reply};
+use turquoise_runtime::port::{Contract, Credential, Handle, Minted, Observed, Provider, Reply};
 
 use crate::config::TokenConfig;
 use crate::entity::Entity;
@@ -86,6 +86,11 @@ impl TokenProvider {
 }
 
 impl Provider for TokenProvider {
+    /// A server is asked for its own state, and one that lags says so: nothing is late. Siblings have no parent.
+    fn contract(&self) -> Contract {
+        Contract::PROMPT
+    }
+
     /// Adopts the token in the file: it is looked up, and nothing about it is changed.
     async fn login(&self, _: Mint) -> Reply<Minted> {
         answer("adopting the token of the token file", self.adopt().await)

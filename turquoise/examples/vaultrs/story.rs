@@ -116,7 +116,7 @@ async fn identity(upstream: Upstream, method: Method, folder: &Path) -> Result<I
         policy,
         provider: LoginProvider::new(config)?,
         journal: opened.journal,
-        entries: opened.entries,
+        history: opened.history,
         store: FileSink::open(&folder.join("token"), Mode::PRIVATE)?,
         clock: Box::new(BootClock::new()?),
         memory: WhenLockingFails::Warn,

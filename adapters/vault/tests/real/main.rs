@@ -4,6 +4,7 @@
 
 mod adopting;
 mod certify;
+mod conforming;
 mod ending;
 mod living;
 mod logging_in;
