@@ -195,7 +195,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         match (std::mem::replace(&mut self.expired, dead), current) {
             (false, _) if dead => self.face.switch.expired(),
             (true, Some(current)) if !dead => {
-                self.serve(Serving { current: current.mint.generation, canary: self.machine.canary() })
+                self.serve(Serving { current: current.mint.generation, canary: self.machine.canary() });
             }
             _ => {}
         }
@@ -363,10 +363,13 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
     }
 
     fn performed(&mut self, op: OpId, effect: Effect, ended: Ended) {
-        let Ended { outcome, reason, minted } = ended;
+        let Ended { outcome, reason, minted, named } = ended;
         self.span().in_scope(|| tell::performed(op, &effect, outcome, reason.as_ref()));
         if let Some(credential) = minted {
             self.secrets.insert(credential);
+        }
+        if let Some((generation, handle)) = named {
+            self.secrets.learn(generation, handle);
         }
         if reason.is_some() {
             self.last_words.clone_from(&reason);

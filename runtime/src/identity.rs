@@ -1,5 +1,6 @@
 //! The public face of one identity: start, ask, watch, stop.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,15 +9,15 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 use turquoise_core::{
-    AtStop, Certainty, Event, Generation, Illegal, Input, Mint, Phase, PhaseKind, Policy, PolicyError, Record, RecoverError,
-    Resolution, Rotation,
+    AtStop, Certainty, Event, Generation, Illegal, Input, Mint, Phase, PhaseKind, Policy, PolicyError, Privileges, Record,
+    RecoverError, Resolution, Rotation,
 };
 use turquoise_memory::{LockError, WhenLockingFails};
 
 use crate::clock::Clock;
 use crate::credentials::{Credentials, Switch};
 use crate::driver::{Command, Driver, Face, Ports};
-use crate::perform::Secrets;
+use crate::perform::{Secrets, names};
 use crate::port::{ContractError, Handle, History, Journal, Provider, Reason, Store, StoreError, held};
 use crate::tell;
 
@@ -179,7 +180,8 @@ impl Identity {
         let ledger = history.replay(&policy, getrandom::u32()?, clock.boot(), clock.now())?;
         let machine = Rotation::resume(policy, ledger, clock.boot(), clock.now(), held(&loaded))?;
 
-        let secrets = Secrets::load(memory, loaded)?;
+        let names = if policy.privileges == Privileges::Accessor { names(&history) } else { HashMap::new() };
+        let secrets = Secrets::load(memory, loaded, names)?;
         let (commands, received) = mpsc::channel(1);
         let switch = Switch::new();
         let credentials = switch.credentials();

@@ -3,7 +3,7 @@
 //! Every method is called by the driver only, one call at a time for each purpose. A future that is dropped counts as
 //! *unknown*: its request may have been applied, or may yet be.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::time::Duration;
 
 use turquoise_core::{Generation, Held, Mint, Record};
@@ -35,8 +35,15 @@ pub enum Reply<T> {
     Applied(T),
     /// The provider said no, and will say it again. Nothing was done.
     Refused(Reason),
-    /// It was certainly not done, but might be later: not connected, sealed, throttled.
+    /// It was certainly not done, but might be later: not connected, sealed.
     Unavailable(Reason),
+    /// It was certainly not done: too many were asked for, by us or by a neighbour.
+    Throttled {
+        /// In whose words.
+        reason: Reason,
+        /// When to ask again, if the provider said: asking before makes it worse for everybody.
+        retry_after: Option<Duration>,
+    },
     /// It may have been done, or may yet be.
     Unknown(Reason),
 }
@@ -92,6 +99,31 @@ pub trait Provider: Send + Sync + 'static {
 
     /// `witness` looks whether `target` lives.
     fn observe(&self, target: &Credential, witness: &Credential) -> impl Future<Output = Reply<Observed>> + Send;
+
+    /// `with` ends what `target` names, whose secret is lost. Only asked for by a policy with the accessor privileges
+    /// ([`Privileges::Accessor`](turquoise_core::Privileges::Accessor)); unless implemented, it is refused.
+    fn revoke_named(&self, target: &Handle, with: &Credential) -> impl Future<Output = Reply<()>> + Send {
+        let _ = (target, with);
+        ready(no_power())
+    }
+
+    /// `witness` looks whether what `target` names lives. As [`revoke_named`](Self::revoke_named).
+    fn observe_named(&self, target: &Handle, witness: &Credential) -> impl Future<Output = Reply<Observed>> + Send {
+        let _ = (target, witness);
+        ready(no_power())
+    }
+
+    /// `witness` looks for what a mint has made whose answer was lost: answers what names it, or nothing, if there is nothing
+    /// yet. As [`revoke_named`](Self::revoke_named).
+    fn discover(&self, lost: Generation, witness: &Credential) -> impl Future<Output = Reply<Option<Handle>>> + Send {
+        let _ = (lost, witness);
+        ready(no_power())
+    }
+}
+
+fn no_power<T>() -> Reply<T> {
+    let why = "this provider has no power over what was lost: it ends by itself";
+    Reply::Refused(Reason(why.to_owned()))
 }
 
 /// One journal entry: the machine's record, and the handle of what it made.

@@ -108,7 +108,7 @@ async fn call<T>(what: &str, reply: impl Future<Output = Reply<T>>) -> Result<An
     Ok(match reply {
         Reply::Applied(what) => Answer::Applied(what),
         Reply::Refused(reason) => Answer::Refused(reason.0),
-        Reply::Unavailable(reason) | Reply::Unknown(reason) => Answer::Open(reason.0),
+        Reply::Unavailable(reason) | Reply::Throttled { reason, .. } | Reply::Unknown(reason) => Answer::Open(reason.0),
     })
 }
 

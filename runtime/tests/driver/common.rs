@@ -10,7 +10,8 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::{Notify, broadcast};
 use tokio::time::{self, Instant};
 use turquoise_runtime::core::{
-    self, BootId, Consumers, Jitter, Mint, PhaseKind, Policy, Privileges, Relogin, Sown, Step, StepKind, Trial, Via, Writer,
+    self, BootId, Consumers, Generation, Jitter, Mint, PhaseKind, Policy, Privileges, Relogin, Sown, Step, StepKind, Trial, Via,
+    Writer,
 };
 use turquoise_runtime::memory::WhenLockingFails;
 use turquoise_runtime::port::{
@@ -182,6 +183,8 @@ pub(crate) struct Sim {
     pub(crate) canary: Option<Trial>,
     /// How far the wall clock has run ahead.
     pub(crate) drift: Arc<Mutex<Duration>>,
+    /// … of what it may do with a name alone …
+    pub(crate) privileges: Privileges,
     /// What the provider declares, a login's life apart.
     pub(crate) contract: Contract,
     /// … and of secrets that cannot be locked.
@@ -217,6 +220,7 @@ impl Sim {
             relogin: Relogin::Impossible,
             canary: None,
             drift: Arc::default(),
+            privileges: Privileges::OnlySelf,
             contract: Contract::PROMPT,
             memory: WhenLockingFails::Refuse,
         }
@@ -241,7 +245,7 @@ impl Sim {
         };
         self.process = process;
         let (journal, clock) = (SimJournal(self.clone()), Box::new(PausedClock(self.world().start, Arc::clone(&self.drift))));
-        let policy = Policy { relogin: self.relogin, canary: self.canary, ..policy(consumers) };
+        let policy = Policy { relogin: self.relogin, privileges: self.privileges, canary: self.canary, ..policy(consumers) };
         let replay = |history: &History| history.replay(&policy, 0, clock.boot(), clock.now());
         assert_eq!(replay(&history), replay(&all), "a journal that began anew says what all its entries say");
         let memory = self.memory;
@@ -413,6 +417,37 @@ impl Provider for Sim {
         };
         self.call("observe", target.mint, &number(target.mint), Some(witness), apply).await
     }
+
+    async fn revoke_named(&self, target: &Handle, with: &Credential) -> Reply<()> {
+        let theirs = secrets_named(target);
+        let apply = |world: &mut World| {
+            world.tokens.retain(|secret, _| !secret.starts_with(&theirs));
+            Reply::Applied(())
+        };
+        self.call("revoke", with.mint, &target.0, Some(with), apply).await
+    }
+
+    async fn observe_named(&self, target: &Handle, witness: &Credential) -> Reply<Observed> {
+        let theirs = secrets_named(target);
+        let apply = |world: &mut World| {
+            let found = world.tokens.keys().find(|secret| secret.starts_with(&theirs) && world.live(secret));
+            Reply::Applied(found.map_or(Observed::Dead, |secret| Observed::Alive(world.remaining(secret))))
+        };
+        self.call("observe", witness.mint, &target.0, Some(witness), apply).await
+    }
+
+    async fn discover(&self, lost: Generation, witness: &Credential) -> Reply<Option<Handle>> {
+        let handle = Handle(format!("accessor-{}", lost.number));
+        let theirs = secrets_named(&handle);
+        let apply =
+            |world: &mut World| Reply::Applied(world.tokens.keys().any(|secret| secret.starts_with(&theirs)).then_some(handle));
+        self.call("discover", witness.mint, &lost.number.to_string(), Some(witness), apply).await
+    }
+}
+
+/// How the secrets begin that an accessor names.
+fn secrets_named(handle: &Handle) -> String {
+    format!("{}-", handle.0.replace("accessor", CANARY))
 }
 
 impl Store for Sim {

@@ -22,7 +22,7 @@ use turquoise::port::{
     StoreError,
 };
 use turquoise::sink::{FileSink, Mode};
-use turquoise::vault::{Probe, Role, TokenConfig, TokenProvider};
+use turquoise::vault::{Probe, Role, TokenConfig, TokenProvider, Upstream};
 use turquoise::{BootClock, Identity, Setup};
 use turquoise_tests::{Command, PROBED, Place, Point, Side, Told, policy};
 use zeroizing_alloc::ZeroAlloc;
@@ -75,9 +75,9 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let gate = Arc::new(Gate { hold: args.hold, ..Gate::default() });
     let mut commands = listen(&gate);
     let opened = FileJournal::open(&args.journal)?;
-    let mut config = TokenConfig::new(args.address, args.role, args.token_file);
+    let mut config = TokenConfig::new(Upstream::new([args.address.parse()?]), args.role, args.token_file);
     config.probes = vec![Probe { path: PROBED.parse()?, max_latency: None }];
-    config.timeout = policy().patience;
+    config.upstream.timeout = policy().patience;
     let setup = Setup {
         policy: policy(),
         provider: Gated { inner: TokenProvider::new(config)?, gate: Arc::clone(&gate) },
