@@ -13,15 +13,15 @@ use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{Instrument as _, Span};
 use turquoise_core::{
-    Abandoning, AfterEnd, Applied, Closing, Draining, Effect, Event, Generation, Going, Illegal, Input, OpId, Outcome, Output,
-    Phase, Record, Rotation, Steady, Step,
+    Abandoning, AfterEnd, Applied, Closing, Draining, Effect, Event, Generation, Going, Illegal, Input, Ledger, OpId, Outcome,
+    Output, Phase, Record, Rotation, Steady, Step,
 };
 
 use crate::clock::Clock;
 use crate::credentials::{NotReady, Switch};
 use crate::identity::{Progress, Recorded, Status, second};
-use crate::perform::{Ended, Secrets, append, ask, is_stored, keep};
-use crate::port::{Entry, Handle, Journal, Provider, Reason, Store};
+use crate::perform::{Ended, Secrets, append, ask, compact, is_stored, keep};
+use crate::port::{Base, Entry, Handle, Journal, Provider, Reason, Store};
 use crate::tell;
 
 /// Timers stand still while the machine is suspended: the clock, which does not, is looked at this often.
@@ -59,11 +59,14 @@ pub(crate) struct Face {
 enum Flight {
     Append { entry: Entry, reason: Option<Reason> },
     Effect { op: OpId, effect: Effect },
+    Compaction,
 }
 
 /// Everything that one identity owns.
 pub(crate) struct Driver<P, J, S> {
     machine: Rotation,
+    /// The fold of what is durable, and of nothing else.
+    ledger: Ledger,
     ports: Ports<P, J, S>,
     secrets: Secrets,
     face: Face,
@@ -80,9 +83,10 @@ pub(crate) struct Driver<P, J, S> {
 
 impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
     #[expect(clippy::large_types_passed_by_value, reason = "it is moved in, once")]
-    pub(crate) fn new(machine: Rotation, ports: Ports<P, J, S>, secrets: Secrets, face: Face) -> Self {
+    pub(crate) fn new(machine: Rotation, ledger: Ledger, ports: Ports<P, J, S>, secrets: Secrets, face: Face) -> Self {
         Self {
             machine,
+            ledger,
             ports,
             secrets,
             face,
@@ -167,7 +171,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         }
         let (stalled, reason) = (self.machine.stalled(), self.last_words.clone());
         let debt = self.machine.debt().map(|debt| debt.mint);
-        self.face.status.send_replace(Status { stalled, reason, debt, ..Status::of(self.machine.phase()) });
+        self.face.status.send_replace(Status { debt, stalled, reason, ..Status::of(self.machine.phase()) });
     }
 
     /// The credential whose work the machine waits for: the retiring one, or the last one when nothing is to be left.
@@ -225,9 +229,22 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         self.flights.insert(task.id(), Flight::Effect { op, effect });
     }
 
+    /// Where the records have come to rest and no other is on its way, the journal may begin anew.
+    fn compact(&mut self, last: Record) {
+        let policy = self.machine.policy();
+        let applied = self.ledger.apply(&last, policy);
+        debug_assert!(applied.is_ok(), "a record is durable that does not follow: {last:?}");
+        let at_rest = self.machine.awaited().is_none();
+        let Some(checkpoint) = self.ledger.checkpoint(last.at, policy).filter(|_| at_rest) else { return };
+        let base = Base { checkpoint, handle: self.handle(checkpoint.current.generation) };
+        let (journal, span) = (Arc::clone(&self.ports.journal), self.span());
+        let task = self.tasks.spawn_blocking(move || span.in_scope(|| compact(&journal, &base)));
+        self.flights.insert(task.id(), Flight::Compaction);
+    }
+
     fn serve(&mut self, generation: Generation) {
         if let Some(credential) = self.secrets.find(generation) {
-            self.face.switch.serve(Arc::clone(credential));
+            self.face.switch.serve(credential, None);
         } else {
             tracing::error!(%generation, "what is to serve is not in memory: this is a defect, please report it");
             debug_assert!(false, "{generation} is to serve, but its secret is not in memory");
@@ -259,6 +276,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         match self.flights.remove(&id) {
             Some(Flight::Append { entry, reason }) => self.appended(entry, reason, ended),
             Some(Flight::Effect { op, effect }) => self.performed(op, effect, ended),
+            Some(Flight::Compaction) => {}
             None => debug_assert!(false, "a task that nobody sent off has ended"),
         }
     }
@@ -270,6 +288,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             return self.input(Input::NotDurable(lsn));
         }
         self.hear(Input::Durable(lsn));
+        self.compact(entry.record);
         let phase = *self.machine.phase();
         let (current, second) = (phase.current().map(|lease| lease.mint), second(&phase));
         let recorded = Recorded { record: entry.record, phase, current, second, handle: entry.handle, reason };
@@ -291,8 +310,8 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             self.rotation = Some(tracing::info_span!("rotation", generation = %mint.generation, slot = %mint.slot));
         }
         let handle = recorded.second.or(recorded.current).and_then(|mint| self.handle(mint.generation));
-        let held = recorded.second.map_or(0, |mint| self.face.switch.held(mint.generation));
-        self.span().in_scope(|| tell::recorded(recorded, handle.as_ref(), held));
+        let holders = recorded.second.map(|mint| self.face.switch.holders(mint.generation)).unwrap_or_default();
+        self.span().in_scope(|| tell::recorded(recorded, handle.as_ref(), &holders));
         if under_way.is_none() {
             self.rotation = None;
         }

@@ -17,7 +17,8 @@ use crate::clock::Clock;
 use crate::credentials::{Credentials, Switch};
 use crate::driver::{Command, Driver, Face, Ports};
 use crate::perform::Secrets;
-use crate::port::{Entry, Handle, Journal, Provider, Reason, Store, StoreError, held};
+use crate::port::{ContractError, Handle, History, Journal, Provider, Reason, Store, StoreError, held};
+use crate::tell;
 
 /// Progress that a receiver may leave unread before it misses some.
 const BACKLOG: usize = 256;
@@ -43,7 +44,7 @@ pub struct Setup<P, J, S> {
     /// The journal, open and locked …
     pub journal: J,
     /// … and everything that was found in it.
-    pub entries: Vec<Entry>,
+    pub history: History,
     /// Where secrets outlive the process.
     pub store: S,
     /// What time it is: [`BootClock`](crate::BootClock), except in tests.
@@ -59,6 +60,9 @@ pub enum StartError {
     /// The timing cannot keep the promise.
     #[error("the policy cannot keep a credential alive: {0}")]
     Policy(#[from] PolicyError),
+    /// The provider's contract and the policy do not go together.
+    #[error("the policy cannot be kept with this provider: {0}")]
+    Contract(#[from] ContractError),
     /// The survivor store cannot be read: what it holds decides what may be done.
     #[error("the survivor store cannot be read: {0}")]
     Store(#[from] StoreError),
@@ -160,13 +164,16 @@ impl Identity {
     ///
     /// See [`StartError`]; the journal is closed.
     pub async fn start<P: Provider, J: Journal, S: Store>(setup: Setup<P, J, S>) -> Result<Self, StartError> {
-        let Setup { policy, provider, journal, entries, mut store, clock, memory } = setup;
+        let Setup { policy, provider, journal, history, mut store, clock, memory } = setup;
         policy.check()?;
+        let contract = provider.contract();
+        contract.check(&policy)?;
+        tell::contract(&contract);
         let loading = tokio::task::spawn_blocking(move || (store.load(), store)).await;
         let (loaded, store) = loading.map_err(|_| StoreError("reading it panicked".to_owned()))?;
         let loaded = loaded?;
-        let records = entries.iter().map(|entry| entry.record);
-        let machine = Rotation::recover(policy, getrandom::u32()?, clock.boot(), clock.now(), records, held(&loaded))?;
+        let ledger = history.replay(&policy, getrandom::u32()?, clock.boot(), clock.now())?;
+        let machine = Rotation::resume(policy, ledger, clock.boot(), clock.now(), held(&loaded))?;
 
         let secrets = Secrets::load(memory, loaded)?;
         let (commands, received) = mpsc::channel(1);
@@ -182,7 +189,7 @@ impl Identity {
             clock,
         };
         let face = Face { switch, commands: received, progress: progress.clone(), status };
-        let driver = Driver::new(machine, ports, secrets, face);
+        let driver = Driver::new(machine, ledger, ports, secrets, face);
         let task = tokio::spawn(driver.run().in_current_span());
         Ok(Self { commands, credentials, progress, status: seen, task })
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use turquoise_core::{Applied, Effect, Generation, Mint, Outcome, Refusal};
 use turquoise_memory::{LockError, WhenLockingFails};
 
-use crate::port::{Credential, Entry, Journal, Minted, Observed, Provider, Reason, Reply, Store};
+use crate::port::{Base, Credential, Entry, Journal, Minted, Observed, Provider, Reason, Reply, Store};
+use crate::tell;
 
 /// The secrets that the phase mentions, in locked memory as far as that is to be had. What is removed is wiped once no call
 /// and no guard holds it any more.
@@ -104,9 +105,9 @@ impl Ended {
     }
 
     /// A disk that failed may have written all the same.
-    fn written(result: Result<(), impl ToString>) -> Self {
+    fn written<T>(result: Result<T, impl ToString>) -> Self {
         match result {
-            Ok(()) => Self::new(Outcome::Applied(Applied::Done), None),
+            Ok(_) => Self::new(Outcome::Applied(Applied::Done), None),
             Err(error) => Self::unknown(error.to_string()),
         }
     }
@@ -164,4 +165,11 @@ pub(crate) fn keep(store: &Mutex<impl Store>, effect: Effect, secrets: &Secrets)
 /// Appends to the journal. Blocks.
 pub(crate) fn append(journal: &Mutex<impl Journal>, entry: &Entry) -> Ended {
     Ended::written(journal.lock().unwrap_or_else(PoisonError::into_inner).append(entry))
+}
+
+/// Lets the journal begin anew, if it is long enough for that. Blocks.
+pub(crate) fn compact(journal: &Mutex<impl Journal>, base: &Base) -> Ended {
+    let compacted = journal.lock().unwrap_or_else(PoisonError::into_inner).compact(base);
+    tell::compacted(&compacted);
+    Ended::written(compacted)
 }

@@ -9,6 +9,9 @@ use std::time::Duration;
 use turquoise_core::{Generation, Held, Mint, Record};
 use turquoise_memory::Secret;
 
+pub use crate::contract::{Contract, ContractError, Fencing, Limit, Listing, Minting, Siblings};
+pub use crate::history::{Base, Compacted, History, NotCompacted};
+
 /// A secret with the names that tell it apart. It has no `Debug`; its secret is wiped when it is dropped.
 ///
 /// Whoever makes one need not lock its secret: the driver moves each that it is given into locked memory.
@@ -66,6 +69,9 @@ pub enum Observed {
 /// The secret of `with` authenticates each call. A call must end by itself (its own timeout): what cannot be decided by
 /// then is [`Reply::Unknown`].
 pub trait Provider: Send + Sync + 'static {
+    /// What holds of the credentials that it makes; the same whenever it is asked.
+    fn contract(&self) -> Contract;
+
     /// Logs in, or reads the credential that was handed to us.
     fn login(&self, mint: Mint) -> impl Future<Output = Reply<Minted>> + Send;
 
@@ -104,12 +110,25 @@ pub struct NotDurable(pub String);
 
 /// A durable, exclusive, append-only sequence of entries.
 ///
-/// Opening one (which is the implementation's own business) yields its entries and takes the writer's lock for as long
-/// as the journal lives.
+/// Opening one (which is the implementation's own business) yields its [`History`] — every entry that was acknowledged, in
+/// order and as it was given, and at the end perhaps one that was appended and never acknowledged — and takes the writer's
+/// lock for as long as the journal lives.
 pub trait Journal: Send + 'static {
     /// Appends and returns only when the entry would survive a power loss. After an error the journal must refuse every
     /// further append: whether the entry is there is known only to who opens it anew.
+    /// An entry whose number does not follow the last one's is such an error.
     fn append(&mut self, entry: &Entry) -> Result<(), NotDurable>;
+
+    /// Called where the records have come to rest: a journal that has grown long may begin anew from this base, and keep
+    /// what it stands for in an archive. Whatever happens in between, who opens it finds either the old history or the base
+    /// and what came after. A base that does not stand for the last entry changes nothing, and neither does one that comes
+    /// too early: both are `Ok(None)`.
+    ///
+    /// After an error the journal goes on, or refuses every append, if it is not certain which of the two is there.
+    fn compact(&mut self, base: &Base) -> Result<Option<Compacted>, NotCompacted> {
+        let _ = base;
+        Ok(None)
+    }
 }
 
 /// Why the survivor store did not do as asked.

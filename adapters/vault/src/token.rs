@@ -10,7 +10,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 use turquoise_runtime::core::Mint;
 use turquoise_runtime::memory::Secret;
-use turquoise_runtime::port::{Credential, Handle, Minted, Observed, Provider, Reply};
+use turquoise_runtime::port::{Contract, Credential, Handle, Minted, Observed, Provider, Reply};
 use zeroize::Zeroizing;
 
 use crate::config::{ConfigError, Probe, Role, TokenConfig};
@@ -172,6 +172,11 @@ impl TokenProvider {
 }
 
 impl Provider for TokenProvider {
+    /// A server is asked for its own state, and one that lags says so: nothing is late. Siblings have no parent.
+    fn contract(&self) -> Contract {
+        Contract::PROMPT
+    }
+
     /// Adopts the token in the file: it is looked up, and nothing about it is changed.
     async fn login(&self, _: Mint) -> Reply<Minted> {
         answer("adopting the token of the token file", self.adopt().await)

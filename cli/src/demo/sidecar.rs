@@ -58,7 +58,7 @@ impl Site {
             policy,
             provider: TokenProvider::new(config)?,
             journal: opened.journal,
-            entries: opened.entries,
+            history: opened.history,
             store: FileSink::open(&self.sink, Mode::PRIVATE)?,
             clock: Box::new(BootClock::new()?),
             memory: WhenLockingFails::Warn,

@@ -112,9 +112,10 @@ impl Rotation {
             Phase::Issuing(Issuing { mint, .. }) => Some(Effect::Persist(mint)),
             Phase::Validating(Validating { candidate, extending, passed, .. }) => {
                 let generation = candidate.mint.generation;
-                match extending {
-                    true => Some(Effect::Extend { generation, life: self.policy.full }),
-                    false => (passed < self.probes_needed()).then_some(Effect::Probe(generation)),
+                if extending {
+                    Some(Effect::Extend { generation, life: self.policy.full })
+                } else {
+                    (passed < self.probes_needed()).then_some(Effect::Probe(generation))
                 }
             }
             Phase::Draining(draining) => self.wanted_in_draining(draining),

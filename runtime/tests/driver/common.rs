@@ -14,7 +14,8 @@ use turquoise_runtime::core::{
 };
 use turquoise_runtime::memory::WhenLockingFails;
 use turquoise_runtime::port::{
-    Credential, Entry, Handle, Journal, Minted, NotDurable, Observed, Provider, Reason, Reply, Store, StoreError,
+    Base, Compacted, Contract, Credential, Entry, Handle, History, Journal, Minted, NotCompacted, NotDurable, Observed, Provider,
+    Reason, Reply, Store, StoreError,
 };
 use turquoise_runtime::{Clock, Identity, Progress, Recorded, Setup, StartError};
 
@@ -89,6 +90,8 @@ pub(crate) struct World {
     slots: BTreeMap<core::Color, Slot>,
     published: Option<String>,
     pub(crate) entries: Vec<Entry>,
+    /// What stands for the first of them, as the journal has it.
+    pub(crate) base: Option<Base>,
     /// What was asked of whom, in order.
     pub(crate) log: Vec<(Duration, String)>,
     /// What must not be, and was.
@@ -140,6 +143,13 @@ impl World {
         }
     }
 
+    /// What a journal that begins anew wherever it may still holds.
+    fn history(&self) -> History {
+        let stands_for = self.base.as_ref().map_or(0, |base| base.checkpoint.lsn.0);
+        let entries = self.entries.iter().filter(|entry| entry.record.lsn.0 > stands_for).cloned().collect();
+        History { base: self.base.clone(), entries }
+    }
+
     /// Whether an operator has durably ended the identity.
     fn closing(&self) -> bool {
         let mut steps = self.entries.iter().rev().map(|entry| entry.record.step.kind());
@@ -169,6 +179,8 @@ pub(crate) struct Sim {
     process: u32,
     /// What the next process thinks of logins …
     pub(crate) relogin: Relogin,
+    /// What the provider declares, a login's life apart.
+    pub(crate) contract: Contract,
     /// … and of secrets that cannot be locked.
     pub(crate) memory: WhenLockingFails,
 }
@@ -182,6 +194,7 @@ impl Sim {
             slots: BTreeMap::new(),
             published: None,
             entries: Vec::new(),
+            base: None,
             log: Vec::new(),
             violations: Vec::new(),
             faults: BTreeMap::new(),
@@ -199,6 +212,7 @@ impl Sim {
             disk_met: Arc::default(),
             process: 0,
             relogin: Relogin::Impossible,
+            contract: Contract::PROMPT,
             memory: WhenLockingFails::Refuse,
         }
     }
@@ -213,18 +227,20 @@ impl Sim {
     }
 
     pub(crate) async fn try_start(&mut self, consumers: Consumers) -> Result<Identity, StartError> {
-        let (process, entries) = {
+        let (process, history, all) = {
             let mut world = self.world();
             world.process += 1;
             world.crash = None;
             world.journals_open += 1;
-            (world.process, world.entries.clone())
+            (world.process, world.history(), History::from(world.entries.clone()))
         };
         self.process = process;
         let (journal, clock) = (SimJournal(self.clone()), Box::new(PausedClock(self.world().start)));
         let policy = Policy { relogin: self.relogin, ..policy(consumers) };
+        let replay = |history: &History| history.replay(&policy, 0, clock.boot(), clock.now());
+        assert_eq!(replay(&history), replay(&all), "a journal that began anew says what all its entries say");
         let memory = self.memory;
-        let setup = Setup { policy, provider: self.clone(), journal, entries, store: self.clone(), clock, memory };
+        let setup = Setup { policy, provider: self.clone(), journal, history, store: self.clone(), clock, memory };
         Identity::start(setup).await
     }
 
@@ -345,6 +361,10 @@ fn secret_of(credential: &Credential) -> String {
 }
 
 impl Provider for Sim {
+    fn contract(&self) -> Contract {
+        Contract { login_life: secs(60), ..self.contract }
+    }
+
     async fn login(&self, mint: Mint) -> Reply<Minted> {
         self.call("login", mint, &number(mint), None, |world| world.mint(mint, secs(60))).await
     }
@@ -457,6 +477,17 @@ impl Journal for SimJournal {
             sim.crashed.notify_one();
         }
         Ok(())
+    }
+
+    fn compact(&mut self, base: &Base) -> Result<Option<Compacted>, NotCompacted> {
+        let Self(sim) = self;
+        let mut world = sim.world();
+        let last = world.entries.last().map(|entry| entry.record.lsn);
+        if world.process != sim.process || last != Some(base.checkpoint.lsn) {
+            return Ok(None);
+        }
+        world.base = Some(base.clone());
+        Ok(Some(Compacted { archive: format!("the first {}", base.checkpoint.lsn.0), removed: Vec::new() }))
     }
 }
 

@@ -4,8 +4,10 @@ mod common;
 
 mod abandons_a_bad_candidate;
 mod aborts_before_the_switch;
+mod begins_the_journal_anew;
 mod goes_on_after_every_crash;
 mod keeps_secrets;
+mod keeps_to_the_contract;
 mod locks_its_secrets;
 mod mints_no_second_blindly;
 mod outlives_a_broken_journal;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends with what it did not expect")]
 
 mod adopting;
+mod conforming;
 mod ending;
 mod living;
 mod minting;
