@@ -243,7 +243,6 @@ impl Switch {
     }
 
     /// The current one is certainly dead: new work is given nothing until another one serves.
-    #[expect(dead_code, reason = "the machine does not say yet when the current one is certainly dead")]
     pub(crate) fn expired(&self) {
         self.withdraw(NotReady::Expired);
     }
@@ -270,7 +269,6 @@ impl Switch {
 
     /// Waits for a report on the trial that is open; those on another are dropped. Cancel safe: nothing is taken before it
     /// returns.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the machine does not take samples yet"))]
     pub(crate) async fn sample(&self) -> Sample {
         loop {
             while let Some(Note { tried, verdict }) = self.shared.inbox.take() {
@@ -283,7 +281,6 @@ impl Switch {
     }
 
     /// How many reports were dropped, ever, because more came than the driver took in.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the machine does not take samples yet"))]
     pub(crate) fn lost_reports(&self) -> u64 {
         self.shared.inbox.lost()
     }

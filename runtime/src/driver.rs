@@ -14,11 +14,11 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{Instrument as _, Span};
 use turquoise_core::{
     Abandoning, AfterEnd, Applied, Closing, Draining, Effect, Event, Generation, Going, Illegal, Input, Ledger, OpId, Outcome,
-    Output, Phase, Record, Rotation, Steady, Step,
+    Output, Phase, Record, Rotation, Serving, Steady, Step,
 };
 
 use crate::clock::Clock;
-use crate::credentials::{NotReady, Switch};
+use crate::credentials::{NotReady, Sample, Switch};
 use crate::identity::{Progress, Recorded, Status, second};
 use crate::perform::{Ended, Secrets, append, ask, compact, is_stored, keep};
 use crate::port::{Base, Entry, Handle, Journal, Provider, Reason, Store};
@@ -77,6 +77,8 @@ pub(crate) struct Driver<P, J, S> {
     duty_words: Option<Reason>,
     /// Why anything last went wrong.
     last_words: Option<Reason>,
+    /// What serves certainly is dead: nothing is given out.
+    expired: bool,
     /// The rotation under way.
     rotation: Option<Span>,
 }
@@ -94,6 +96,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             flights: HashMap::new(),
             duty_words: None,
             last_words: None,
+            expired: false,
             rotation: None,
         }
     }
@@ -126,6 +129,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
                         break;
                     }
                 },
+                Sample { generation, verdict } = self.face.switch.sample() => self.sampled(Input::Sample { generation, verdict }),
             }
         }
         self.tasks.shutdown().await;
@@ -146,6 +150,13 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
     fn input(&mut self, input: Input) {
         self.hear(input);
         self.settle();
+    }
+
+    /// A report on a canary. One that comes too late says nothing any more.
+    fn sampled(&mut self, input: Input) {
+        if self.machine.handle(self.ports.clock.now(), input).is_ok() {
+            self.settle();
+        }
     }
 
     fn hear(&mut self, input: Input) {
@@ -169,9 +180,25 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             self.hear(Input::Idle(leaving));
             self.drain();
         }
+        self.expire();
         let (stalled, reason) = (self.machine.stalled(), self.last_words.clone());
         let debt = self.machine.debt().map(|debt| debt.mint);
-        self.face.status.send_replace(Status { debt, stalled, reason, ..Status::of(self.machine.phase()) });
+        let lost_reports = self.face.switch.lost_reports();
+        self.face.status.send_replace(Status { debt, lost_reports, stalled, reason, ..Status::of(self.machine.phase()) });
+    }
+
+    /// What certainly is dead is given to nobody, until the provider says otherwise.
+    fn expire(&mut self) {
+        let now = self.ports.clock.now();
+        let current = self.machine.phase().current().filter(|lease| self.machine.serving() == Some(lease.mint.generation));
+        let dead = current.is_some_and(|lease| lease.life.ub + self.machine.policy().skew <= now);
+        match (std::mem::replace(&mut self.expired, dead), current) {
+            (false, _) if dead => self.face.switch.expired(),
+            (true, Some(current)) if !dead => {
+                self.serve(Serving { current: current.mint.generation, canary: self.machine.canary() })
+            }
+            _ => {}
+        }
     }
 
     /// The credential whose work the machine waits for: the retiring one, or the last one when nothing is to be left.
@@ -194,7 +221,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             match output {
                 Output::Append(record) => self.append(record),
                 Output::Perform { op, effect } => self.perform(op, effect),
-                Output::Serve(serving) => self.serve(serving.current),
+                Output::Serve(serving) => self.serve(serving),
                 Output::Withdraw => self.withdraw(),
                 Output::Notify(event) => self.notice(event),
             }
@@ -242,9 +269,10 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         self.flights.insert(task.id(), Flight::Compaction);
     }
 
-    fn serve(&mut self, generation: Generation) {
+    fn serve(&self, Serving { current: generation, canary }: Serving) {
+        let tried = canary.and_then(|canary| Some((self.secrets.find(canary.candidate)?, canary.share)));
         if let Some(credential) = self.secrets.find(generation) {
-            self.face.switch.serve(credential, None);
+            self.face.switch.serve(credential, tried);
         } else {
             tracing::error!(%generation, "what is to serve is not in memory: this is a defect, please report it");
             debug_assert!(false, "{generation} is to serve, but its secret is not in memory");
@@ -291,7 +319,8 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         self.compact(entry.record);
         let phase = *self.machine.phase();
         let (current, second) = (phase.current().map(|lease| lease.mint), second(&phase));
-        let recorded = Recorded { record: entry.record, phase, current, second, handle: entry.handle, reason };
+        let debt = self.machine.debt().map(|debt| debt.mint);
+        let recorded = Recorded { record: entry.record, phase, current, second, debt, handle: entry.handle, reason };
         self.tell(&recorded);
         self.settle();
         self.forget(&recorded);
@@ -328,8 +357,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             Phase::Closing(Closing { next, .. }) => next,
             _ => None,
         };
-        let owed = self.machine.debt().map(|debt| debt.mint);
-        let mentioned = [recorded.current, recorded.second, third.map(|going| going.mint), owed];
+        let mentioned = [recorded.current, recorded.second, third.map(|going| going.mint), recorded.debt];
         self.secrets.retain(&mentioned);
         self.face.switch.retain(&mentioned);
     }

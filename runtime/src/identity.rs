@@ -127,6 +127,8 @@ pub struct Recorded {
     pub current: Option<Mint>,
     /// The other credential of the rotation: coming, retiring or going.
     pub second: Option<Mint>,
+    /// A credential of an earlier round whose end is not confirmed yet.
+    pub debt: Option<Mint>,
     /// On `LoggedIn` and `Issued`: what names the new credential at its provider.
     pub handle: Option<Handle>,
     /// The provider's words, if a refusal or a lost reply led here.
@@ -148,6 +150,8 @@ pub struct Status {
     pub second_held: usize,
     /// A credential of an earlier round whose end is not confirmed yet.
     pub debt: Option<Mint>,
+    /// Reports on canaries that were lost because too many came at once: what was reported stands for them.
+    pub lost_reports: u64,
     /// Whether the journal failed: renewal goes on, anything else needs a restart.
     pub stalled: bool,
     /// Why something last went wrong, in the provider's or the disk's words.
@@ -327,6 +331,7 @@ impl Status {
             second: second(phase),
             second_held: 0,
             debt: None,
+            lost_reports: 0,
             stalled: false,
             reason: None,
         }

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::{Notify, broadcast};
 use tokio::time::{self, Instant};
 use turquoise_runtime::core::{
-    self, BootId, Consumers, Jitter, Mint, PhaseKind, Policy, Privileges, Relogin, Sown, Step, StepKind, Via, Writer,
+    self, BootId, Consumers, Jitter, Mint, PhaseKind, Policy, Privileges, Relogin, Sown, Step, StepKind, Trial, Via, Writer,
 };
 use turquoise_runtime::memory::WhenLockingFails;
 use turquoise_runtime::port::{
@@ -179,6 +179,9 @@ pub(crate) struct Sim {
     process: u32,
     /// What the next process thinks of logins …
     pub(crate) relogin: Relogin,
+    pub(crate) canary: Option<Trial>,
+    /// How far the wall clock has run ahead.
+    pub(crate) drift: Arc<Mutex<Duration>>,
     /// What the provider declares, a login's life apart.
     pub(crate) contract: Contract,
     /// … and of secrets that cannot be locked.
@@ -212,6 +215,8 @@ impl Sim {
             disk_met: Arc::default(),
             process: 0,
             relogin: Relogin::Impossible,
+            canary: None,
+            drift: Arc::default(),
             contract: Contract::PROMPT,
             memory: WhenLockingFails::Refuse,
         }
@@ -235,8 +240,8 @@ impl Sim {
             (world.process, world.history(), History::from(world.entries.clone()))
         };
         self.process = process;
-        let (journal, clock) = (SimJournal(self.clone()), Box::new(PausedClock(self.world().start)));
-        let policy = Policy { relogin: self.relogin, ..policy(consumers) };
+        let (journal, clock) = (SimJournal(self.clone()), Box::new(PausedClock(self.world().start, Arc::clone(&self.drift))));
+        let policy = Policy { relogin: self.relogin, canary: self.canary, ..policy(consumers) };
         let replay = |history: &History| history.replay(&policy, 0, clock.boot(), clock.now());
         assert_eq!(replay(&history), replay(&all), "a journal that began anew says what all its entries say");
         let memory = self.memory;
@@ -497,11 +502,11 @@ impl Drop for SimJournal {
     }
 }
 
-struct PausedClock(Instant);
+struct PausedClock(Instant, Arc<Mutex<Duration>>);
 
 impl Clock for PausedClock {
     fn drift(&self) -> Duration {
-        Duration::ZERO
+        *self.1.lock().expect("no test panics while it holds the clock")
     }
 
     fn now(&self) -> core::Instant {
@@ -533,7 +538,7 @@ pub(crate) async fn rotate(identity: &Identity) -> Vec<Step> {
         match next(&mut progress).await {
             Progress::Recorded(recorded) => {
                 steps.push(recorded.record.step);
-                if recorded.phase.kind() == PhaseKind::Steady {
+                if recorded.phase.kind() == PhaseKind::Steady && recorded.debt.is_none() {
                     return steps;
                 }
             }

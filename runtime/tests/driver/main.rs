@@ -4,6 +4,7 @@ mod common;
 
 mod abandons_a_bad_candidate;
 mod aborts_before_the_switch;
+mod asks_before_it_serves_after_a_gap;
 mod begins_the_journal_anew;
 mod goes_on_after_every_crash;
 mod keeps_secrets;
@@ -19,4 +20,5 @@ mod says_when_it_is_dark;
 mod shuts_down;
 mod stops_and_keeps;
 mod survives_what_hangs;
+mod tries_a_candidate;
 mod waits_for_work;
