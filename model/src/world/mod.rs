@@ -88,7 +88,7 @@ pub struct Credential {
     pub expires: Instant,
     /// It was given too few rights: every probe is refused.
     pub useless: bool,
-    /// So many probes with it were accepted, of two at most.
+    /// So many probes with it were accepted, of those that it needs.
     pub proven: u8,
     /// New work was given it.
     pub served: bool,

@@ -61,7 +61,8 @@ impl World {
             },
             Effect::Probe(generation) => match self.accept(config, generation) {
                 Some(i) if !self.live[i].useless => {
-                    self.live[i].proven = (self.live[i].proven + 1).min(2);
+                    let enough = u8::try_from(config.policy.probes).unwrap_or(u8::MAX);
+                    self.live[i].proven = (self.live[i].proven + 1).min(enough);
                     Outcome::Applied(Applied::Alive { remaining: self.live[i].expires.since(self.now) })
                 }
                 _ => refused,

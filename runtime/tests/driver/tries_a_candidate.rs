@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use turquoise_runtime::core::{AbandonReason, Consumers, Shortage, Step, StepKind, Trial};
 use turquoise_runtime::{Guard, Identity, Report};
 
@@ -9,9 +10,9 @@ use crate::common::{Sim, rotate, secs, until};
 
 const TRIAL: Trial = Trial { share: 5_000, window: secs(1), samples: 3, forgiven: 0, slower: 300, shortage: Shortage::Abandon };
 
-async fn trying() -> (Sim, Identity) {
+async fn trying(share: u16) -> (Sim, Identity) {
     let mut sim = Sim::new();
-    sim.canary = Some(TRIAL);
+    sim.canary = Some(Trial { share, ..TRIAL });
     let identity = sim.ready(Consumers::Counted).await;
     (sim, identity)
 }
@@ -19,8 +20,10 @@ async fn trying() -> (Sim, Identity) {
 /// Work that comes every few milliseconds until it is given the candidate so often; it takes so long.
 async fn work(identity: &Identity, times: usize, takes: impl Fn(&Guard) -> Duration, report: Report) {
     let credentials = identity.credentials();
+    let deadline = Instant::now() + secs(20);
     let mut tried = 0;
     while tried < times {
+        assert!(Instant::now() < deadline, "given the candidate {tried} times only");
         tokio::time::sleep(Duration::from_millis(5)).await;
         let mut guard = credentials.acquire_canary().expect("something serves");
         tokio::time::sleep(takes(&guard)).await;
@@ -43,7 +46,7 @@ const fn abandoned(steps: &[Step]) -> Option<AbandonReason> {
 
 #[tokio::test(start_paused = true)]
 async fn a_candidate_that_served_its_share_is_promoted() {
-    let (sim, identity) = trying().await;
+    let (sim, identity) = trying(5_000).await;
     let blue = identity.status().current;
     let quick = |_: &Guard| Duration::from_millis(1);
     let (steps, ()) = tokio::join!(rotate(&identity), work(&identity, 3, quick, Report::Ok));
@@ -54,7 +57,7 @@ async fn a_candidate_that_served_its_share_is_promoted() {
 
 #[tokio::test(start_paused = true)]
 async fn a_candidate_that_work_is_refused_with_goes_when_no_work_holds_it() {
-    let (sim, identity) = trying().await;
+    let (sim, identity) = trying(10_000).await;
     let blue = identity.status().current;
     let credentials = identity.credentials();
     let mut progress = identity.progress();
@@ -69,7 +72,8 @@ async fn a_candidate_that_work_is_refused_with_goes_when_no_work_holds_it() {
     };
     let round = async {
         let quick = |_: &Guard| Duration::ZERO;
-        let (held, ()) = tokio::join!(holds, work(&identity, 1, quick, Report::Refused));
+        let held = holds.await;
+        work(&identity, 1, quick, Report::Refused).await;
         until(&mut progress, StepKind::AbandonIntent).await;
         tokio::time::sleep(secs(1)).await;
         assert_eq!(sim.asked("revoke 2"), [], "work holds it");
@@ -84,7 +88,7 @@ async fn a_candidate_that_work_is_refused_with_goes_when_no_work_holds_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_candidate_that_is_much_slower_is_abandoned() {
-    let (sim, identity) = trying().await;
+    let (sim, identity) = trying(5_000).await;
     let slow = |guard: &Guard| Duration::from_millis(if guard.is_candidate() { 40 } else { 10 });
     let (steps, ()) = tokio::join!(rotate(&identity), work(&identity, 5, slow, Report::Ok));
     assert_eq!(abandoned(&steps), Some(AbandonReason::CanarySlow));
@@ -93,7 +97,7 @@ async fn a_candidate_that_is_much_slower_is_abandoned() {
 
 #[tokio::test(start_paused = true)]
 async fn a_candidate_that_too_little_work_tries_is_abandoned_where_probes_do_not_suffice() {
-    let (sim, identity) = trying().await;
+    let (sim, identity) = trying(5_000).await;
     assert_eq!(abandoned(&rotate(&identity).await), Some(AbandonReason::CanaryTooFew));
     sim.assert_quiet(&identity, "after a canary that nobody tried");
 }
