@@ -209,3 +209,12 @@ fn what_ends_says_how() {
     assert_eq!(phase(stopped).kind(), PhaseKind::Stopped);
     refuses(stopped, &[LOGIN, Step::Cleared, DIED, Step::Stopped { how: AtStop::Keep }]);
 }
+
+#[test]
+fn what_is_closed_may_have_been_renewed_after_its_end_was_recorded() {
+    let early = Instant(20);
+    let Phase::Closing(closing) = phase(&[&STEADY, &[Step::CloseIntent { ub: early }, recovered(Some(FIRST), None)]]) else {
+        panic!("its end goes on")
+    };
+    assert_eq!(closing.going.ub, Instant(10) + POLICY.delta + POLICY.full);
+}
