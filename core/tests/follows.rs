@@ -218,3 +218,22 @@ fn what_is_closed_may_have_been_renewed_after_its_end_was_recorded() {
     };
     assert_eq!(closing.going.ub, Instant(10) + POLICY.delta + POLICY.full);
 }
+
+#[test]
+fn a_slot_that_is_to_be_cleared_is_no_stranger_s() {
+    let forgotten: &[&[Step]] = &[&STEADY, &[STUCK, Step::Resolved { resolution: Resolution::Forget }]];
+    assert_eq!(phase(&[forgotten, &[&[recovered(Some(FIRST), None)]]].concat()).kind(), PhaseKind::Vacant);
+    assert_eq!(phase(&[forgotten, &[&[recovered(None, Some(SECOND))]]].concat()).kind(), PhaseKind::NeedsOperator);
+}
+
+#[test]
+fn what_is_worse_than_a_stranger_is_said() {
+    let reason = |found: &[Step]| match phase(&[&STEADY, found]) {
+        Phase::NeedsOperator(stuck) => Some(stuck.reason),
+        _ => None,
+    };
+    assert_eq!(reason(&[STUCK, recovered(Some(FIRST), None)]), Some(StuckReason::CurrentRefused));
+    assert_eq!(reason(&[STUCK, recovered(None, None)]), Some(StuckReason::CurrentMissing));
+    assert_eq!(reason(&[STUCK, recovered(Some(FIRST), Some(SECOND))]), Some(StuckReason::CurrentRefused));
+    assert_eq!(reason(&[recovered(Some(FIRST), Some(SECOND))]), Some(StuckReason::Stranger));
+}

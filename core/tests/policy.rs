@@ -151,12 +151,10 @@ fn jitter_is_drawn_by_splitmix64() {
     let longest = Duration::from_hours(1_000_000);
     let millis = 3_600_000_000_000;
     for (n, output) in (0..).zip([0xe220_a839_7b1d_cdaf_u64, 0x6e78_9e6a_a1b9_65f4, 0x06c4_5d18_8009_454f]) {
-        let policy =
-            Policy { backoff: longest, backoff_cap: longest, jitter: Jitter::Full(gamma.wrapping_mul(n)), ..POLICY };
-        assert_eq!(waits_first(policy), Duration::from_millis(1 + output % millis));
+        for now in [0, 77] {
+            let jitter = Jitter::Full(gamma.wrapping_mul(n) ^ now);
+            let policy = Policy { backoff: longest, backoff_cap: longest, jitter, ..POLICY };
+            assert_eq!(waits(policy, Instant(now))[0], Duration::from_millis(1 + output % millis));
+        }
     }
-}
-
-fn waits_first(policy: Policy) -> Duration {
-    waits(policy, Instant(0))[0]
 }

@@ -286,12 +286,14 @@ impl Rotation {
     }
 
     fn observed(&mut self, outcome: Outcome) -> Option<Step> {
-        let doubt = self.policy.sown.is(SeededBug::DeathNotBelieved);
-        let never = self.now + self.policy.full;
+        let policy = self.policy;
+        let never = self.now + policy.full;
         self.forget_secret(outcome);
         let going = self.ending_mut()?;
         match outcome {
-            Outcome::Applied(Applied::Dead) if doubt => (going.end, going.ub) = (End::Revoke, never),
+            Outcome::Applied(Applied::Dead) if policy.sown.is(SeededBug::DeathNotBelieved) => {
+                (going.end, going.ub) = (End::Revoke, never);
+            }
             Outcome::Applied(Applied::Dead) => return Some(Step::Died { proof: Proof::Observed }),
             Outcome::Applied(_) => going.end = End::Revoke,
             Outcome::NotApplied(_) | Outcome::Unknown => {}
