@@ -237,3 +237,11 @@ fn what_is_worse_than_a_stranger_is_said() {
     assert_eq!(reason(&[STUCK, recovered(Some(FIRST), Some(SECOND))]), Some(StuckReason::CurrentRefused));
     assert_eq!(reason(&[recovered(Some(FIRST), Some(SECOND))]), Some(StuckReason::Stranger));
 }
+
+#[test]
+fn what_goes_lives_in_another_boot_as_long_as_it_may() {
+    let (mut ledger, lsn) = journal(&[&STEADY, &VALIDATING, &DRAINING, &REVOKING]);
+    let anew = Record { boot: BootId(2), ..record(lsn + 1, recovered(Some(FIRST), Some(SECOND))) };
+    ledger.apply(&anew, &POLICY).expect("a recovery may come in any boot");
+    assert_eq!(ledger.phase().going().map(|going| going.ub), Some(Instant(10) + POLICY.delta + POLICY.full));
+}
