@@ -128,8 +128,12 @@ mod tests {
 
     fn tally(candidate: &[Verdict], current: &[u64]) -> Tally {
         let mut tally = Tally::default();
-        candidate.iter().for_each(|verdict| tally.count(*verdict));
-        current.iter().for_each(|millis| tally.count_base(served(*millis)));
+        for verdict in candidate {
+            tally.count(*verdict);
+        }
+        for millis in current {
+            tally.count_base(served(*millis));
+        }
         tally
     }
 

@@ -390,11 +390,11 @@ impl Ledger {
             Phase::Closing(Closing { going, next, then }) => {
                 // They may have been renewed after their end was recorded.
                 let longest = at + policy.delta + policy.longest_life();
-                let last = |going| {
+                let renewed_since = |going| {
                     let going = going_on(going);
                     Going { ub: going.ub.max(longest), ..going }
                 };
-                Phase::Closing(Closing { going: last(going), next: next.map(last), then })
+                Phase::Closing(Closing { going: renewed_since(going), next: next.map(renewed_since), then })
             }
             Phase::Stopped(Stopped { kept: Some(current), .. }) => steady(renewed(current), at, policy),
             Phase::Stopped(Stopped { kept: None, not_before }) => {

@@ -7,6 +7,7 @@
 
 mod budget;
 mod canary;
+mod checkpoint;
 mod fold;
 mod lease;
 mod machine;
@@ -21,6 +22,7 @@ mod vocabulary;
 
 pub use budget::{Bucket, Budget};
 pub use canary::{Shortage, Tally, Trial, Verdict};
+pub use checkpoint::Checkpoint;
 pub use fold::{Ledger, RecoverError};
 pub use lease::{Flight, Lease};
 pub use machine::{Illegal, Rotation};

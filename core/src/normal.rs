@@ -145,7 +145,9 @@ impl Record {
             Step::RevokeIntent { ub, .. } | Step::CloseIntent { ub } => to.bound(ub),
             Step::AbandonIntent { ub, held_until, .. } => {
                 to.bound(ub);
-                held_until.iter_mut().for_each(|until| to.deadline(until));
+                if let Some(until) = held_until {
+                    to.deadline(until);
+                }
             }
             Step::Waived { ub, other } => {
                 to.bound(ub);

@@ -88,8 +88,8 @@ pub enum Privileges {
 pub enum Writer {
     /// The journal's lock, on one host: it lasts as long as the process.
     Lock,
-    /// A lease that a coordinator grants and that runs out: nothing that changes anything is sent, and nothing recorded,
-    /// but within the mandate that was told last.
+    /// A lease that a coordinator grants and that runs out: nothing that changes anything is sent, and nothing but a
+    /// recovery recorded, outside of the mandate that was told last.
     Mandate,
 }
 

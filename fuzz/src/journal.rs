@@ -27,13 +27,13 @@ pub fn open(folder: &Path, bytes: &[u8]) {
             return;
         }
     };
-    let (entries, torn) = (opened.entries, opened.torn);
+    let (history, torn) = (opened.history, opened.torn);
     drop(opened.journal);
     let kept = fs::read(&path).expect("the file is there");
     let aside = torn.map_or_else(Vec::new, |aside| fs::read(aside).expect("the tail is kept"));
     assert_eq!([kept.as_slice(), &aside].concat(), bytes, "a byte was lost");
     let again = FileJournal::open(&path).unwrap_or_else(|error| panic!("it was sound a moment ago: {error}"));
-    assert_eq!(again.entries, entries);
+    assert_eq!(again.history, history);
     assert_eq!(again.torn, None, "it was repaired a moment ago");
     assert_eq!(fs::read(&path).expect("the file is there"), kept, "opening a sound journal changed it");
 }

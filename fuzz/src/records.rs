@@ -38,11 +38,11 @@ pub fn replay(bytes: &[u8]) {
     let held = held(first);
     let now = records.iter().map(|record| record.at).max().unwrap_or_default();
     let Ok(machine) = Rotation::recover(policy, 1, BootId(1), now, records, held) else { return };
-    live(machine, policy, now, rest);
+    live(machine, &policy, now, rest);
 }
 
 /// Drains, acknowledges and waits, a while.
-fn live(mut machine: Rotation, policy: Policy, mut now: Instant, bytes: &[u8]) {
+fn live(mut machine: Rotation, policy: &Policy, mut now: Instant, bytes: &[u8]) {
     for &byte in bytes.iter().take(64) {
         let end = (0..OUTPUTS).any(|_| machine.poll_output().is_none());
         assert!(end, "a recovered machine makes outputs without end: {machine:?}");

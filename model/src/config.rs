@@ -164,29 +164,29 @@ const BASE: Config = Config {
 
 /// Readers take the credential from the published file of the two-slot sink; the machine has no power over any credential
 /// but through its own secret.
-pub const SINK: Config = Config { name: "two-slot sink, self privileges", pins: Some(Pins::of(253_275, 112, 27)), ..BASE };
+pub const SINK: Config = Config { name: "two-slot sink, self privileges", pins: Some(Pins::of(196_087, 112, 27)), ..BASE };
 
 /// The pinned configurations that are explored on every change.
 pub const STANDARD: [Config; 22] = [
     SINK,
-    Config { name: "two crashes", crashes: 2, faults: 0, pins: Some(Pins::of(284_421, 114, 23)), ..BASE },
-    Config { name: "two faults", crashes: 0, faults: 2, pins: Some(Pins::of(72_132, 97, 20)), ..BASE },
+    Config { name: "two crashes", crashes: 2, faults: 0, pins: Some(Pins::of(218_534, 114, 23)), ..BASE },
+    Config { name: "two faults", crashes: 0, faults: 2, pins: Some(Pins::of(58_915, 97, 20)), ..BASE },
     Config {
         name: "work through the handle",
         policy: Policy { consumers: Consumers::Counted, ..POLICY },
-        pins: Some(Pins::of(1_416_659, 154, 27)),
+        pins: Some(Pins::of(1_190_069, 154, 27)),
         ..BASE
     },
     Config {
         name: "accessor privileges",
         policy: Policy { privileges: Privileges::Accessor, ..POLICY },
-        pins: Some(Pins::of(373_274, 115, 27)),
+        pins: Some(Pins::of(283_666, 115, 27)),
         ..BASE
     },
     Config {
         name: "every candidate is a login",
         policy: Policy { mint: Via::Login, relogin: Relogin::Possible, ..POLICY },
-        pins: Some(Pins::of(340_599, 116, 27)),
+        pins: Some(Pins::of(272_166, 116, 27)),
         ..BASE
     },
     Config {
@@ -194,25 +194,25 @@ pub const STANDARD: [Config; 22] = [
         crashes: 0,
         faults: 0,
         operator: 2,
-        pins: Some(Pins::of(110_589, 95, 42)),
+        pins: Some(Pins::of(89_631, 95, 42)),
         ..BASE
     },
-    Config { name: "an operator", faults: 0, operator: 1, pins: Some(Pins::of(427_867, 133, 51)), ..BASE },
-    Config { name: "an operator and a fault", crashes: 0, operator: 1, pins: Some(Pins::of(214_370, 106, 45)), ..BASE },
-    Config { name: "a disk that fails", hostility: &[Hostility::Disk], pins: Some(Pins::of(458_321, 115, 27)), ..BASE },
+    Config { name: "an operator", faults: 0, operator: 1, pins: Some(Pins::of(346_962, 133, 51)), ..BASE },
+    Config { name: "an operator and a fault", crashes: 0, operator: 1, pins: Some(Pins::of(177_447, 98, 45)), ..BASE },
+    Config { name: "a disk that fails", hostility: &[Hostility::Disk], pins: Some(Pins::of(358_880, 115, 27)), ..BASE },
     Config {
         name: "lagging replies",
         crashes: 0,
         faults: 2,
         hostility: &[Hostility::Lag, Hostility::Outside],
-        pins: Some(Pins::of(101_451, 97, 26)),
+        pins: Some(Pins::of(86_640, 97, 26)),
         ..BASE
     },
     Config {
         name: "revoked by others, a login helps",
         policy: Policy { relogin: Relogin::Possible, ..POLICY },
         hostility: &[Hostility::Outside],
-        pins: Some(Pins::of(309_801, 112, 33)),
+        pins: Some(Pins::of(248_011, 112, 33)),
         ..BASE
     },
     Config {
@@ -220,16 +220,16 @@ pub const STANDARD: [Config; 22] = [
         crashes: 0,
         operator: 1,
         hostility: &[Hostility::Outside],
-        pins: Some(Pins::of(248_324, 106, 53)),
+        pins: Some(Pins::of(209_424, 98, 53)),
         ..BASE
     },
-    Config { name: "a reboot", hostility: &[Hostility::Reboot], pins: Some(Pins::of(293_728, 112, 27)), ..BASE },
+    Config { name: "a reboot", hostility: &[Hostility::Reboot], pins: Some(Pins::of(229_064, 112, 27)), ..BASE },
     Config {
         name: "slots that are tampered with",
         crashes: 2,
         downtime: 0,
         hostility: &[Hostility::Slots],
-        pins: Some(Pins::of(3_381_496, 150, 45)),
+        pins: Some(Pins::of(2_553_897, 150, 45)),
         ..BASE
     },
     Config {
@@ -237,7 +237,7 @@ pub const STANDARD: [Config; 22] = [
         crashes: 0,
         operator: 2,
         hostility: &[Hostility::Slots],
-        pins: Some(Pins::of(2_310_517, 121, 53)),
+        pins: Some(Pins::of(1_828_526, 121, 53)),
         ..BASE
     },
     Config {
@@ -260,7 +260,7 @@ pub const STANDARD: [Config; 22] = [
         crashes: 1,
         faults: 1,
         policy: Policy { most_live: 2, ..POLICY },
-        pins: Some(Pins::of(201_446, 99, 27)),
+        pins: Some(Pins::of(150_240, 84, 27)),
         ..BASE
     },
     Config {
@@ -272,15 +272,15 @@ pub const STANDARD: [Config; 22] = [
             full: ticks(12),
             ..POLICY
         },
-        pins: Some(Pins::of(224_546, 115, 27)),
+        pins: Some(Pins::of(161_564, 115, 27)),
         ..BASE
     },
-    Config { name: "lives that end", crashes: 0, hostility: &[Hostility::Capped], pins: Some(Pins::of(8_293, 84, 20)), ..BASE },
+    Config { name: "lives that end", crashes: 0, hostility: &[Hostility::Capped], pins: Some(Pins::of(7_473, 82, 20)), ..BASE },
     Config {
         name: "a gap, or refused for a while",
         crashes: 0,
         hostility: &[Hostility::Suspend, Hostility::Disabled],
-        pins: Some(Pins::of(36_990, 105, 29)),
+        pins: Some(Pins::of(33_434, 97, 29)),
         ..BASE
     },
     Config {
@@ -288,7 +288,7 @@ pub const STANDARD: [Config; 22] = [
         policy: Policy { writer: Writer::Mandate, ..POLICY },
         faults: 0,
         hostility: &[Hostility::Rival],
-        pins: Some(Pins::of(70_419, 120, 22)),
+        pins: Some(Pins::of(58_444, 120, 22)),
         ..BASE
     },
 ];

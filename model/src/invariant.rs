@@ -226,7 +226,7 @@ fn at_most_two(world: &World) -> bool {
 fn tried_once_proven(world: &World) -> bool {
     let Process::Up(machine) = &world.process else { return true };
     let tried = machine.canary().and_then(|canary| world.alive(canary.candidate));
-    tried.is_none_or(|candidate| u16::from(candidate.proven) >= machine.policy().probes.min(2))
+    tried.is_none_or(|candidate| u16::from(candidate.proven) >= machine.policy().probes)
 }
 
 /// S4: (b) when a round is over, nothing is left of it.

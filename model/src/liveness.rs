@@ -50,8 +50,14 @@ pub(crate) fn part(before: &World, action: Action, after: &World) -> Part {
     match action.event {
         // A request that nobody waits for may as well be lost, and a reader may sleep until its time is over.
         // Work may never end.
-        Event::ApplyLate(_) | Event::Read | Event::Work | Event::Done => Part::Free,
-        Event::Try | Event::Served | Event::Refused | Event::RivalWakes => Part::Free,
+        Event::ApplyLate(_)
+        | Event::Read
+        | Event::Work
+        | Event::Done
+        | Event::Try
+        | Event::Served
+        | Event::Refused
+        | Event::RivalWakes => Part::Free,
         Event::Enable => Part::Fair(19),
         Event::Mandate => Part::Fair(20),
         Event::Tick => Part::Fair(0),

@@ -54,7 +54,7 @@ pub(crate) fn describe(world: &World, action: Action) -> String {
             format!("FAULT the provider gives g{number} no more life")
         }
         Event::Mandate => "the coordinator renews the lease".to_owned(),
-        Event::Depose => "the process sleeps, its lease runs out, and another one takes over".to_owned(),
+        Event::Depose => "its lease runs out in its sleep: another one takes over".to_owned(),
         Event::RivalWakes => "the deposed process wakes up".to_owned(),
         Event::Lose(color) => format!("FAULT the {color} slot loses its secret"),
         Event::AnswerAndRepeat(i) => format!("FAULT done, and will be repeated: {}", request(i)),

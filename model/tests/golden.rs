@@ -32,6 +32,16 @@ fn every_scenario_goes_as_it_is_written_down() {
 }
 
 #[test]
+fn the_page_lists_every_scenario() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/README.md");
+    let page = fs::read_to_string(page).expect("it can be read");
+    for path in scenarios() {
+        let name = path.file_name().and_then(|name| name.to_str()).expect("it is text");
+        assert!(page.contains(&format!("]({name})")), "{name} is not listed");
+    }
+}
+
+#[test]
 fn a_command_that_makes_no_sense_is_said_to_make_none() {
     assert!(play("> sing").contains("no such command"));
     assert!(play("> until Heaven").contains("no such phase"));

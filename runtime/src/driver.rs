@@ -13,15 +13,15 @@ use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{Instrument as _, Span};
 use turquoise_core::{
-    Abandoning, AfterEnd, Applied, Closing, Draining, Effect, Event, Generation, Going, Illegal, Input, OpId, Outcome, Output,
-    Phase, Record, Rotation, Steady, Step,
+    Abandoning, AfterEnd, Applied, Closing, Draining, Effect, Event, Generation, Going, Illegal, Input, Ledger, OpId, Outcome,
+    Output, Phase, Record, Rotation, Serving, Steady, Step,
 };
 
 use crate::clock::Clock;
-use crate::credentials::{NotReady, Switch};
+use crate::credentials::{NotReady, Sample, Switch};
 use crate::identity::{Progress, Recorded, Status, second};
-use crate::perform::{Ended, Secrets, append, ask, is_stored, keep};
-use crate::port::{Entry, Handle, Journal, Provider, Reason, Store};
+use crate::perform::{Ended, Secrets, append, ask, compact, is_stored, keep};
+use crate::port::{Base, Entry, Handle, Journal, Provider, Reason, Store};
 use crate::tell;
 
 /// Timers stand still while the machine is suspended: the clock, which does not, is looked at this often.
@@ -59,11 +59,14 @@ pub(crate) struct Face {
 enum Flight {
     Append { entry: Entry, reason: Option<Reason> },
     Effect { op: OpId, effect: Effect },
+    Compaction,
 }
 
 /// Everything that one identity owns.
 pub(crate) struct Driver<P, J, S> {
     machine: Rotation,
+    /// The fold of what is durable, and of nothing else.
+    ledger: Ledger,
     ports: Ports<P, J, S>,
     secrets: Secrets,
     face: Face,
@@ -74,15 +77,18 @@ pub(crate) struct Driver<P, J, S> {
     duty_words: Option<Reason>,
     /// Why anything last went wrong.
     last_words: Option<Reason>,
+    /// What serves certainly is dead: nothing is given out.
+    expired: bool,
     /// The rotation under way.
     rotation: Option<Span>,
 }
 
 impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
     #[expect(clippy::large_types_passed_by_value, reason = "it is moved in, once")]
-    pub(crate) fn new(machine: Rotation, ports: Ports<P, J, S>, secrets: Secrets, face: Face) -> Self {
+    pub(crate) fn new(machine: Rotation, ledger: Ledger, ports: Ports<P, J, S>, secrets: Secrets, face: Face) -> Self {
         Self {
             machine,
+            ledger,
             ports,
             secrets,
             face,
@@ -90,6 +96,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             flights: HashMap::new(),
             duty_words: None,
             last_words: None,
+            expired: false,
             rotation: None,
         }
     }
@@ -122,6 +129,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
                         break;
                     }
                 },
+                Sample { generation, verdict } = self.face.switch.sample() => self.sampled(Input::Sample { generation, verdict }),
             }
         }
         self.tasks.shutdown().await;
@@ -142,6 +150,13 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
     fn input(&mut self, input: Input) {
         self.hear(input);
         self.settle();
+    }
+
+    /// A report on a canary. One that comes too late says nothing any more.
+    fn sampled(&mut self, input: Input) {
+        if self.machine.handle(self.ports.clock.now(), input).is_ok() {
+            self.settle();
+        }
     }
 
     fn hear(&mut self, input: Input) {
@@ -165,9 +180,25 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             self.hear(Input::Idle(leaving));
             self.drain();
         }
+        self.expire();
         let (stalled, reason) = (self.machine.stalled(), self.last_words.clone());
         let debt = self.machine.debt().map(|debt| debt.mint);
-        self.face.status.send_replace(Status { stalled, reason, debt, ..Status::of(self.machine.phase()) });
+        let lost_reports = self.face.switch.lost_reports();
+        self.face.status.send_replace(Status { debt, lost_reports, stalled, reason, ..Status::of(self.machine.phase()) });
+    }
+
+    /// What certainly is dead is given to nobody, until the provider says otherwise.
+    fn expire(&mut self) {
+        let now = self.ports.clock.now();
+        let current = self.machine.phase().current().filter(|lease| self.machine.serving() == Some(lease.mint.generation));
+        let dead = current.is_some_and(|lease| lease.life.ub + self.machine.policy().skew <= now);
+        match (std::mem::replace(&mut self.expired, dead), current) {
+            (false, _) if dead => self.face.switch.expired(),
+            (true, Some(current)) if !dead => {
+                self.serve(Serving { current: current.mint.generation, canary: self.machine.canary() });
+            }
+            _ => {}
+        }
     }
 
     /// The credential whose work the machine waits for: the retiring one, or the last one when nothing is to be left.
@@ -190,7 +221,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             match output {
                 Output::Append(record) => self.append(record),
                 Output::Perform { op, effect } => self.perform(op, effect),
-                Output::Serve(serving) => self.serve(serving.current),
+                Output::Serve(serving) => self.serve(serving),
                 Output::Withdraw => self.withdraw(),
                 Output::Notify(event) => self.notice(event),
             }
@@ -225,9 +256,23 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         self.flights.insert(task.id(), Flight::Effect { op, effect });
     }
 
-    fn serve(&mut self, generation: Generation) {
+    /// Where the records have come to rest and no other is on its way, the journal may begin anew.
+    fn compact(&mut self, last: Record) {
+        let policy = self.machine.policy();
+        let applied = self.ledger.apply(&last, policy);
+        debug_assert!(applied.is_ok(), "a record is durable that does not follow: {last:?}");
+        let at_rest = self.machine.awaited().is_none();
+        let Some(checkpoint) = self.ledger.checkpoint(last.at, policy).filter(|_| at_rest) else { return };
+        let base = Base { checkpoint, handle: self.handle(checkpoint.current.generation) };
+        let (journal, span) = (Arc::clone(&self.ports.journal), self.span());
+        let task = self.tasks.spawn_blocking(move || span.in_scope(|| compact(&journal, &base)));
+        self.flights.insert(task.id(), Flight::Compaction);
+    }
+
+    fn serve(&self, Serving { current: generation, canary }: Serving) {
+        let tried = canary.and_then(|canary| Some((self.secrets.find(canary.candidate)?, canary.share)));
         if let Some(credential) = self.secrets.find(generation) {
-            self.face.switch.serve(Arc::clone(credential));
+            self.face.switch.serve(credential, tried);
         } else {
             tracing::error!(%generation, "what is to serve is not in memory: this is a defect, please report it");
             debug_assert!(false, "{generation} is to serve, but its secret is not in memory");
@@ -259,6 +304,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         match self.flights.remove(&id) {
             Some(Flight::Append { entry, reason }) => self.appended(entry, reason, ended),
             Some(Flight::Effect { op, effect }) => self.performed(op, effect, ended),
+            Some(Flight::Compaction) => {}
             None => debug_assert!(false, "a task that nobody sent off has ended"),
         }
     }
@@ -270,9 +316,11 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             return self.input(Input::NotDurable(lsn));
         }
         self.hear(Input::Durable(lsn));
+        self.compact(entry.record);
         let phase = *self.machine.phase();
         let (current, second) = (phase.current().map(|lease| lease.mint), second(&phase));
-        let recorded = Recorded { record: entry.record, phase, current, second, handle: entry.handle, reason };
+        let debt = self.machine.debt().map(|debt| debt.mint);
+        let recorded = Recorded { record: entry.record, phase, current, second, debt, handle: entry.handle, reason };
         self.tell(&recorded);
         self.settle();
         self.forget(&recorded);
@@ -291,8 +339,8 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             self.rotation = Some(tracing::info_span!("rotation", generation = %mint.generation, slot = %mint.slot));
         }
         let handle = recorded.second.or(recorded.current).and_then(|mint| self.handle(mint.generation));
-        let held = recorded.second.map_or(0, |mint| self.face.switch.held(mint.generation));
-        self.span().in_scope(|| tell::recorded(recorded, handle.as_ref(), held));
+        let holders = recorded.second.map(|mint| self.face.switch.holders(mint.generation)).unwrap_or_default();
+        self.span().in_scope(|| tell::recorded(recorded, handle.as_ref(), &holders));
         if under_way.is_none() {
             self.rotation = None;
         }
@@ -309,17 +357,19 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             Phase::Closing(Closing { next, .. }) => next,
             _ => None,
         };
-        let owed = self.machine.debt().map(|debt| debt.mint);
-        let mentioned = [recorded.current, recorded.second, third.map(|going| going.mint), owed];
+        let mentioned = [recorded.current, recorded.second, third.map(|going| going.mint), recorded.debt];
         self.secrets.retain(&mentioned);
         self.face.switch.retain(&mentioned);
     }
 
     fn performed(&mut self, op: OpId, effect: Effect, ended: Ended) {
-        let Ended { outcome, reason, minted } = ended;
+        let Ended { outcome, reason, minted, named } = ended;
         self.span().in_scope(|| tell::performed(op, &effect, outcome, reason.as_ref()));
         if let Some(credential) = minted {
             self.secrets.insert(credential);
+        }
+        if let Some((generation, handle)) = named {
+            self.secrets.learn(generation, handle);
         }
         if reason.is_some() {
             self.last_words.clone_from(&reason);

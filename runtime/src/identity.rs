@@ -1,5 +1,6 @@
 //! The public face of one identity: start, ask, watch, stop.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,16 +9,17 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 use turquoise_core::{
-    AtStop, Certainty, Event, Generation, Illegal, Input, Mint, Phase, PhaseKind, Policy, PolicyError, Record, RecoverError,
-    Resolution, Rotation,
+    AtStop, Certainty, Event, Generation, Illegal, Input, Mint, Phase, PhaseKind, Policy, PolicyError, Privileges, Record,
+    RecoverError, Resolution, Rotation,
 };
 use turquoise_memory::{LockError, WhenLockingFails};
 
 use crate::clock::Clock;
 use crate::credentials::{Credentials, Switch};
 use crate::driver::{Command, Driver, Face, Ports};
-use crate::perform::Secrets;
-use crate::port::{Entry, Handle, Journal, Provider, Reason, Store, StoreError, held};
+use crate::perform::{Secrets, names};
+use crate::port::{ContractError, Handle, History, Journal, Provider, Reason, Store, StoreError, held};
+use crate::tell;
 
 /// Progress that a receiver may leave unread before it misses some.
 const BACKLOG: usize = 256;
@@ -43,7 +45,7 @@ pub struct Setup<P, J, S> {
     /// The journal, open and locked …
     pub journal: J,
     /// … and everything that was found in it.
-    pub entries: Vec<Entry>,
+    pub history: History,
     /// Where secrets outlive the process.
     pub store: S,
     /// What time it is: [`BootClock`](crate::BootClock), except in tests.
@@ -59,6 +61,9 @@ pub enum StartError {
     /// The timing cannot keep the promise.
     #[error("the policy cannot keep a credential alive: {0}")]
     Policy(#[from] PolicyError),
+    /// The provider's contract and the policy do not go together.
+    #[error("the policy cannot be kept with this provider: {0}")]
+    Contract(#[from] ContractError),
     /// The survivor store cannot be read: what it holds decides what may be done.
     #[error("the survivor store cannot be read: {0}")]
     Store(#[from] StoreError),
@@ -123,6 +128,8 @@ pub struct Recorded {
     pub current: Option<Mint>,
     /// The other credential of the rotation: coming, retiring or going.
     pub second: Option<Mint>,
+    /// A credential of an earlier round whose end is not confirmed yet.
+    pub debt: Option<Mint>,
     /// On `LoggedIn` and `Issued`: what names the new credential at its provider.
     pub handle: Option<Handle>,
     /// The provider's words, if a refusal or a lost reply led here.
@@ -144,6 +151,8 @@ pub struct Status {
     pub second_held: usize,
     /// A credential of an earlier round whose end is not confirmed yet.
     pub debt: Option<Mint>,
+    /// Reports on canaries that were lost because too many came at once: what was reported stands for them.
+    pub lost_reports: u64,
     /// Whether the journal failed: renewal goes on, anything else needs a restart.
     pub stalled: bool,
     /// Why something last went wrong, in the provider's or the disk's words.
@@ -160,15 +169,19 @@ impl Identity {
     ///
     /// See [`StartError`]; the journal is closed.
     pub async fn start<P: Provider, J: Journal, S: Store>(setup: Setup<P, J, S>) -> Result<Self, StartError> {
-        let Setup { policy, provider, journal, entries, mut store, clock, memory } = setup;
+        let Setup { policy, provider, journal, history, mut store, clock, memory } = setup;
         policy.check()?;
+        let contract = provider.contract();
+        contract.check(&policy)?;
+        tell::contract(&contract);
         let loading = tokio::task::spawn_blocking(move || (store.load(), store)).await;
         let (loaded, store) = loading.map_err(|_| StoreError("reading it panicked".to_owned()))?;
         let loaded = loaded?;
-        let records = entries.iter().map(|entry| entry.record);
-        let machine = Rotation::recover(policy, getrandom::u32()?, clock.boot(), clock.now(), records, held(&loaded))?;
+        let ledger = history.replay(&policy, getrandom::u32()?, clock.boot(), clock.now())?;
+        let machine = Rotation::resume(policy, ledger, clock.boot(), clock.now(), held(&loaded))?;
 
-        let secrets = Secrets::load(memory, loaded)?;
+        let names = if policy.privileges == Privileges::Accessor { names(&history) } else { HashMap::new() };
+        let secrets = Secrets::load(memory, loaded, names)?;
         let (commands, received) = mpsc::channel(1);
         let switch = Switch::new();
         let credentials = switch.credentials();
@@ -182,7 +195,7 @@ impl Identity {
             clock,
         };
         let face = Face { switch, commands: received, progress: progress.clone(), status };
-        let driver = Driver::new(machine, ports, secrets, face);
+        let driver = Driver::new(machine, ledger, ports, secrets, face);
         let task = tokio::spawn(driver.run().in_current_span());
         Ok(Self { commands, credentials, progress, status: seen, task })
     }
@@ -320,6 +333,7 @@ impl Status {
             second: second(phase),
             second_held: 0,
             debt: None,
+            lost_reports: 0,
             stalled: false,
             reason: None,
         }

@@ -10,18 +10,27 @@
 //! Everything goes through `tracing`, under the caller's span: a span `rotation` from the announcement of a mint to the end
 //! of the round, one event for each durable record (`lsn`, `step`, `phase`, `current`, `second`, `handle`, `reason`), one
 //! for each effect (`op`, `effect`, `outcome`, `reason`). WARN is a setback that heals by itself, ERROR is for a person; both
-//! bear the provider's own words and a `next`. No secret has a type that could be printed.
+//! bear the provider's own words and a `next`. Work that outlives a grace is counted (`held`) and named (`holders`, as it was
+//! by [`Credentials::named`]). No secret has a type that could be printed.
 
+mod board;
 mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod contract;
 mod credentials;
 mod driver;
+mod history;
 mod identity;
+mod inbox;
 mod perform;
 pub mod port;
+mod post;
+mod sync;
 mod tell;
 
 pub use clock::{BootClock, Clock};
-pub use credentials::{Credentials, Guard, NotReady};
+pub use credentials::{Credentials, Guard, NotReady, Report};
 pub use identity::{AskError, Identity, Progress, Recorded, Setup, ShutdownError, StartError, Status};
 pub use turquoise_core as core;
 pub use turquoise_memory as memory;

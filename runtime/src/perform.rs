@@ -4,23 +4,30 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use turquoise_core::{Applied, Effect, Generation, Mint, Outcome, Refusal};
+use turquoise_core::{Applied, Effect, Generation, Mint, Outcome, Refusal, Step};
 use turquoise_memory::{LockError, WhenLockingFails};
 
-use crate::port::{Credential, Entry, Journal, Minted, Observed, Provider, Reason, Reply, Store};
+use crate::port::{Base, Credential, Entry, Handle, History, Journal, Minted, Observed, Provider, Reason, Reply, Store};
+use crate::tell;
 
 /// The secrets that the phase mentions, in locked memory as far as that is to be had. What is removed is wiped once no call
 /// and no guard holds it any more.
 #[derive(Clone)]
 pub(crate) struct Secrets {
     held: HashMap<Generation, Arc<Credential>>,
+    /// What names those whose secret may have been lost with another process. Empty where nothing may be done with a name.
+    names: Arc<HashMap<Generation, Handle>>,
     memory: WhenLockingFails,
 }
 
 impl Secrets {
     /// Takes what a store has kept. That there is room for one more is seen now, and not when one is made.
-    pub(crate) fn load(memory: WhenLockingFails, kept: Vec<Credential>) -> Result<Self, LockError> {
-        let mut secrets = Self { held: HashMap::new(), memory };
+    pub(crate) fn load(
+        memory: WhenLockingFails,
+        kept: Vec<Credential>,
+        names: HashMap<Generation, Handle>,
+    ) -> Result<Self, LockError> {
+        let mut secrets = Self { held: HashMap::new(), names: Arc::new(names), memory };
         for credential in kept {
             let secret = memory.room()?.hold(credential.secret)?;
             secrets.insert(Credential { secret, ..credential });
@@ -37,10 +44,34 @@ impl Secrets {
         self.held.get(&generation)
     }
 
+    /// What names one whose secret is lost.
+    fn name(&self, generation: Generation) -> Option<&Handle> {
+        self.names.get(&generation)
+    }
+
+    /// Keeps what names one whose secret is lost.
+    pub(crate) fn learn(&mut self, generation: Generation, handle: Handle) {
+        Arc::make_mut(&mut self.names).insert(generation, handle);
+    }
+
     /// Keeps these, and lets go of the others.
     pub(crate) fn retain(&mut self, mentioned: &[Option<Mint>]) {
         self.held.retain(|_, credential| mentioned.contains(&Some(credential.mint)));
     }
+}
+
+/// What names each credential that was made, by the journal.
+pub(crate) fn names(history: &History) -> HashMap<Generation, Handle> {
+    let mut coming = None;
+    let base = history.base.as_ref().and_then(|base| Some((base.checkpoint.current.generation, base.handle.clone()?)));
+    let mut names = HashMap::from_iter(base);
+    for entry in &history.entries {
+        if let Step::LoginIntent { mint } | Step::IssueIntent { mint, .. } = entry.record.step {
+            coming = Some(mint.generation);
+        }
+        names.extend(coming.zip(entry.handle.clone()));
+    }
+    names
 }
 
 /// How an effect or an append ended.
@@ -50,21 +81,19 @@ pub(crate) struct Ended {
     pub(crate) reason: Option<Reason>,
     /// What a login or a mint gave.
     pub(crate) minted: Option<Credential>,
+    /// What was found of a mint whose answer was lost.
+    pub(crate) named: Option<(Generation, Handle)>,
 }
 
 impl Ended {
     const fn new(outcome: Outcome, reason: Option<Reason>) -> Self {
-        Self { outcome, reason, minted: None }
+        Self { outcome, reason, minted: None, named: None }
     }
 
     pub(crate) fn unknown(reason: impl Into<String>) -> Self {
         Self::new(Outcome::Unknown, Some(Reason(reason.into())))
     }
 
-    /// Nothing is done with a handle alone: a policy that has the accessor privileges ([`Privileges::Accessor`]) waits for
-    /// the end of what is only named, as one without them does.
-    ///
-    /// [`Privileges::Accessor`]: turquoise_core::Privileges::Accessor
     fn no_secret() -> Self {
         let reason = Reason("its secret is not in memory: a crash or a lost reply took it".to_owned());
         Self::new(Outcome::NotApplied(Refusal::NoSecret), Some(reason))
@@ -74,7 +103,9 @@ impl Ended {
         match reply {
             Reply::Applied(what) => Self::new(Outcome::Applied(applied(what)), None),
             Reply::Refused(reason) => Self::new(Outcome::NotApplied(Refusal::Refused), Some(reason)),
-            Reply::Unavailable(reason) => Self::new(Outcome::NotApplied(Refusal::Unavailable), Some(reason)),
+            Reply::Unavailable(reason) | Reply::Throttled { reason, .. } => {
+                Self::new(Outcome::NotApplied(Refusal::Unavailable), Some(reason))
+            }
             Reply::Unknown(reason) => Self::new(Outcome::Unknown, Some(reason)),
         }
     }
@@ -84,8 +115,10 @@ impl Ended {
     }
 
     /// Has room for the secret first, so that nothing is made that there is no room for.
-    async fn minted(memory: WhenLockingFails, mint: Mint, asking: impl Future<Output = Reply<Minted>>) -> Self {
-        let room = match memory.room() {
+    ///
+    /// What is handed over a second time is no second credential: to end one of the two would be to end both.
+    async fn minted(secrets: &Secrets, mint: Mint, asking: impl Future<Output = Reply<Minted>>) -> Self {
+        let room = match secrets.memory.room() {
             Ok(room) => room,
             Err(why) => return Self::life(Reply::Unavailable(Reason(why.to_string()))),
         };
@@ -93,6 +126,10 @@ impl Ended {
             Reply::Applied(minted) => minted,
             other => return Self::reply(other, |minted| Applied::Alive { remaining: minted.remaining }),
         };
+        if secrets.held.values().any(|held| held.handle == handle) {
+            let why = format!("{} is what is held already, not another one: hand over or mint a new one", handle.0);
+            return Self::life(Reply::Refused(Reason(why)));
+        }
         match room.hold(secret) {
             Ok(secret) => {
                 let outcome = Outcome::Applied(Applied::Alive { remaining });
@@ -103,10 +140,22 @@ impl Ended {
         }
     }
 
+    fn discovered(lost: Generation, reply: Reply<Option<Handle>>) -> Self {
+        let mut named = None;
+        let ended = Self::reply(reply, |found| match found {
+            Some(handle) => {
+                named = Some((lost, handle));
+                Applied::Done
+            }
+            None => Applied::Dead,
+        });
+        Self { named, ..ended }
+    }
+
     /// A disk that failed may have written all the same.
-    fn written(result: Result<(), impl ToString>) -> Self {
+    fn written<T>(result: Result<T, impl ToString>) -> Self {
         match result {
-            Ok(()) => Self::new(Outcome::Applied(Applied::Done), None),
+            Ok(_) => Self::new(Outcome::Applied(Applied::Done), None),
             Err(error) => Self::unknown(error.to_string()),
         }
     }
@@ -124,25 +173,32 @@ pub(crate) async fn ask(provider: &impl Provider, effect: Effect, secrets: &Secr
 
 async fn ask_with(provider: &impl Provider, effect: Effect, secrets: &Secrets) -> Option<Ended> {
     Some(match effect {
-        Effect::Login { mint } => Ended::minted(secrets.memory, mint, provider.login(mint)).await,
-        Effect::Issue { mint, by, life } => {
-            Ended::minted(secrets.memory, mint, provider.issue(secrets.find(by)?, mint, life)).await
-        }
+        Effect::Login { mint } => Ended::minted(secrets, mint, provider.login(mint)).await,
+        Effect::Issue { mint, by, life } => Ended::minted(secrets, mint, provider.issue(secrets.find(by)?, mint, life)).await,
         Effect::Probe(generation) => Ended::life(provider.probe(secrets.find(generation)?).await),
         Effect::Renew { generation, life } | Effect::Extend { generation, life } | Effect::Shorten { generation, life, .. } => {
             Ended::life(provider.set_life(secrets.find(generation)?, life).await)
         }
-        Effect::Revoke { generation, .. } => Ended::reply(provider.revoke(secrets.find(generation)?).await, |()| Applied::Done),
+        Effect::Revoke { generation, witness } => {
+            let reply = match secrets.find(generation) {
+                Some(with) => provider.revoke(with).await,
+                None => provider.revoke_named(secrets.name(generation)?, secrets.find(witness?.by())?).await,
+            };
+            Ended::reply(reply, |()| Applied::Done)
+        }
         Effect::Observe { generation, witness } => {
-            let reply = provider.observe(secrets.find(generation)?, secrets.find(witness.by())?).await;
+            let witness = secrets.find(witness.by())?;
+            let reply = match secrets.find(generation) {
+                Some(target) => provider.observe(target, witness).await,
+                None => provider.observe_named(secrets.name(generation)?, witness).await,
+            };
             Ended::reply(reply, |observed| match observed {
                 Observed::Alive(remaining) => Applied::Alive { remaining },
                 Observed::Dead => Applied::Dead,
             })
         }
-        Effect::Discover { .. } => {
-            let reason = Reason("nobody can look for a lost mint here: it ends by itself".to_owned());
-            Ended::new(Outcome::NotApplied(Refusal::Refused), Some(reason))
+        Effect::Discover { generation, witness } => {
+            Ended::discovered(generation, provider.discover(generation, secrets.find(witness.by())?).await)
         }
         Effect::Persist(_) | Effect::Publish(_) | Effect::Clear(_) => return None,
     })
@@ -164,4 +220,36 @@ pub(crate) fn keep(store: &Mutex<impl Store>, effect: Effect, secrets: &Secrets)
 /// Appends to the journal. Blocks.
 pub(crate) fn append(journal: &Mutex<impl Journal>, entry: &Entry) -> Ended {
     Ended::written(journal.lock().unwrap_or_else(PoisonError::into_inner).append(entry))
+}
+
+/// Lets the journal begin anew, if it is long enough for that. Blocks.
+pub(crate) fn compact(journal: &Mutex<impl Journal>, base: &Base) -> Ended {
+    let compacted = journal.lock().unwrap_or_else(PoisonError::into_inner).compact(base);
+    tell::compacted(&compacted);
+    Ended::written(compacted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use turquoise_core::Color;
+
+    use super::*;
+
+    fn minted(handle: &str) -> Reply<Minted> {
+        let remaining = Duration::from_secs(9);
+        Reply::Applied(Minted { secret: "x".into(), handle: Handle(handle.to_owned()), remaining })
+    }
+
+    #[tokio::test]
+    async fn what_is_held_already_is_no_second_credential() {
+        let mint = |number| Mint { generation: Generation { incarnation: 1, number }, slot: Color::Blue };
+        let kept = vec![Credential { mint: mint(1), handle: Handle("one".to_owned()), secret: "x".into() }];
+        let secrets = Secrets::load(WhenLockingFails::Warn, kept, HashMap::new()).expect("it only warns");
+        let again = Ended::minted(&secrets, mint(2), ready(minted("one"))).await;
+        assert_eq!(again.outcome, Outcome::NotApplied(Refusal::Refused));
+        assert!(again.minted.is_none());
+        assert!(Ended::minted(&secrets, mint(2), ready(minted("two"))).await.minted.is_some());
+    }
 }

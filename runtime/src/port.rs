@@ -3,11 +3,14 @@
 //! Every method is called by the driver only, one call at a time for each purpose. A future that is dropped counts as
 //! *unknown*: its request may have been applied, or may yet be.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::time::Duration;
 
 use turquoise_core::{Generation, Held, Mint, Record};
 use turquoise_memory::Secret;
+
+pub use crate::contract::{Contract, ContractError, Fencing, Limit, Listing, Minting, Siblings};
+pub use crate::history::{Base, Compacted, History, NotCompacted};
 
 /// A secret with the names that tell it apart. It has no `Debug`; its secret is wiped when it is dropped.
 ///
@@ -32,8 +35,15 @@ pub enum Reply<T> {
     Applied(T),
     /// The provider said no, and will say it again. Nothing was done.
     Refused(Reason),
-    /// It was certainly not done, but might be later: not connected, sealed, throttled.
+    /// It was certainly not done, but might be later: not connected, sealed.
     Unavailable(Reason),
+    /// It was certainly not done: too many were asked for, by us or by a neighbour.
+    Throttled {
+        /// In whose words.
+        reason: Reason,
+        /// When to ask again, if the provider said: asking before makes it worse for everybody.
+        retry_after: Option<Duration>,
+    },
     /// It may have been done, or may yet be.
     Unknown(Reason),
 }
@@ -66,6 +76,9 @@ pub enum Observed {
 /// The secret of `with` authenticates each call. A call must end by itself (its own timeout): what cannot be decided by
 /// then is [`Reply::Unknown`].
 pub trait Provider: Send + Sync + 'static {
+    /// What holds of the credentials that it makes; the same whenever it is asked.
+    fn contract(&self) -> Contract;
+
     /// Logs in, or reads the credential that was handed to us.
     fn login(&self, mint: Mint) -> impl Future<Output = Reply<Minted>> + Send;
 
@@ -86,6 +99,31 @@ pub trait Provider: Send + Sync + 'static {
 
     /// `witness` looks whether `target` lives.
     fn observe(&self, target: &Credential, witness: &Credential) -> impl Future<Output = Reply<Observed>> + Send;
+
+    /// `with` ends what `target` names, whose secret is lost. Only asked for by a policy with the accessor privileges
+    /// ([`Privileges::Accessor`](turquoise_core::Privileges::Accessor)); unless implemented, it is refused.
+    fn revoke_named(&self, target: &Handle, with: &Credential) -> impl Future<Output = Reply<()>> + Send {
+        let _ = (target, with);
+        ready(no_power())
+    }
+
+    /// `witness` looks whether what `target` names lives. As [`revoke_named`](Self::revoke_named).
+    fn observe_named(&self, target: &Handle, witness: &Credential) -> impl Future<Output = Reply<Observed>> + Send {
+        let _ = (target, witness);
+        ready(no_power())
+    }
+
+    /// `witness` looks for what a mint has made whose answer was lost: answers what names it, or nothing, if there is nothing
+    /// yet. As [`revoke_named`](Self::revoke_named).
+    fn discover(&self, lost: Generation, witness: &Credential) -> impl Future<Output = Reply<Option<Handle>>> + Send {
+        let _ = (lost, witness);
+        ready(no_power())
+    }
+}
+
+fn no_power<T>() -> Reply<T> {
+    let why = "this provider has no power over what was lost: it ends by itself";
+    Reply::Refused(Reason(why.to_owned()))
 }
 
 /// One journal entry: the machine's record, and the handle of what it made.
@@ -104,12 +142,25 @@ pub struct NotDurable(pub String);
 
 /// A durable, exclusive, append-only sequence of entries.
 ///
-/// Opening one (which is the implementation's own business) yields its entries and takes the writer's lock for as long
-/// as the journal lives.
+/// Opening one (which is the implementation's own business) yields its [`History`] — every entry that was acknowledged, in
+/// order and as it was given, and at the end perhaps one that was appended and never acknowledged — and takes the writer's
+/// lock for as long as the journal lives.
 pub trait Journal: Send + 'static {
     /// Appends and returns only when the entry would survive a power loss. After an error the journal must refuse every
     /// further append: whether the entry is there is known only to who opens it anew.
+    /// An entry whose number does not follow the last one's is such an error.
     fn append(&mut self, entry: &Entry) -> Result<(), NotDurable>;
+
+    /// Called where the records have come to rest: a journal that has grown long may begin anew from this base, and keep
+    /// what it stands for in an archive. Whatever happens in between, who opens it finds either the old history or the base
+    /// and what came after. A base that does not stand for the last entry changes nothing, and neither does one that comes
+    /// too early: both are `Ok(None)`.
+    ///
+    /// After an error the journal goes on, or refuses every append, if it is not certain which of the two is there.
+    fn compact(&mut self, base: &Base) -> Result<Option<Compacted>, NotCompacted> {
+        let _ = base;
+        Ok(None)
+    }
 }
 
 /// Why the survivor store did not do as asked.

@@ -3,8 +3,9 @@
 use tracing::field::display;
 use turquoise_core::{AbandonReason, Drained, Effect, Event, Illegal, Input, Mint, OpId, Outcome, Step, StuckReason, Trigger};
 
+use crate::board::Holders;
 use crate::identity::Recorded;
-use crate::port::{Handle, Reason};
+use crate::port::{Compacted, Contract, Handle, NotCompacted, Reason};
 
 /// Whether a step is something that went wrong.
 pub(crate) const fn is_setback(step: Step) -> bool {
@@ -21,8 +22,9 @@ pub(crate) const fn is_setback(step: Step) -> bool {
 }
 
 /// A record has become durable.
-pub(crate) fn recorded(recorded: &Recorded, handle: Option<&Handle>, held: usize) {
+pub(crate) fn recorded(recorded: &Recorded, handle: Option<&Handle>, holders: &Holders) {
     let Recorded { record, phase, current, second, reason, .. } = recorded;
+    let held = holders.total;
     let generation = |mint: &Option<Mint>| mint.map(|mint| display(mint.generation));
     macro_rules! say {
         ($level:ident, $($next:tt)*) => {
@@ -72,13 +74,13 @@ pub(crate) fn recorded(recorded: &Recorded, handle: Option<&Handle>, held: usize
             say!(warn, compromised = %generation, next = "find the leak; it goes by itself, without a grace", "compromised");
         }
         Step::RevokeIntent { drained: Drained::Deadline, .. } if held > 0 => {
-            say!(warn, held, next = "let work end within the grace, or lengthen the grace", "revoked under work that holds it");
+            say!(warn, held, %holders, next = "let work end within the grace, or lengthen the grace", "revoked under work that holds it");
         }
         Step::RevokeIntent { drained: Drained::Compromised | Drained::Overridden, .. } if held > 0 => {
-            say!(warn, held, next = "begin that work anew: a compromised one has no grace", "revoked under work that holds it");
+            say!(warn, held, %holders, next = "begin that work anew: a compromised one has no grace", "revoked under work that holds it");
         }
         Step::CloseIntent { .. } if held > 0 => {
-            say!(warn, held, next = "end work before the shutdown, or lengthen the grace", "revoked under work that holds it");
+            say!(warn, held, %holders, next = "end work before the shutdown, or lengthen the grace", "revoked under work that holds it");
         }
         _ => say!(info, "recorded"),
     }
@@ -124,6 +126,30 @@ pub(crate) fn noticed(event: Event, reason: Option<&Reason>) {
             next = "repair or free the journal's disk, then restart; until then credentials are only renewed",
             "stalled: a record may not be durable"
         ),
+    }
+}
+
+/// What a provider cannot do is said once, where it weakens a promise without breaking it.
+pub(crate) fn contract(contract: &Contract) {
+    if !contract.revocation.is_zero() {
+        tracing::warn!(
+            within = ?contract.revocation,
+            next = "count on it when a credential is compromised: end what it is good for as well",
+            "a revoked credential may be accepted for a while"
+        );
+    }
+}
+
+/// The journal has begun anew, or could not. It is silent where there was no need.
+pub(crate) fn compacted(compacted: &Result<Option<Compacted>, NotCompacted>) {
+    match compacted {
+        Ok(None) => {}
+        Ok(Some(Compacted { archive, removed })) => {
+            tracing::info!(archive, ?removed, "the journal begins anew; its older records are in the archive");
+        }
+        Err(NotCompacted(reason)) => {
+            tracing::warn!(reason, next = "put that right; it is tried again after the next round", "the journal grows on");
+        }
     }
 }
 

@@ -42,6 +42,8 @@ pub enum Told {
         step: String,
         /// The name of the phase after it.
         phase: String,
+        /// Whether a credential of an earlier round is still to be ended.
+        owes: bool,
         /// The provider's words, if a setback led to it.
         reason: Option<String>,
     },
@@ -70,9 +72,9 @@ impl From<Progress> for Told {
     fn from(progress: Progress) -> Self {
         match progress {
             Progress::Recorded(recorded) => {
-                let Recorded { record, phase, reason, .. } = *recorded;
+                let Recorded { record, phase, debt, reason, .. } = *recorded;
                 let (step, phase) = (format!("{:?}", record.step.kind()), format!("{:?}", phase.kind()));
-                Self::Record { lsn: record.lsn.0, step, phase, reason: reason.map(|Reason(words)| words) }
+                Self::Record { lsn: record.lsn.0, step, phase, owes: debt.is_some(), reason: reason.map(|Reason(words)| words) }
             }
             Progress::Noticed { event, .. } => Self::Event { event: format!("{event:?}") },
         }

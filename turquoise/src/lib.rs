@@ -3,11 +3,13 @@
 //! [`Identity`] runs the rotation of one credential, [`Credentials`] gives it to work, [`port`] is what to implement for
 //! another provider, journal or store. [`core`] is the machine that decides: pure, and model-checked.
 //!
-//! | feature (all are default) | module | what it brings |
+//! | feature (all but the last two are default) | module | what it brings |
 //! | --- | --- | --- |
 //! | `journal` | `journal` | the crash-recovery journal as a file of JSON lines |
 //! | `sink` | `sink` | the survivor store: two slots, and the file that readers open |
 //! | `vault` | `vault` | tokens of Vault and OpenBao |
+//! | `vaultrs` | `vaultrs` | code that is written for `vaultrs`, over credentials that rotate: `vault::RotatingClient` |
+//! | `conformance` | `conformance` | the kit that tests whoever implements a port |
 
 #[cfg(feature = "journal")]
 pub use turquoise_journal as journal;
@@ -16,3 +18,5 @@ pub use turquoise_runtime::*;
 pub use turquoise_sink as sink;
 #[cfg(feature = "vault")]
 pub use turquoise_vault as vault;
+#[cfg(feature = "vaultrs")]
+pub use vaultrs;

@@ -4,13 +4,14 @@
 //! A line is taken only if encoding what was read gives the same bytes: unknown and repeated fields, other spacing or
 //! another order are all refused by that one comparison.
 
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use turquoise_runtime::core::{
-    AbandonReason, AtStop, BootId, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record, Resolution, Secret,
-    Step, StuckReason, Trigger, Via,
+    AbandonReason, AtStop, BootId, Checkpoint, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record,
+    Resolution, Secret, Step, StuckReason, Trigger, Via,
 };
-use turquoise_runtime::port::{Entry, Handle};
+use turquoise_runtime::port::{Base, Entry, Handle};
 
 use crate::scan::Damage;
 
@@ -32,22 +33,72 @@ pub(crate) fn encode(entry: &Entry, prev: &str) -> serde_json::Result<Vec<u8>> {
 
 /// The entry of a line (with its newline), and the `prev` that the line claims.
 pub(crate) fn decode(line: &[u8]) -> Result<(Entry, String), Damage> {
-    let (head, tail) = line.split_at_checked(line.len().saturating_sub(SEAL)).ok_or(Damage::Checksum)?;
-    if tail != seal(head).as_bytes() {
-        return Err(Damage::Checksum);
-    }
-    let unreadable = |error: serde_json::Error| Damage::Unreadable { why: error.to_string() };
-    let Version { v } = serde_json::from_slice(line).map_err(unreadable)?;
-    if v > VERSION {
-        return Err(Damage::Newer { version: v });
-    }
-    let Line { seq, prev, boot, at, step, handle, .. } = serde_json::from_slice(line).map_err(unreadable)?;
+    let head = unsealed(line).ok_or(Damage::Checksum)?;
+    let Line { seq, prev, boot, at, step, handle, .. } = read(line)?;
     let record = Record { lsn: Lsn(seq), boot, at: Instant(at), step };
     let entry = Entry { record, handle: handle.map(Handle) };
-    if body(&entry, &prev).map_err(unreadable)? != head {
-        return Err(Damage::Unreadable { why: "a field, an order or a spacing that version 1 does not have".to_owned() });
+    if body(&entry, &prev).map_err(|error| unreadable(&error))? != head {
+        return Err(altered());
     }
     Ok((entry, prev))
+}
+
+/// The line of a base, newline included. It bears the number of the last record that it stands for.
+pub(crate) fn encode_base(base: &Base, prev: &str) -> serde_json::Result<Vec<u8>> {
+    let mut line = base_body(base, prev)?;
+    line.extend_from_slice(seal(&line).as_bytes());
+    Ok(line)
+}
+
+/// The base of a line, and the `prev` that the line claims.
+pub(crate) fn decode_base(line: &[u8]) -> Result<(Base, String), Damage> {
+    let head = unsealed(line).ok_or(Damage::Checksum)?;
+    let BaseLine { prev, handle, seq, boot, at, tag: _, v: _, rest } = read(line)?;
+    let RestLine { mints, misses, current, life, renew_at, accepted_until, unsettled_until, unsettled_ub, rotate_at, cool_until } =
+        rest;
+    let checkpoint = Checkpoint {
+        lsn: Lsn(seq),
+        boot,
+        at: Instant(at),
+        mints,
+        misses,
+        current,
+        life,
+        renew_at: Instant(renew_at),
+        accepted_until: Instant(accepted_until),
+        unsettled_until: Instant(unsettled_until),
+        unsettled_ub: Instant(unsettled_ub),
+        rotate_at: rotate_at.map(Instant),
+        cool_until: Instant(cool_until),
+    };
+    let base = Base { checkpoint, handle: handle.map(Handle) };
+    if base_body(&base, &prev).map_err(|error| unreadable(&error))? != head {
+        return Err(altered());
+    }
+    Ok((base, prev))
+}
+
+/// Whether a line says that it is a base; within a string its quotes would be escaped.
+pub(crate) fn says_base(line: &[u8]) -> bool {
+    const SAYS: &[u8] = br#","step":"checkpoint","#;
+    line.windows(SAYS.len()).any(|window| window == SAYS)
+}
+
+/// A line of this version.
+fn read<T: DeserializeOwned>(line: &[u8]) -> Result<T, Damage> {
+    serde_json::from_slice(line).map_err(|error| match serde_json::from_slice(line) {
+        Ok(Version { v }) if v > VERSION => Damage::Newer { version: v },
+        _ => unreadable(&error),
+    })
+}
+
+fn unreadable(error: &serde_json::Error) -> Damage {
+    Damage::Unreadable { why: error.to_string() }
+}
+
+/// What another hand sealed, or a newer program that kept every name.
+fn altered() -> Damage {
+    Damage::Unreadable { why: "a field, an order or a spacing that version 1 does not have".to_owned() }
 }
 
 /// How the line with this place in the chain begins.
@@ -65,14 +116,45 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 fn body(entry: &Entry, prev: &str) -> serde_json::Result<Vec<u8>> {
     let Entry { record: Record { lsn, boot, at, step }, handle } = entry;
     let handle = handle.as_ref().map(|Handle(name)| name.clone());
-    let line = Line { v: VERSION, seq: lsn.0, prev: prev.to_owned(), boot: *boot, at: at.0, step: *step, handle };
-    let mut bytes = serde_json::to_vec(&line)?;
-    bytes.pop(); // the closing brace, which the seal brings
+    open_object(&Line { v: OurVersion, seq: lsn.0, prev: prev.to_owned(), boot: *boot, at: at.0, step: *step, handle })
+}
+
+fn base_body(base: &Base, prev: &str) -> serde_json::Result<Vec<u8>> {
+    let Base { checkpoint, handle } = base;
+    let Checkpoint { lsn, boot, at, mints, misses, current, life, .. } = *checkpoint;
+    let rest = RestLine {
+        mints,
+        misses,
+        current,
+        life,
+        renew_at: checkpoint.renew_at.0,
+        accepted_until: checkpoint.accepted_until.0,
+        unsettled_until: checkpoint.unsettled_until.0,
+        unsettled_ub: checkpoint.unsettled_ub.0,
+        rotate_at: checkpoint.rotate_at.map(|at| at.0),
+        cool_until: checkpoint.cool_until.0,
+    };
+    let handle = handle.as_ref().map(|Handle(name)| name.clone());
+    let (v, tag) = (OurVersion, BaseTag::Checkpoint);
+    open_object(&BaseLine { v, seq: lsn.0, prev: prev.to_owned(), boot, at: at.0, tag, rest, handle })
+}
+
+/// An object without its closing brace, which the seal brings.
+fn open_object(line: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec(line)?;
+    bytes.pop();
     Ok(bytes)
 }
 
-fn seal(body: &[u8]) -> String {
+/// What ends a line: its checksum, the closing brace and the newline.
+pub(crate) fn seal(body: &[u8]) -> String {
     format!(",\"sum\":\"{}\"}}\n", sha256(body))
+}
+
+/// A line without its seal, if that is right.
+pub(crate) fn unsealed(line: &[u8]) -> Option<&[u8]> {
+    let (body, end) = line.split_at_checked(line.len().saturating_sub(SEAL))?;
+    (end == seal(body).as_bytes()).then_some(body)
 }
 
 #[derive(Deserialize)]
@@ -80,9 +162,64 @@ struct Version {
     v: u64,
 }
 
+/// Takes no other version than ours, so that nothing of another one is taken for sound.
+struct OurVersion;
+
+impl Serialize for OurVersion {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(VERSION)
+    }
+}
+
+impl<'de> Deserialize<'de> for OurVersion {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let v = u64::deserialize(from)?;
+        if v == VERSION { Ok(Self) } else { Err(D::Error::custom(format!("format {v}"))) }
+    }
+}
+
+/// A base: what stands for the records in the archives. Only the first line of a file can be one.
+#[derive(Serialize, Deserialize)]
+struct BaseLine {
+    v: OurVersion,
+    seq: u64,
+    prev: String,
+    #[serde(with = "boot_text")]
+    boot: BootId,
+    at: u64,
+    #[serde(rename = "step")]
+    tag: BaseTag,
+    #[serde(flatten)]
+    rest: RestLine,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handle: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum BaseTag {
+    Checkpoint,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RestLine {
+    mints: u32,
+    misses: u8,
+    #[serde(with = "MintLine")]
+    current: Mint,
+    #[serde(with = "LifeLine")]
+    life: Life,
+    renew_at: u64,
+    accepted_until: u64,
+    unsettled_until: u64,
+    unsettled_ub: u64,
+    rotate_at: Option<u64>,
+    cool_until: u64,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Line {
-    v: u64,
+    v: OurVersion,
     seq: u64,
     prev: String,
     #[serde(with = "boot_text")]

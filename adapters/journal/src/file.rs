@@ -1,29 +1,64 @@
 //! The file behind the port.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rustix::fs::{Advice, OFlags, fadvise};
 use turquoise_runtime::core::Lsn;
-use turquoise_runtime::port::{Entry, Journal, NotDurable};
+use turquoise_runtime::port::{Base, Compacted, Entry, History, Journal, NotCompacted, NotDurable};
 
 use crate::codec;
-use crate::lock;
-use crate::scan::{Damage, Fault, LONGEST_LINE, Scan, scan};
+use crate::disk::{Change, Disk, Real};
+use crate::error::{OpenError, remedy};
+use crate::head::{Head, Keeper, Mark};
+use crate::open;
+use crate::scan::LONGEST_LINE;
 
 /// A journal in one append-only file of JSON lines; see the crate's documentation for the format.
 ///
-/// It holds the writer's lock for as long as it lives. An append blocks for one write and one `fdatasync`.
+/// It holds the writer's lock for as long as it lives. An append blocks for one write and one `fdatasync`, and for as long as
+/// its head takes to be kept, if it has one.
 pub struct FileJournal {
-    path: PathBuf,
-    pub(crate) medium: Box<dyn Medium>,
-    due: u64,
-    prev: String,
-    health: Health,
+    pub(crate) path: PathBuf,
+    pub(crate) file: File,
+    pub(crate) lines: u64,
+    /// The last line.
+    pub(crate) last: Mark,
+    pub(crate) head: Option<Keeper>,
+    pub(crate) bound: Bound,
+    pub(crate) health: Health,
+    pub(crate) disk: Arc<dyn Disk>,
     // Last, so that the file is closed when another process gets the lock.
-    _lock: File,
+    pub(crate) _lock: File,
+}
+
+/// What a journal is opened with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The file; its neighbours begin with the same name.
+    pub path: PathBuf,
+    /// Where the head is kept. Without one the loss of whole lines at the end is not noticed.
+    pub head: Option<Head>,
+    /// How much it may hold.
+    pub bound: Bound,
+}
+
+/// How much a journal may hold before it begins anew, and how much of the past is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// A file with more lines than that ends at the next rest, and a new one begins.
+    pub lines: u64,
+    /// So many files are kept as archives, and one at least. The oldest is removed when there are more, and named in what
+    /// [`Journal::compact`] answers, for the driver's log.
+    pub archives: usize,
+}
+
+impl Default for Bound {
+    /// 10 000 lines, about 3 MB, and eight archives: a thousand rotations in each.
+    fn default() -> Self {
+        Self { lines: 10_000, archives: 8 }
+    }
 }
 
 /// What opening a journal gave.
@@ -31,107 +66,55 @@ pub struct Opened {
     /// To append to.
     pub journal: FileJournal,
     /// All that was acknowledged, and at the end perhaps one that was written but never acknowledged. All of it is durable.
-    pub entries: Vec<Entry>,
+    pub history: History,
     /// Where the torn tail is kept that was found at the end.
     pub torn: Option<PathBuf>,
 }
 
-/// Why a journal could not be opened. Unless it says otherwise nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another process writes it.
-    #[error("{path} is in use by {holder}; stop that one first, or give this one a journal of its own")]
-    Locked {
-        /// The journal.
-        path: PathBuf,
-        /// Who holds it, as its lock file says.
-        holder: String,
-    },
-    /// A folder, a symbolic link, a device.
-    #[error("{path} is not a regular file; give the path of one, or of a file that does not exist yet")]
-    NotAFile {
-        /// The journal.
-        path: PathBuf,
-    },
-    /// It holds what this program did not write, or not so.
-    #[error("{path}, line {line}: {damage}; nothing was changed")]
-    Damaged {
-        /// The journal.
-        path: PathBuf,
-        /// Counted from 1.
-        line: u64,
-        /// What is wrong with the line, and what to do.
-        damage: Damage,
-    },
-    /// The operating system refused. A torn tail that could not be moved aside is still where it was.
-    #[error("cannot {doing} {path}: {cause}; put that right and start again")]
-    Io {
-        /// What was tried.
-        doing: &'static str,
-        /// On which file or folder.
-        path: PathBuf,
-        /// What the system said.
-        cause: io::Error,
-    },
-}
-
-/// What an append needs of a file, so that tests can make it fail.
-pub(crate) trait Medium: Send {
-    /// Writes at the end.
-    fn append(&mut self, line: &[u8]) -> io::Result<()>;
-    /// Returns when what was written would survive a power loss.
-    fn sync(&mut self) -> io::Result<()>;
-}
-
-impl Medium for File {
-    fn append(&mut self, line: &[u8]) -> io::Result<()> {
-        self.write_all(line)
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
-    }
-}
-
-enum Health {
+pub(crate) enum Health {
     Sound,
     /// An append failed, and nobody knows how much of it is in the file.
     Poisoned,
 }
 
-impl FileJournal {
-    /// Opens a journal, or begins one (mode 0600, in a folder that is made with 0700 if only it is missing), takes its lock,
-    /// verifies every line and moves a torn tail aside.
-    pub fn open(path: &Path) -> Result<Opened, OpenError> {
-        make_folder(folder_of(path))?;
-        let lock = lock::take(path)?;
-        let mut file = open_file(path)?;
-        let bytes = settle(&mut file).map_err(|cause| OpenError::Io { doing: "read", path: path.to_owned(), cause })?;
-        sync_folder(folder_of(path))?;
-        let sound = scan(&bytes).map_err(|Fault { line, damage }| OpenError::Damaged { path: path.to_owned(), line, damage })?;
-        let torn = match &bytes[sound.length..] {
-            [] => None,
-            tail => Some(set_aside(path, &file, &sound, tail)?),
-        };
-        let due = sound.due();
-        let journal =
-            Self { path: path.to_owned(), medium: Box::new(file), due, prev: sound.prev, health: Health::Sound, _lock: lock };
-        Ok(Opened { journal, entries: sound.entries, torn })
+impl Options {
+    /// No head, and the usual bound.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), head: None, bound: Bound::default() }
     }
 
-    /// Writes a line and waits for the disk; answers the `prev` of the next one.
-    fn write(&mut self, entry: &Entry) -> Result<String, String> {
-        let Lsn(lsn) = entry.record.lsn;
-        if lsn != self.due {
-            return Err(format!("record {lsn} where {} is due", self.due));
+    /// Opens a journal, or begins one (mode 0600, in a folder that is made with 0700 if only it is missing), takes its lock,
+    /// verifies every line, compares it with its head and moves a torn tail aside.
+    pub fn open(&self) -> Result<Opened, OpenError> {
+        let disk: Arc<dyn Disk> = Arc::new(Real);
+        open::open(self, &disk)
+    }
+}
+
+impl FileJournal {
+    /// Opens a journal without a head: see [`Options::open`].
+    pub fn open(path: &Path) -> Result<Opened, OpenError> {
+        Options::new(path).open()
+    }
+
+    /// Writes a line, waits for the disk, has the head kept; answers what the last line is now.
+    fn write(&mut self, entry: &Entry) -> Result<Mark, String> {
+        let (Lsn(lsn), due) = (entry.record.lsn, self.last.seq + 1);
+        if lsn != due {
+            return Err(format!("record {lsn} where {due} is due; report this defect"));
         }
-        let line = codec::encode(entry, &self.prev).map_err(|error| error.to_string())?;
+        let line = codec::encode(entry, &self.last.hash).map_err(|error| format!("{error}; report this defect"))?;
         if line.len() > LONGEST_LINE {
-            return Err(format!("a line of {} bytes, and {LONGEST_LINE} is the limit", line.len()));
+            return Err(format!("a line of {} bytes, and {LONGEST_LINE} is the limit; shorten the handle", line.len()));
         }
-        self.medium.append(&line).map_err(|error| error.to_string())?;
-        self.medium.sync().map_err(|error| error.to_string())?;
-        Ok(codec::sha256(&line))
+        let refused = |cause: io::Error| format!("{cause}; {} and open the journal anew", remedy(&cause));
+        self.disk.make(&Change::Write(&self.file, &line)).map_err(refused)?;
+        self.disk.make(&Change::Sync(&self.file)).map_err(refused)?;
+        let last = Mark::new(lsn, &codec::sha256(&line));
+        if let Some(head) = &mut self.head {
+            head.keep(&last).map_err(|error| error.to_string())?;
+        }
+        Ok(last)
     }
 }
 
@@ -143,87 +126,20 @@ impl Journal for FileJournal {
         }
         // A failed sync is never tried again: the kernel may have dropped the pages, and a second one would succeed.
         self.health = Health::Poisoned;
-        self.prev = self.write(entry).map_err(|why| {
+        self.last = self.write(entry).map_err(|why| {
             let path = self.path.display();
-            NotDurable(format!("cannot append to {path}: {why}; put that right and open the journal anew"))
+            NotDurable(format!("cannot append to {path}: {why}"))
         })?;
-        self.due += 1;
+        self.lines += 1;
         self.health = Health::Sound;
         Ok(())
     }
-}
 
-/// A path with something after its last name.
-pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn make_folder(folder: &Path) -> Result<(), OpenError> {
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Ok(()) => sync_folder(folder_of(folder)),
-        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(cause) => Err(OpenError::Io { doing: "make the folder", path: folder.to_owned(), cause }),
-    }
-}
-
-fn sync_folder(folder: &Path) -> Result<(), OpenError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|cause| OpenError::Io {
-        doing: "sync the folder",
-        path: folder.to_owned(),
-        cause,
-    })
-}
-
-/// Opens without following a link and without waiting for the other end of a pipe.
-fn open_file(path: &Path) -> Result<File, OpenError> {
-    let io = |cause| OpenError::Io { doing: "open", path: path.to_owned(), cause };
-    let not_a_file = || OpenError::NotAFile { path: path.to_owned() };
-    if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
-        return Err(not_a_file());
-    }
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).custom_flags(flags).open(path).map_err(io)?;
-    if file.metadata().map_err(io)?.is_file() { Ok(file) } else { Err(not_a_file()) }
-}
-
-/// Reads what is on the disk, not what is in memory.
-///
-/// Whoever wrote the last line may have died before its sync, or the sync may have failed and left clean pages that the
-/// disk never saw. So it is synced before anybody relies on it, and then read anew as far as the system obliges.
-fn settle(file: &mut File) -> io::Result<Vec<u8>> {
-    file.sync_all()?;
-    fadvise(&*file, 0, None, Advice::DontNeed)?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// Keeps the tail in a file of its own, durably, before it is cut off. Dying in between leaves a second copy, no loss.
-fn set_aside(path: &Path, journal: &File, sound: &Scan, tail: &[u8]) -> Result<PathBuf, OpenError> {
-    let mut n = 1_u32;
-    let (aside, mut file) = loop {
-        let aside = with_suffix(path, &format!(".torn-{}-{n}", sound.due()));
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside) {
-            Ok(file) => break (aside, file),
-            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => n += 1,
-            Err(cause) => return Err(OpenError::Io { doing: "keep a torn tail as", path: aside, cause }),
+    fn compact(&mut self, base: &Base) -> Result<Option<Compacted>, NotCompacted> {
+        let due = self.lines > self.bound.lines && base.checkpoint.lsn == Lsn(self.last.seq);
+        match self.health {
+            Health::Sound if due => self.begin_anew(base).map(Some),
+            _ => Ok(None),
         }
-    };
-    if let Err(cause) = file.write_all(tail).and_then(|()| file.sync_all()) {
-        // On a full disk every start would leave one more useless copy.
-        drop(fs::remove_file(&aside));
-        return Err(OpenError::Io { doing: "keep a torn tail as", path: aside, cause });
     }
-    sync_folder(folder_of(path))?;
-    journal
-        .set_len(u64::try_from(sound.length).unwrap_or(u64::MAX))
-        .and_then(|()| journal.sync_all())
-        .map_err(|cause| OpenError::Io { doing: "cut a torn tail off", path: path.to_owned(), cause })?;
-    Ok(aside)
 }

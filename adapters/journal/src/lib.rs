@@ -14,6 +14,14 @@
 //! - `boot` and `at` (milliseconds of `CLOCK_BOOTTIME`) say when. Every version of the format keeps `v` first and `sum`
 //!   last, so that *newer* and *damaged* can be told apart.
 //!
+//! # How it stays short
+//!
+//! When a file has more lines than its [`Bound`], and the rotation is at rest, the next one begins: its first line is a
+//! `checkpoint`, the fold of all records up to its `seq`, and the old file is kept as `<journal>.archive-<n>`. The chain goes
+//! on through it, as the `prev` of that line is the hash of the archive's last one: `tail -n 1 ARCHIVE | sha256sum`. Dying
+//! anywhere leaves the old file or the new one under the journal's name. The oldest archive goes when there are too many, and
+//! whoever asked for the compaction is told its name.
+//!
 //! # What is tolerated
 //!
 //! Only a torn tail. An append is one write and one `fdatasync`; what the write left when the power went was never
@@ -29,19 +37,33 @@
 //! Everything else — a flipped bit, a missing or foreign line, a complete last line that makes no sense — fails closed: the
 //! error names the line, and nothing is changed.
 //!
-//! # What is not noticed
+//! # What is lost at the end
 //!
-//! A journal cut at the end of a line is a shorter journal, and sound. Acknowledged records that are lost this way (a
-//! restored backup, a deleted file, a disk that lied about a flush) are noticed only by who kept the last `sum` elsewhere.
+//! A journal cut at the end of a line is a shorter journal, and sound in itself. That acknowledged records are lost this way
+//! (a restored copy, a removed file, a disk that lied about a flush) is noticed if the [`Head`] is kept elsewhere: it is
+//! written after the line is durable and before the line is acknowledged. So it may be one line behind after a crash, which
+//! is brought up to date; a journal *behind its head*, or without the line that its head is of, is refused, and nothing is
+//! changed. It costs one more `fdatasync` for each append, or one run of a command. A head that is missing while there is a
+//! journal is taken from the journal: it has begun to be kept, or whoever took both had to know of it.
+//!
 //! The lock is between processes of one host; on a network file system it is only as good as that file system.
 
 mod boot;
 mod codec;
+mod command;
+mod compact;
+mod disk;
+mod error;
 mod file;
+mod head;
 mod lock;
+mod open;
 mod scan;
 #[cfg(test)]
 mod tests;
 
-pub use file::{FileJournal, OpenError, Opened};
+pub use command::HeadCommand;
+pub use error::OpenError;
+pub use file::{Bound, FileJournal, Opened, Options};
+pub use head::{Head, HeadError};
 pub use scan::Damage;

@@ -2,7 +2,7 @@
 
 use serde::de::IgnoredAny;
 use turquoise_runtime::core::Lsn;
-use turquoise_runtime::port::Entry;
+use turquoise_runtime::port::{Entry, History};
 
 use crate::codec;
 
@@ -55,27 +55,32 @@ pub(crate) struct Fault {
 /// The sound part of a journal. What follows it, if anything, is a torn tail.
 #[derive(Debug)]
 pub(crate) struct Scan {
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) history: History,
     /// The length in bytes.
     pub(crate) length: usize,
+    pub(crate) lines: u64,
     /// The `prev` of the next line.
     pub(crate) prev: String,
+    /// The `prev` of the first line.
+    origin: String,
 }
 
 pub(crate) fn scan(bytes: &[u8]) -> Result<Scan, Fault> {
-    let mut scan = Scan { entries: Vec::new(), length: 0, prev: codec::NO_LINE.to_owned() };
+    let none = || codec::NO_LINE.to_owned();
+    let mut scan = Scan { history: History::default(), length: 0, lines: 0, prev: none(), origin: none() };
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        let due = scan.due();
+        let (number, due) = (scan.lines + 1, scan.due());
         let last = scan.length + line.len() == bytes.len();
-        match entry(line, due, &scan.prev) {
-            Ok(entry) => {
-                scan.entries.push(entry);
+        let taken = if number == 1 && codec::says_base(line) { scan.begin(line) } else { scan.go_on(line, due) };
+        match taken {
+            Ok(()) => {
+                scan.lines += 1;
                 scan.length += line.len();
                 scan.prev = codec::sha256(line);
             }
             Err(_) if last && torn(line, due, &scan.prev) => break,
-            Err(_) if due == 1 && !line.starts_with(b"{\"v\":") => return Err(Fault { line: 1, damage: Damage::Foreign }),
-            Err(damage) => return Err(Fault { line: due, damage }),
+            Err(_) if number == 1 && !line.starts_with(b"{\"v\":") => return Err(Fault { line: 1, damage: Damage::Foreign }),
+            Err(damage) => return Err(Fault { line: number, damage }),
         }
     }
     Ok(scan)
@@ -84,7 +89,38 @@ pub(crate) fn scan(bytes: &[u8]) -> Result<Scan, Fault> {
 impl Scan {
     /// The sequence number of the next line.
     pub(crate) fn due(&self) -> u64 {
-        self.entries.last().map_or(1, |entry| entry.record.lsn.0 + 1)
+        let base = || self.history.base.as_ref().map(|base| base.checkpoint.lsn);
+        let last = self.history.entries.last().map(|entry| entry.record.lsn).or_else(base);
+        last.map_or(1, |Lsn(last)| last + 1)
+    }
+
+    /// Takes a base: it vouches for what is in the archives, and names their last line.
+    fn begin(&mut self, line: &[u8]) -> Result<(), Damage> {
+        let (base, prev) = codec::decode_base(line)?;
+        self.history.base = Some(base);
+        self.origin = prev;
+        Ok(())
+    }
+
+    fn go_on(&mut self, line: &[u8], due: u64) -> Result<(), Damage> {
+        let entry = entry(line, due, &self.prev)?;
+        self.history.entries.push(entry);
+        Ok(())
+    }
+
+    /// Whether the line with this number has this hash: a base stands for the last line of the archive as well. Number 0 is
+    /// the place before the first line.
+    pub(crate) fn holds(&self, seq: u64, hash: &str, bytes: &[u8]) -> bool {
+        let first = self.history.base.as_ref().map_or(0, |base| base.checkpoint.lsn.0);
+        let Some(after) = seq.checked_sub(first) else { return false };
+        if after == 0 && hash == self.origin {
+            return true;
+        }
+        // Without a base the first line has number 1.
+        let skipped = if self.history.base.is_some() { Some(after) } else { after.checked_sub(1) };
+        let Some(skipped) = skipped.and_then(|skipped| usize::try_from(skipped).ok()) else { return false };
+        let mut lines = bytes[..self.length].split_inclusive(|byte| *byte == b'\n');
+        lines.nth(skipped).is_some_and(|line| codec::sha256(line) == hash)
     }
 }
 

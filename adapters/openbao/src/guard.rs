@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// Leaves a watcher behind and becomes the server.
 ///
@@ -46,6 +46,8 @@ impl Guarded {
         let mut command = Command::new("sh");
         command.args(["-c", GUARDED, "sh"]).arg(doomed.unwrap_or(Path::new("")));
         command.arg(program).args(["server", "-config"]).arg(config);
+        // Audit logs of several nodes must have the same, so a relative, name.
+        command.current_dir(config.parent().unwrap_or(Path::new("/")));
         command.env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "PATH"));
         command.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log).process_group(0);
         let mut child = command.spawn()?;
@@ -55,6 +57,11 @@ impl Guarded {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Sends the server, but not its watcher, a signal.
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+        Ok(kill_process(self.group, signal)?)
     }
 
     /// How the server ended, if it did.

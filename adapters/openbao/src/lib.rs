@@ -9,16 +9,20 @@
 //! 3. [`Server::admin`] and the helpers beside it set up what a rotation needs; [`Audit::read`] tells afterwards what the
 //!    server itself saw.
 //!
+//! [`Cluster`] is three such servers that keep one store between them.
+//!
 //! Everything blocks. Nothing here is fit for production: plain HTTP, one key share, and the root token kept in memory.
 //! Unix only.
 
 mod admin;
 mod audit;
 mod binary;
+mod cluster;
 mod guard;
 mod server;
 
 pub use admin::{Accessor, AdminError, Minted};
 pub use audit::{Audit, AuditEntry, AuditError};
 pub use binary::{Binary, ObtainError, TURQUOISE_BAO};
-pub use server::{Options, Server, ServerError};
+pub use cluster::Cluster;
+pub use server::{Options, Server, ServerError, TlsFiles};

@@ -23,6 +23,17 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 const PORT_TRIES: usize = 5;
 const POLL: Duration = Duration::from_millis(20);
 
+/// The files of a listener that speaks TLS, all PEM.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// The server's certificate, with those of intermediate authorities after it.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// Whose certificates clients must show, on this listener; none are asked for without.
+    pub client_authority: Option<PathBuf>,
+}
+
 /// How to start a server.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -31,11 +42,15 @@ pub struct Options {
     pub folder: Option<PathBuf>,
     /// How long the server may take to listen, and then again to serve; 30 s by default, where 3 s are usual for both.
     pub ready_within: Duration,
+    /// A second listener, for TLS: [`Server::https`].
+    pub tls: Option<TlsFiles>,
+    /// Another listener, on a unix socket: [`Server::socket`].
+    pub unix_socket: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { folder: None, ready_within: Duration::from_secs(30) }
+        Self { folder: None, ready_within: Duration::from_secs(30), tls: None, unix_socket: false }
     }
 }
 
@@ -90,6 +105,9 @@ pub enum ServerError {
     /// The server was stopped before.
     #[error("the server is not running: restart it")]
     Stopped,
+    /// Several nodes unseal themselves, and that Vault does not without a cloud.
+    #[error("a cluster needs OpenBao, and TURQUOISE_BAO names Vault: unset it")]
+    NoCluster,
     /// The server did not do what it was asked.
     #[error(transparent)]
     Admin(#[from] AdminError),
@@ -106,6 +124,8 @@ pub struct Server {
     unseal_key: SecretString,
     root: SecretString,
     ready_within: Duration,
+    https: Option<String>,
+    socket: Option<PathBuf>,
 }
 
 impl Server {
@@ -117,21 +137,33 @@ impl Server {
     pub fn start(binary: &Binary, options: Options) -> Result<Self, ServerError> {
         let folder = Folder::new(options.folder)?;
         let patience = options.ready_within;
+        let socket = options.unix_socket.then(|| folder.path().join("api.sock"));
         let mut tries = 1..PORT_TRIES;
-        let (process, client) = loop {
-            let [api, cluster] = free_ports().map_err(|why| ServerError::Start { why })?;
+        let (process, client, tls_port) = loop {
+            let [api, cluster, tls] = free_ports().map_err(|why| ServerError::Start { why })?;
             let client = Client::new(format!("http://127.0.0.1:{api}"));
-            let config = config(folder.path(), api, cluster, binary.is_openbao());
+            let mut config = config(folder.path(), api, cluster, binary.is_openbao());
+            config.extend(options.tls.iter().map(|files| tls_listener(tls, files)));
+            config.extend(socket.iter().map(|path| format!("listener \"unix\" {{\n  address = {}\n}}\n", quoted(path))));
             fs::write(folder.config(), config).map_err(|why| folder.trouble(why))?;
             match launch(binary, &folder, client.address(), patience) {
-                Ok(process) => break (process, client),
+                Ok(process) => break (process, client, tls),
                 Err(ServerError::PortTaken { .. }) if tries.next().is_some() => {}
                 Err(error) => return Err(error),
             }
         };
         let (unseal_key, root) = initialise(&client)?;
-        let mut server =
-            Self { process: Some(process), binary: binary.clone(), folder, client, unseal_key, root, ready_within: patience };
+        let mut server = Self {
+            process: Some(process),
+            binary: binary.clone(),
+            folder,
+            client,
+            unseal_key,
+            root,
+            ready_within: patience,
+            https: options.tls.is_some().then(|| format!("https://127.0.0.1:{tls_port}")),
+            socket,
+        };
         server.unseal()?;
         server.enable_audit()?;
         Ok(server)
@@ -140,6 +172,16 @@ impl Server {
     /// Where it listens: `http://127.0.0.1:<port>`.
     pub fn address(&self) -> &str {
         self.client.address()
+    }
+
+    /// Where it listens for TLS, if it was asked to: `https://127.0.0.1:<port>`.
+    pub fn https(&self) -> Option<&str> {
+        self.https.as_deref()
+    }
+
+    /// The unix socket that it listens on, if it was asked to.
+    pub fn socket(&self) -> Option<&Path> {
+        self.socket.as_deref()
     }
 
     /// A token that may do everything.
@@ -248,7 +290,7 @@ impl Drop for Server {
 
 /// Starts the process and waits until it says that it listens. Its own log must say so: until then, an answer at the address
 /// could be that of another server that took the port.
-fn launch(binary: &Binary, folder: &Folder, address: &str, patience: Duration) -> Result<Guarded, ServerError> {
+pub(crate) fn launch(binary: &Binary, folder: &Folder, address: &str, patience: Duration) -> Result<Guarded, ServerError> {
     let deadline = Instant::now() + patience;
     let log = File::create(folder.log()).map_err(|why| folder.trouble(why))?;
     let started = Guarded::start(binary.path(), &folder.config(), log, folder.doomed());
@@ -263,7 +305,7 @@ fn launch(binary: &Binary, folder: &Folder, address: &str, patience: Duration) -
     Ok(process)
 }
 
-fn check_alive(process: &mut Guarded, folder: &Folder, address: &str) -> Result<(), ServerError> {
+pub(crate) fn check_alive(process: &mut Guarded, folder: &Folder, address: &str) -> Result<(), ServerError> {
     match process.ended().map_err(|why| ServerError::Start { why })? {
         None => Ok(()),
         Some(_) if folder.whole_log().contains("address already in use") => {
@@ -282,17 +324,35 @@ fn initialise(client: &Client) -> Result<(SecretString, SecretString), AdminErro
     Ok((key.into(), root.into()))
 }
 
-/// Two ports that are free now. Both are held before either is let go, so they differ.
-fn free_ports() -> io::Result<[u16; 2]> {
-    let [api, cluster] = [TcpListener::bind(("127.0.0.1", 0))?, TcpListener::bind(("127.0.0.1", 0))?];
-    Ok([api.local_addr()?.port(), cluster.local_addr()?.port()])
+/// Ports that are free now. All are held before any is let go, so they differ.
+pub(crate) fn free_ports<const N: usize>() -> io::Result<[u16; N]> {
+    let held = (0..N).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<io::Result<Vec<_>>>()?;
+    let mut ports = [0; N];
+    for (port, listener) in ports.iter_mut().zip(&held) {
+        *port = listener.local_addr()?.port();
+    }
+    Ok(ports)
+}
+
+/// A path as a string of the server's configuration language.
+fn quoted(path: &Path) -> String {
+    Value::from(path.to_string_lossy()).to_string()
+}
+
+fn tls_listener(port: u16, files: &TlsFiles) -> String {
+    let (certificate, key) = (quoted(&files.certificate), quoted(&files.key));
+    let clients = files.client_authority.as_ref().map_or_else(String::new, |authority| {
+        format!("  tls_require_and_verify_client_cert = true\n  tls_client_ca_file = {}\n", quoted(authority))
+    });
+    format!(
+        "listener \"tcp\" {{\n  address = \"127.0.0.1:{port}\"\n  tls_cert_file = {certificate}\n  tls_key_file = {key}\n{clients}}}\n"
+    )
 }
 
 fn config(folder: &Path, api: u16, cluster: u16, openbao: bool) -> String {
-    let quoted = |name: &str| Value::from(folder.join(name).to_string_lossy()).to_string();
-    let raft = quoted("raft");
+    let raft = quoted(&folder.join("raft"));
     let special = if openbao {
-        let audit = quoted("audit.log");
+        let audit = quoted(&folder.join("audit.log"));
         format!("audit \"file\" \"file\" {{\n  options {{\n    file_path = {audit}\n    hmac_accessor = \"false\"\n  }}\n}}")
     } else {
         // Vault refuses to start where it may not lock memory; OpenBao never locks any.
@@ -318,9 +378,14 @@ listener "tcp" {{
 
 /// Where a server keeps everything.
 #[derive(Debug)]
-enum Folder {
+pub(crate) enum Folder {
     Temporary(TempDir),
     Given(PathBuf),
+    /// That of one of several servers, within a temporary one.
+    Part {
+        path: PathBuf,
+        whole: PathBuf,
+    },
 }
 
 impl Folder {
@@ -339,10 +404,10 @@ impl Folder {
         Ok(folder)
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         match self {
             Self::Temporary(folder) => folder.path(),
-            Self::Given(path) => path,
+            Self::Given(path) | Self::Part { path, .. } => path,
         }
     }
 
@@ -351,10 +416,11 @@ impl Folder {
         match self {
             Self::Temporary(folder) => Some(folder.path()),
             Self::Given(_) => None,
+            Self::Part { whole, .. } => Some(whole),
         }
     }
 
-    fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.path().join("server.hcl")
     }
 
@@ -362,7 +428,7 @@ impl Folder {
         self.path().join("server.log")
     }
 
-    fn audit(&self) -> PathBuf {
+    pub(crate) fn audit(&self) -> PathBuf {
         self.path().join("audit.log")
     }
 
@@ -371,14 +437,14 @@ impl Folder {
     }
 
     /// The last lines of the server's log, on one line.
-    fn log_end(&self) -> String {
+    pub(crate) fn log_end(&self) -> String {
         let log = self.whole_log();
         let mut lines: Vec<_> = log.lines().rev().filter(|line| !line.trim().is_empty()).take(3).collect();
         lines.reverse();
         lines.join(" | ")
     }
 
-    fn trouble(&self, why: io::Error) -> ServerError {
+    pub(crate) fn trouble(&self, why: io::Error) -> ServerError {
         ServerError::Folder { folder: self.path().to_owned(), why }
     }
 }

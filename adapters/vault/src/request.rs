@@ -1,16 +1,24 @@
-//! The requests that a rotation makes, all seven of them.
+//! The requests that a rotation makes.
 //!
-//! Typed by hand: `vaultrs` has types for five of them, but keeps tokens in plain strings, brings in a second HTTP client,
-//! and drops from the replies the warnings and half of what must be compared.
+//! Where `vaultrs` has the type of an endpoint it is the one that is sent: path, method and body are its. What carries a secret
+//! in its body is typed here, since `vaultrs` keeps it in plain strings and copies it on the way; and so are replies, of which it
+//! drops the warnings and half of what must be compared.
+
+use std::collections::HashMap;
 
 use http::Method;
+use rustify::endpoint::Endpoint;
+use secrecy::ExposeSecret;
 use serde::Serialize;
-use serde_json::json;
 use turquoise_runtime::core::Generation;
-use turquoise_runtime::memory::{ExposeSecret as _, Secret};
+use vaultrs::api::auth::approle::requests::{DeleteSecretIDAccessorRequest, ListSecretIDRequest, ReadSecretIDAccessorRequest};
+use vaultrs::api::token::requests::{
+    CreateRoleTokenRequest, ListAccessorRequest, LookupTokenAccessorRequest, LookupTokenSelfRequest, RenewTokenSelfRequest,
+    RevokeTokenAccessorRequest, RevokeTokenSelfRequest,
+};
 use zeroize::Zeroizing;
 
-use crate::config::{Path, Role};
+use crate::name::{App, Mount, Path, Role};
 
 /// What a request does to the server's state. A write is always answered by the node that leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,53 +40,75 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// What an endpoint asks for. Its names are of our own types, which cannot rewrite a path.
+    fn of(endpoint: &impl Endpoint, effect: Effect) -> Self {
+        let body = endpoint.body().expect("what is made of text and numbers can be written").unwrap_or_default();
+        // Some begin with a tab.
+        let path = endpoint.path().trim_start_matches(['\t', '/']).to_owned();
+        Self { method: endpoint.method().into(), path, body: Zeroizing::new(body), effect, rotation: None }
+    }
+
     fn get(path: impl Into<String>) -> Self {
         Self { method: Method::GET, path: path.into(), body: Zeroizing::default(), effect: Effect::Read, rotation: None }
     }
 
-    fn post(path: impl Into<String>, body: &serde_json::Value) -> Self {
-        let body = Zeroizing::new(body.to_string().into_bytes());
-        Self { method: Method::POST, path: path.into(), body, effect: Effect::Write, rotation: None }
+    /// A body with secrets in it, written where it is wiped.
+    fn secret(path: impl Into<String>, effect: Effect, body: &impl Serialize, length: usize) -> Self {
+        const LONGEST_ESCAPE: usize = 6;
+        const FRAME: usize = 256;
+        // Of a buffer that grows, a copy is left where nobody wipes it.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_ESCAPE * length + FRAME));
+        serde_json::to_writer(&mut *bytes, body).expect("a vector takes all that is written to it");
+        Self { method: Method::POST, path: path.into(), body: bytes, effect, rotation: None }
     }
 
     /// Mints a token through a role, named after its generation.
-    pub(crate) fn create(role: &Role, generation: Generation, seconds: u64) -> Self {
-        let body = json!({
-            "ttl": format!("{seconds}s"),
-            "renewable": true,
-            "display_name": format!("turquoise-{generation}"),
-            "meta": { "rotation": generation.to_string() },
-        });
-        Self { rotation: Some(generation), ..Self::post(format!("auth/token/create/{role}"), &body) }
+    pub(crate) fn create(role: &Role, generation: Generation, seconds: u64, entity_alias: Option<String>) -> Self {
+        let endpoint = CreateRoleTokenRequest {
+            role_name: role.to_string(),
+            ttl: Some(format!("{seconds}s")),
+            renewable: Some(true),
+            display_name: Some(format!("turquoise-{generation}")),
+            meta: Some(HashMap::from([("rotation".to_owned(), generation.to_string())])),
+            entity_alias,
+            ..CreateRoleTokenRequest::default()
+        };
+        Self { rotation: Some(generation), ..Self::of(&endpoint, Effect::Write) }
     }
 
     /// Sets what is left of the caller's life. Without an increment the server would apply the last one again.
     pub(crate) fn renew_self(seconds: u64) -> Self {
-        Self::post("auth/token/renew-self", &json!({ "increment": format!("{seconds}s") }))
+        Self::of(&RenewTokenSelfRequest { increment: Some(format!("{seconds}s")) }, Effect::Write)
     }
 
     /// Ends the caller.
     pub(crate) fn revoke_self() -> Self {
-        Self::post("auth/token/revoke-self", &json!({}))
+        Self::of(&RevokeTokenSelfRequest {}, Effect::Write)
+    }
+
+    /// Ends any token, by what names it.
+    pub(crate) fn revoke_accessor(accessor: &str) -> Self {
+        Self::of(&RevokeTokenAccessorRequest { accessor: accessor.to_owned() }, Effect::Write)
     }
 
     /// Looks the caller up.
     pub(crate) fn lookup_self() -> Self {
-        Self::get("auth/token/lookup-self")
+        Self::of(&LookupTokenSelfRequest {}, Effect::Read)
+    }
+
+    /// Looks any token up, by what names it.
+    pub(crate) fn lookup_accessor(accessor: &str) -> Self {
+        Self::of(&LookupTokenAccessorRequest { accessor: accessor.to_owned() }, Effect::Read)
     }
 
     /// Looks a token up by its value.
-    pub(crate) fn lookup(token: &Secret) -> Self {
+    pub(crate) fn lookup(token: &impl ExposeSecret<str>) -> Self {
         #[derive(Serialize)]
         struct Body<'a> {
             token: &'a str,
         }
-        const LONGEST_ESCAPE: usize = 6;
         let token = token.expose_secret();
-        // Of a buffer that grows, a copy is left where nobody wipes it.
-        let mut body = Zeroizing::new(Vec::with_capacity(LONGEST_ESCAPE * token.len() + 32));
-        serde_json::to_writer(&mut *body, &Body { token }).expect("a vector takes all that is written to it");
-        Self { method: Method::POST, body, ..Self::get("auth/token/lookup") }
+        Self::secret("auth/token/lookup", Effect::Read, &Body { token }, token.len())
     }
 
     /// Reads a path.
@@ -86,8 +116,128 @@ impl Request {
         Self::get(path.to_string())
     }
 
+    /// Logs in with an AppRole.
+    pub(crate) fn log_in_approle(
+        mount: &Mount,
+        role_id: &impl ExposeSecret<str>,
+        secret_id: Option<&impl ExposeSecret<str>>,
+    ) -> Self {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            role_id: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            secret_id: Option<&'a str>,
+        }
+        let (role_id, secret_id) = (role_id.expose_secret(), secret_id.map(ExposeSecret::expose_secret));
+        let length = role_id.len() + secret_id.map_or(0, str::len);
+        Self::secret(format!("auth/{mount}/login"), Effect::Write, &Body { role_id, secret_id }, length)
+    }
+
+    /// Logs in with a JSON web token.
+    pub(crate) fn log_in_jwt(mount: &Mount, role: &Role, jwt: &impl ExposeSecret<str>) -> Self {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            role: &'a str,
+            jwt: &'a str,
+        }
+        let (role, jwt) = (role.to_string(), jwt.expose_secret());
+        Self::secret(format!("auth/{mount}/login"), Effect::Write, &Body { role: &role, jwt }, role.len() + jwt.len())
+    }
+
+    /// Logs in with the certificate of the connection.
+    pub(crate) fn log_in_certificate(mount: &Mount, role: Option<&Role>) -> Self {
+        #[derive(Serialize)]
+        struct Body {
+            name: String,
+        }
+        let name = role.map(ToString::to_string).unwrap_or_default();
+        let length = name.len();
+        Self::secret(format!("auth/{mount}/login"), Effect::Write, &Body { name }, length)
+    }
+
+    /// Looks a secret id up by its value.
+    pub(crate) fn lookup_secret_id(path: String, secret_id: &impl ExposeSecret<str>) -> Self {
+        let secret_id = secret_id.expose_secret();
+        Self::secret(path, Effect::Read, &SecretId { secret_id }, secret_id.len())
+    }
+
+    /// Makes a secret id of our own choice, so that one whose answer is lost is not lost itself.
+    pub(crate) fn create_secret_id(app: &App, secret_id: &impl ExposeSecret<str>, generation: Generation, seconds: u64) -> Self {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            secret_id: &'a str,
+            metadata: String,
+            ttl: String,
+        }
+        let secret_id = secret_id.expose_secret();
+        let metadata = serde_json::json!({ "rotation": generation.to_string() }).to_string();
+        let body = Body { secret_id, metadata, ttl: format!("{seconds}s") };
+        let path = format!("auth/{}/role/{}/custom-secret-id", app.mount, app.role);
+        Self { rotation: Some(generation), ..Self::secret(path, Effect::Write, &body, secret_id.len()) }
+    }
+
+    /// Ends a secret id by its value, whether there is one or not.
+    pub(crate) fn destroy_secret_id(app: &App, secret_id: &impl ExposeSecret<str>) -> Self {
+        let secret_id = secret_id.expose_secret();
+        let path = format!("auth/{}/role/{}/secret-id/destroy", app.mount, app.role);
+        Self::secret(path, Effect::Write, &SecretId { secret_id }, secret_id.len())
+    }
+
+    /// Ends a secret id by its accessor.
+    pub(crate) fn destroy_secret_id_accessor(app: &App, accessor: &str) -> Self {
+        let (mount, role_name) = (app.mount.to_string(), app.role.to_string());
+        let endpoint = DeleteSecretIDAccessorRequest { mount, role_name, secret_id_accessor: accessor.to_owned() };
+        Self::of(&endpoint, Effect::Write)
+    }
+
+    /// Looks a secret id up by its accessor.
+    pub(crate) fn lookup_secret_id_accessor(app: &App, accessor: &str) -> Self {
+        let (mount, role_name) = (app.mount.to_string(), app.role.to_string());
+        let endpoint = ReadSecretIDAccessorRequest { mount, role_name, secret_id_accessor: accessor.to_owned() };
+        Self::of(&endpoint, Effect::Read)
+    }
+
+    /// Lists the accessors of an AppRole's secret ids.
+    pub(crate) fn list_secret_ids(app: &App) -> Self {
+        Self::of(&ListSecretIDRequest { mount: app.mount.to_string(), role_name: app.role.to_string() }, Effect::Read)
+    }
+
+    /// Lists the accessors of all tokens.
+    pub(crate) fn list_accessors() -> Self {
+        Self::of(&ListAccessorRequest {}, Effect::Read)
+    }
+
     /// Asks a node whether it leads. Needs no right.
     pub(crate) fn leader() -> Self {
         Self::get("sys/leader")
+    }
+}
+
+#[derive(Serialize)]
+struct SecretId<'a> {
+    secret_id: &'a str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_what_the_endpoint_says() {
+        let role: Role = "rot".parse().expect("a name");
+        let generation = Generation { incarnation: 1, number: 2 };
+        let request = Request::create(&role, generation, 30, None);
+        assert_eq!((request.method, request.path.as_str()), (Method::POST, "auth/token/create/rot"));
+        let body: serde_json::Value = serde_json::from_slice(&request.body).expect("JSON");
+        assert_eq!((&body["ttl"], &body["meta"]["rotation"]), (&"30s".into(), &"00000001-2".into()));
+        let paths = [Request::renew_self(1).path, Request::revoke_self().path, Request::lookup_self().path];
+        assert_eq!(paths, ["auth/token/renew-self", "auth/token/revoke-self", "auth/token/lookup-self"]);
+    }
+
+    #[test]
+    fn a_body_with_a_secret_never_grows() {
+        let token = secrecy::SecretString::from("\u{1}".repeat(500));
+        let request = Request::lookup(&token);
+        assert!(request.body.len() > 3000 && request.body.capacity() == 6 * 500 + 256);
     }
 }

@@ -25,7 +25,7 @@ const CURRENT: usize = MINTED - 1;
 pub(crate) async fn judge(scene: &Scene, show: &Show) -> Result<(), Trouble> {
     let (handle, sink) = (show.handle.lock().clone(), show.sink.lock().clone());
     // Whoever rotated has let go of it.
-    let journal = FileJournal::open(&scene.site().journal)?.entries;
+    let journal = FileJournal::open(&scene.site().journal)?.history.entries;
     let mut lines = Vec::from(load(&handle, &sink));
     lines.extend(Rounds::of(&journal).lines());
     lines.extend(tokens(scene).await?);

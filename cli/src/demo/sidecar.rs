@@ -11,7 +11,7 @@ use turquoise::core::{Consumers, Jitter, Policy, Privileges, Relogin, Sown, Step
 use turquoise::journal::FileJournal;
 use turquoise::memory::WhenLockingFails;
 use turquoise::sink::{FileSink, Mode};
-use turquoise::vault::{Role, TokenConfig, TokenProvider};
+use turquoise::vault::{Role, TokenConfig, TokenProvider, Upstream};
 use turquoise::{BootClock, Identity, Progress, Setup};
 
 use super::process::Process;
@@ -50,15 +50,15 @@ impl Site {
     /// thread there is, nothing else ran before we asked for it.
     async fn start(&self) -> Result<(Identity, broadcast::Receiver<Progress>), Trouble> {
         let policy = policy()?;
-        let mut config = TokenConfig::new(&self.address, self.role.clone(), &self.token_file);
+        let mut config = TokenConfig::new(Upstream::new([self.address.parse()?]), self.role.clone(), &self.token_file);
         config.probes = vec![probe()?];
-        config.timeout = policy.patience;
+        config.upstream.timeout = policy.patience;
         let opened = FileJournal::open(&self.journal)?;
         let setup = Setup {
             policy,
             provider: TokenProvider::new(config)?,
             journal: opened.journal,
-            entries: opened.entries,
+            history: opened.history,
             store: FileSink::open(&self.sink, Mode::PRIVATE)?,
             clock: Box::new(BootClock::new()?),
             memory: WhenLockingFails::Warn,

@@ -170,7 +170,7 @@ impl Rotation {
     }
 
     fn canary_passed(&self) -> bool {
-        self.judged().is_none_or(|judged| judged == Judgement::Passed)
+        self.is_urgent() || self.judged().is_none_or(|judged| judged == Judgement::Passed)
     }
 
     /// A canary is opened when every probe has passed, unless there is no time for it: with a current credential that is
@@ -179,7 +179,7 @@ impl Rotation {
         let Phase::Validating(Validating { current, tryout: None, .. }) = self.fold.phase else { return None };
         let trial = self.policy.canary?;
         let rest = trial.window.saturating_add(self.policy.patience.saturating_mul(2)).saturating_add(self.policy.grace);
-        let time = current.life.lb >= self.now + rest && !current.suspect;
+        let time = current.life.lb >= self.now + rest && !current.suspect && !current.capped;
         let early = self.policy.sown.is(SeededBug::CanaryBeforeProbes);
         let proven = passed >= self.policy.probes || early;
         let calm = !self.fold.is_compromised(current.mint.generation) && self.wishes == Wishes::default();
@@ -188,8 +188,12 @@ impl Rotation {
 
     /// With a compromised credential serving, one probe must do.
     pub(super) fn probes_needed(&self) -> u16 {
-        let compromised = self.fold.phase.current().is_some_and(|lease| self.fold.is_compromised(lease.mint.generation));
-        if compromised { self.policy.probes.min(1) } else { self.policy.probes }
+        if self.is_urgent() { self.policy.probes.min(1) } else { self.policy.probes }
+    }
+
+    /// Whether what serves is compromised.
+    fn is_urgent(&self) -> bool {
+        self.fold.phase.current().is_some_and(|lease| self.fold.is_compromised(lease.mint.generation))
     }
 
     /// What a candidate that has passed everything becomes, unless it was called off in the meantime.

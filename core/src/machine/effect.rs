@@ -18,7 +18,9 @@ impl Rotation {
         };
         let lease = self.renewing().into_iter().enumerate().find_map(due)?;
         let short = self.policy.sown.is(SeededBug::RenewedTooShort);
-        let (generation, life) = (lease.mint.generation, if short { self.policy.probation / 3 } else { self.policy.full });
+        let generation = lease.mint.generation;
+        let longest = self.policy.full.max(lease.life.lb.since(self.now));
+        let life = if short { self.policy.probation / 3 } else { longest };
         let op = self.new_op();
         if !self.policy.sown.is(SeededBug::RenewalsUnmetered) {
             self.spend();
@@ -112,9 +114,10 @@ impl Rotation {
             Phase::Issuing(Issuing { mint, .. }) => Some(Effect::Persist(mint)),
             Phase::Validating(Validating { candidate, extending, passed, .. }) => {
                 let generation = candidate.mint.generation;
-                match extending {
-                    true => Some(Effect::Extend { generation, life: self.policy.full }),
-                    false => (passed < self.probes_needed()).then_some(Effect::Probe(generation)),
+                if extending {
+                    Some(Effect::Extend { generation, life: self.policy.full })
+                } else {
+                    (passed < self.probes_needed()).then_some(Effect::Probe(generation))
                 }
             }
             Phase::Draining(draining) => self.wanted_in_draining(draining),

@@ -390,10 +390,13 @@ impl Rotation {
     /// The candidate, while a share of new work tries it.
     #[must_use]
     pub fn canary(&self) -> Option<Canary> {
-        let Phase::Validating(Validating { candidate, tryout: Some(_), .. }) = self.fold.phase else { return None };
+        let Phase::Validating(Validating { candidate, passed, tryout: Some(_), .. }) = self.fold.phase else {
+            return None;
+        };
         let going = self.awaiting.is_some_and(|awaiting| matches!(awaiting.record.step, Step::AbandonIntent { .. }));
         let share = self.policy.canary?.share;
-        (!going && self.serving().is_some()).then_some(Canary { candidate: candidate.mint.generation, share })
+        let proven = passed >= self.probes_needed() || self.policy.sown.is(SeededBug::CanaryBeforeProbes);
+        (!going && proven && self.serving().is_some()).then_some(Canary { candidate: candidate.mint.generation, share })
     }
 
     /// Walks over every name and instant in the state.

@@ -56,12 +56,12 @@ const LINES: &[Line] = lines! {
     Issuing -> Validating, Well, [(650, 130), (738, 130)], (694, 122, "middle");
     Validating -> Draining, Well, [(880, 130), (968, 130)], (924, 122, "middle");
     Draining -> Revoking, Well, [(1110, 130), (1198, 130)], (1154, 122, "middle");
-    Revoking -> Steady, Well, [(1270, 90), (1270, 50), (350, 50), (350, 88)], (810, 42, "middle");
+    Revoking -> Steady, Well, [(1270, 90), (1270, 50), (350, 50), (350, 88)], (810, 29, "middle");
 
     Issuing -> Steady, Failure, [(510, 145), (422, 145)], (464, 162, "middle");
     Issuing -> Abandoning, Failure, [(610, 170), (665, 288)], (626, 224, "end");
     Validating -> Abandoning, Failure, [(780, 170), (725, 288)], (764, 224, "start");
-    Abandoning -> Steady, Failure, [(625, 330), (490, 330), (490, 220), (390, 220), (390, 172)], (575, 322, "middle");
+    Abandoning -> Steady, Failure, [(625, 330), (490, 330), (490, 220), (390, 220), (390, 172)], (575, 309, "middle");
 
     Vacant -> NeedsOperator, Contradiction, [(50, 130), (24, 130), (24, 478)], (31, 430, "start");
     Steady -> NeedsOperator, Contradiction, [(410, 172), (445, 200), (445, 478)], (452, 430, "start");
@@ -73,10 +73,10 @@ const LINES: &[Line] = lines! {
     Stopped -> NeedsOperator, Contradiction, [(120, 370), (120, 478)], (127, 430, "start");
 
     Vacant -> Stopped, End, [(100, 172), (100, 288)], (107, 232, "start");
-    Steady -> Stopped, End, [(290, 172), (175, 288)], (242, 240, "start");
-    Steady -> Closing, End, [(350, 170), (350, 288)], (357, 262, "start");
+    Steady -> Stopped, End, [(290, 172), (175, 288)], (286, 194, "start");
+    Steady -> Closing, End, [(370, 170), (370, 288)], (377, 262, "start");
     Closing -> Stopped, End, [(280, 330), (192, 330)], (236, 322, "middle");
-    Closing -> Vacant, End, [(300, 290), (155, 172)], (190, 262, "end");
+    Closing -> Vacant, End, [(300, 290), (155, 172)], (276, 262, "start");
 };
 
 /// Left, top, width and height.
@@ -147,7 +147,7 @@ pub fn svg() -> String {
     }
     let _ = writeln!(
         out,
-        "  <text class=\"step\" x=\"350\" y=\"386\" text-anchor=\"middle\">{FROM_ALL:?}: from every phase with a credential</text>"
+        "  <text class=\"step\" x=\"436\" y=\"386\" text-anchor=\"end\">{FROM_ALL:?}: from every phase with a credential</text>"
     );
     out.push_str("</svg>\n");
     out

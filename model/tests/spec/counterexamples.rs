@@ -1,18 +1,18 @@
 //! For each property the smallest story that violates it: under a bug that no other property catches, in the smallest
 //! budgets that show it. The stories are part of `docs/spec.md`.
 
+use crate::kills;
 use crate::page;
 
-use turquoise_core::{SeededBug, Sown};
+use turquoise_core::SeededBug;
 use turquoise_model::spec::configuration_table;
-use turquoise_model::{Config, Invariant, SINK, explore, liveness, tell};
+use turquoise_model::{Config, Invariant, explore, liveness, tell};
 
 /// Crashes, other faults and requests of an operator, the smallest first.
 const BUDGETS: [(u8, u8, u8); 5] = [(0, 0, 0), (0, 1, 0), (1, 0, 0), (1, 1, 0), (0, 0, 2)];
 
 fn worlds(bug: SeededBug) -> impl Iterator<Item = Config> {
-    let mut config = SINK;
-    config.policy.sown = Sown::bug(bug);
+    let config = kills::with(bug);
     BUDGETS.into_iter().map(move |(crashes, faults, operator)| Config { crashes, faults, operator, ..config })
 }
 
@@ -41,7 +41,11 @@ fn each_property_has_a_smallest_story_that_violates_it() {
         (Invariant::S3, SeededBug::EffectBeforeIntent),
         (Invariant::S4, SeededBug::UnknownTakenAsRefused),
         (Invariant::S5, SeededBug::RecoveryServesCandidate),
+        (Invariant::S7, SeededBug::BegunUncovered),
+        (Invariant::S8, SeededBug::MandateIgnored),
         (Invariant::S9, SeededBug::NoCorrelation),
+        (Invariant::S10, SeededBug::RenewalsUnmetered),
+        (Invariant::R4, SeededBug::CanaryBeforeProbes),
         (Invariant::R6, SeededBug::RollbackToCompromised),
         (Invariant::L2, SeededBug::ClearedUnobserved),
     ] {

@@ -34,7 +34,8 @@ fn ground(assumption: Assumption) -> Config {
     }
 }
 
-fn with(bug: SeededBug) -> Config {
+/// The world that shows a bug, with the bug in it.
+pub(crate) fn with(bug: SeededBug) -> Config {
     let mut config = soil(bug);
     config.policy.sown = Sown::bug(bug);
     config

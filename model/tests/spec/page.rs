@@ -28,6 +28,12 @@ pub(crate) fn holds(page: &str, part: &str, text: &str) {
     assert_eq!(&content[from..to], text, "{page} has drifted: look at it, then run the test with TURQUOISE_BLESS=1");
 }
 
+/// Whether a page has these words.
+pub(crate) fn has(page: &str, words: &str) -> bool {
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    std::fs::read_to_string(path(page)).expect("the page exists").contains(words)
+}
+
 /// A whole file.
 pub(crate) fn is(page: &str, text: &str) {
     if blesses() {

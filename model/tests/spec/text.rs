@@ -3,6 +3,7 @@
 use crate::page;
 
 use turquoise_model::spec::{self, InputKind, Legality, Matrix};
+use turquoise_model::{Assumption, STANDARD};
 
 #[test]
 fn the_specification_is_as_it_was_reviewed() {
@@ -16,6 +17,16 @@ fn the_specification_is_as_it_was_reviewed() {
     page::holds("spec.md", "properties", &spec::property_table());
     page::holds("spec.md", "transitions", &spec::transition_table());
     page::holds("spec.md", "inputs", &matrix.markdown());
+}
+
+#[test]
+fn the_pages_explain_every_assumption_and_all_that_worlds_can_do() {
+    for assumption in Assumption::ALL {
+        assert!(page::has("assumptions.md", &format!("(`{assumption:?}`) |")), "{assumption:?} has no line");
+    }
+    for hostility in STANDARD.iter().flat_map(|config| config.hostility) {
+        assert!(page::has("spec.md", &format!("*{hostility:?}*")), "{hostility:?} is not explained");
+    }
 }
 
 #[test]

@@ -10,11 +10,13 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::{Notify, broadcast};
 use tokio::time::{self, Instant};
 use turquoise_runtime::core::{
-    self, BootId, Consumers, Jitter, Mint, PhaseKind, Policy, Privileges, Relogin, Sown, Step, StepKind, Via, Writer,
+    self, BootId, Consumers, Generation, Jitter, Mint, PhaseKind, Policy, Privileges, Relogin, Sown, Step, StepKind, Trial, Via,
+    Writer,
 };
 use turquoise_runtime::memory::WhenLockingFails;
 use turquoise_runtime::port::{
-    Credential, Entry, Handle, Journal, Minted, NotDurable, Observed, Provider, Reason, Reply, Store, StoreError,
+    Base, Compacted, Contract, Credential, Entry, Handle, History, Journal, Minted, NotCompacted, NotDurable, Observed, Provider,
+    Reason, Reply, Store, StoreError,
 };
 use turquoise_runtime::{Clock, Identity, Progress, Recorded, Setup, StartError};
 
@@ -89,6 +91,8 @@ pub(crate) struct World {
     slots: BTreeMap<core::Color, Slot>,
     published: Option<String>,
     pub(crate) entries: Vec<Entry>,
+    /// What stands for the first of them, as the journal has it.
+    pub(crate) base: Option<Base>,
     /// What was asked of whom, in order.
     pub(crate) log: Vec<(Duration, String)>,
     /// What must not be, and was.
@@ -140,6 +144,13 @@ impl World {
         }
     }
 
+    /// What a journal that begins anew wherever it may still holds.
+    fn history(&self) -> History {
+        let stands_for = self.base.as_ref().map_or(0, |base| base.checkpoint.lsn.0);
+        let entries = self.entries.iter().filter(|entry| entry.record.lsn.0 > stands_for).cloned().collect();
+        History { base: self.base.clone(), entries }
+    }
+
     /// Whether an operator has durably ended the identity.
     fn closing(&self) -> bool {
         let mut steps = self.entries.iter().rev().map(|entry| entry.record.step.kind());
@@ -169,6 +180,13 @@ pub(crate) struct Sim {
     process: u32,
     /// What the next process thinks of logins …
     pub(crate) relogin: Relogin,
+    pub(crate) canary: Option<Trial>,
+    /// How far the wall clock has run ahead.
+    pub(crate) drift: Arc<Mutex<Duration>>,
+    /// … of what it may do with a name alone …
+    pub(crate) privileges: Privileges,
+    /// What the provider declares, a login's life apart.
+    pub(crate) contract: Contract,
     /// … and of secrets that cannot be locked.
     pub(crate) memory: WhenLockingFails,
 }
@@ -182,6 +200,7 @@ impl Sim {
             slots: BTreeMap::new(),
             published: None,
             entries: Vec::new(),
+            base: None,
             log: Vec::new(),
             violations: Vec::new(),
             faults: BTreeMap::new(),
@@ -199,6 +218,10 @@ impl Sim {
             disk_met: Arc::default(),
             process: 0,
             relogin: Relogin::Impossible,
+            canary: None,
+            drift: Arc::default(),
+            privileges: Privileges::OnlySelf,
+            contract: Contract::PROMPT,
             memory: WhenLockingFails::Refuse,
         }
     }
@@ -213,18 +236,20 @@ impl Sim {
     }
 
     pub(crate) async fn try_start(&mut self, consumers: Consumers) -> Result<Identity, StartError> {
-        let (process, entries) = {
+        let (process, history, all) = {
             let mut world = self.world();
             world.process += 1;
             world.crash = None;
             world.journals_open += 1;
-            (world.process, world.entries.clone())
+            (world.process, world.history(), History::from(world.entries.clone()))
         };
         self.process = process;
-        let (journal, clock) = (SimJournal(self.clone()), Box::new(PausedClock(self.world().start)));
-        let policy = Policy { relogin: self.relogin, ..policy(consumers) };
+        let (journal, clock) = (SimJournal(self.clone()), Box::new(PausedClock(self.world().start, Arc::clone(&self.drift))));
+        let policy = Policy { relogin: self.relogin, privileges: self.privileges, canary: self.canary, ..policy(consumers) };
+        let replay = |history: &History| history.replay(&policy, 0, clock.boot(), clock.now());
+        assert_eq!(replay(&history), replay(&all), "a journal that began anew says what all its entries say");
         let memory = self.memory;
-        let setup = Setup { policy, provider: self.clone(), journal, entries, store: self.clone(), clock, memory };
+        let setup = Setup { policy, provider: self.clone(), journal, history, store: self.clone(), clock, memory };
         Identity::start(setup).await
     }
 
@@ -345,6 +370,10 @@ fn secret_of(credential: &Credential) -> String {
 }
 
 impl Provider for Sim {
+    fn contract(&self) -> Contract {
+        Contract { login_life: secs(60), ..self.contract }
+    }
+
     async fn login(&self, mint: Mint) -> Reply<Minted> {
         self.call("login", mint, &number(mint), None, |world| world.mint(mint, secs(60))).await
     }
@@ -388,6 +417,37 @@ impl Provider for Sim {
         };
         self.call("observe", target.mint, &number(target.mint), Some(witness), apply).await
     }
+
+    async fn revoke_named(&self, target: &Handle, with: &Credential) -> Reply<()> {
+        let theirs = secrets_named(target);
+        let apply = |world: &mut World| {
+            world.tokens.retain(|secret, _| !secret.starts_with(&theirs));
+            Reply::Applied(())
+        };
+        self.call("revoke", with.mint, &target.0, Some(with), apply).await
+    }
+
+    async fn observe_named(&self, target: &Handle, witness: &Credential) -> Reply<Observed> {
+        let theirs = secrets_named(target);
+        let apply = |world: &mut World| {
+            let found = world.tokens.keys().find(|secret| secret.starts_with(&theirs) && world.live(secret));
+            Reply::Applied(found.map_or(Observed::Dead, |secret| Observed::Alive(world.remaining(secret))))
+        };
+        self.call("observe", witness.mint, &target.0, Some(witness), apply).await
+    }
+
+    async fn discover(&self, lost: Generation, witness: &Credential) -> Reply<Option<Handle>> {
+        let handle = Handle(format!("accessor-{}", lost.number));
+        let theirs = secrets_named(&handle);
+        let apply =
+            |world: &mut World| Reply::Applied(world.tokens.keys().any(|secret| secret.starts_with(&theirs)).then_some(handle));
+        self.call("discover", witness.mint, &lost.number.to_string(), Some(witness), apply).await
+    }
+}
+
+/// How the secrets begin that an accessor names.
+fn secrets_named(handle: &Handle) -> String {
+    format!("{}-", handle.0.replace("accessor", CANARY))
 }
 
 impl Store for Sim {
@@ -458,6 +518,17 @@ impl Journal for SimJournal {
         }
         Ok(())
     }
+
+    fn compact(&mut self, base: &Base) -> Result<Option<Compacted>, NotCompacted> {
+        let Self(sim) = self;
+        let mut world = sim.world();
+        let last = world.entries.last().map(|entry| entry.record.lsn);
+        if world.process != sim.process || last != Some(base.checkpoint.lsn) {
+            return Ok(None);
+        }
+        world.base = Some(base.clone());
+        Ok(Some(Compacted { archive: format!("the first {}", base.checkpoint.lsn.0), removed: Vec::new() }))
+    }
 }
 
 impl Drop for SimJournal {
@@ -466,11 +537,11 @@ impl Drop for SimJournal {
     }
 }
 
-struct PausedClock(Instant);
+struct PausedClock(Instant, Arc<Mutex<Duration>>);
 
 impl Clock for PausedClock {
     fn drift(&self) -> Duration {
-        Duration::ZERO
+        *self.1.lock().expect("no test panics while it holds the clock")
     }
 
     fn now(&self) -> core::Instant {
@@ -502,7 +573,7 @@ pub(crate) async fn rotate(identity: &Identity) -> Vec<Step> {
         match next(&mut progress).await {
             Progress::Recorded(recorded) => {
                 steps.push(recorded.record.step);
-                if recorded.phase.kind() == PhaseKind::Steady {
+                if recorded.phase.kind() == PhaseKind::Steady && recorded.debt.is_none() {
                     return steps;
                 }
             }

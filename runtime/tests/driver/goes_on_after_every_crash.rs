@@ -92,6 +92,7 @@ async fn run_out(sim: &mut Sim, context: &str) -> Identity {
             sleep(Duration::from_millis(50)).await;
             let status = identity.status();
             match status.phase {
+                PhaseKind::Steady if status.debt.is_some() => assert!(sim.serves(&identity), "{context}: dark in {status:?}"),
                 PhaseKind::Steady => {
                     sim.assert_quiet(&identity, context);
                     return identity;

@@ -23,7 +23,9 @@ async fn a_planted_canary_is_never_printed() {
     let mut sim = Sim::new();
     let identity = sim.ready(Consumers::Counted).await;
     let mut progress = identity.progress();
+    let late = identity.credentials().named("ingest").acquire().expect("it serves");
     rotate(&identity).await;
+    drop(late);
     sim.fault("probe", 3, Fault::Refuse);
     rotate(&identity).await;
     let guard = identity.credentials().acquire().expect("it serves");
@@ -35,7 +37,9 @@ async fn a_planted_canary_is_never_printed() {
     identity.stop().await;
 
     let logged = String::from_utf8(written.lock().expect("nobody panics with it").clone()).expect("logs are text");
-    for expected in ["rotation{generation=", "handle=\"accessor-2\"", "step=Promoted", "permission denied", "stopped"] {
+    for expected in
+        ["rotation{generation=", "handle=\"accessor-2\"", "step=Promoted", "permission denied", "ingest 1, unnamed 0", "stopped"]
+    {
         assert!(logged.contains(expected), "{expected} is missing in {logged}");
     }
     for (what, text) in [("logged", &logged), ("printed", &printed)] {

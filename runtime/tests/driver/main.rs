@@ -4,8 +4,12 @@ mod common;
 
 mod abandons_a_bad_candidate;
 mod aborts_before_the_switch;
+mod asks_before_it_serves_after_a_gap;
+mod begins_the_journal_anew;
+mod ends_what_is_only_named;
 mod goes_on_after_every_crash;
 mod keeps_secrets;
+mod keeps_to_the_contract;
 mod locks_its_secrets;
 mod mints_no_second_blindly;
 mod outlives_a_broken_journal;
@@ -17,4 +21,5 @@ mod says_when_it_is_dark;
 mod shuts_down;
 mod stops_and_keeps;
 mod survives_what_hangs;
+mod tries_a_candidate;
 mod waits_for_work;

@@ -17,9 +17,12 @@ use tracing_subscriber::filter::LevelFilter;
 use turquoise::core::Mint;
 use turquoise::journal::FileJournal;
 use turquoise::memory::WhenLockingFails;
-use turquoise::port::{Credential, Entry, Journal, Minted, NotDurable, Observed, Provider, Reply, Store, StoreError};
+use turquoise::port::{
+    Base, Compacted, Contract, Credential, Entry, Journal, Minted, NotCompacted, NotDurable, Observed, Provider, Reply, Store,
+    StoreError,
+};
 use turquoise::sink::{FileSink, Mode};
-use turquoise::vault::{Probe, Role, TokenConfig, TokenProvider};
+use turquoise::vault::{Probe, Role, TokenConfig, TokenProvider, Upstream};
 use turquoise::{BootClock, Identity, Setup};
 use turquoise_tests::{Command, PROBED, Place, Point, Side, Told, policy};
 use zeroizing_alloc::ZeroAlloc;
@@ -72,14 +75,14 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let gate = Arc::new(Gate { hold: args.hold, ..Gate::default() });
     let mut commands = listen(&gate);
     let opened = FileJournal::open(&args.journal)?;
-    let mut config = TokenConfig::new(args.address, args.role, args.token_file);
+    let mut config = TokenConfig::new(Upstream::new([args.address.parse()?]), args.role, args.token_file);
     config.probes = vec![Probe { path: PROBED.parse()?, max_latency: None }];
-    config.timeout = policy().patience;
+    config.upstream.timeout = policy().patience;
     let setup = Setup {
         policy: policy(),
         provider: Gated { inner: TokenProvider::new(config)?, gate: Arc::clone(&gate) },
         journal: Gated { inner: opened.journal, gate: Arc::clone(&gate) },
-        entries: opened.entries,
+        history: opened.history,
         store: Gated { inner: FileSink::open(&args.sink, Mode::PRIVATE)?, gate },
         clock: Box::new(BootClock::new()?),
         memory: WhenLockingFails::Refuse,
@@ -190,6 +193,10 @@ impl<J: Journal> Journal for Gated<J> {
     fn append(&mut self, entry: &Entry) -> Result<(), NotDurable> {
         self.gate.around(self.gate.next_record(), || self.inner.append(entry))
     }
+
+    fn compact(&mut self, base: &Base) -> Result<Option<Compacted>, NotCompacted> {
+        self.inner.compact(base)
+    }
 }
 
 impl<S: Store> Store for Gated<S> {
@@ -211,6 +218,10 @@ impl<S: Store> Store for Gated<S> {
 }
 
 impl<P: Provider> Provider for Gated<P> {
+    fn contract(&self) -> Contract {
+        self.inner.contract()
+    }
+
     async fn login(&self, mint: Mint) -> Reply<Minted> {
         self.gate.around_call("login", self.inner.login(mint)).await
     }

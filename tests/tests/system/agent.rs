@@ -108,7 +108,7 @@ impl Agent {
 
     /// Listens until one credential serves and nothing is under way.
     pub(crate) fn until_steady(&mut self) {
-        self.until("all is quiet", |told| matches!(told, Told::Record { phase, .. } if phase == "Steady"));
+        self.until("all is quiet", |told| matches!(told, Told::Record { phase, owes: false, .. } if phase == "Steady"));
     }
 
     /// One whole rotation, well or badly.

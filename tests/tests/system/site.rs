@@ -115,7 +115,7 @@ impl Site {
     pub(crate) fn journalled(&self) -> Journalled {
         let opened = FileJournal::open(&self.journal()).unwrap();
         assert_eq!(opened.torn, None, "SIGKILL tears nothing");
-        Journalled(opened.entries)
+        Journalled(opened.history.entries)
     }
 
     /// What must hold when all is quiet and no process is left; answers what the journal says.

@@ -7,14 +7,36 @@ use turquoise_runtime::core::{
 };
 use turquoise_runtime::port::{Entry, Handle};
 
-use super::{entry, every_entry, lines};
+use super::{base, entry, every_entry, lines};
 use crate::Damage;
-use crate::codec::{NO_LINE, decode, encode, sha256};
+use crate::codec::{NO_LINE, decode, decode_base, encode, encode_base, says_base, sha256};
 
 #[test]
 fn every_kind_of_line_is_readable_and_stays_as_it_is() {
     let journal = lines(&every_entry()).concat();
     insta::assert_snapshot!(String::from_utf8(journal).expect("a journal is text"));
+}
+
+#[test]
+fn a_base_is_a_readable_line_and_is_read_as_it_was_written() {
+    let line = encode_base(&base(12), &sha256(b"the last line of the archive")).expect("a base is encoded");
+    insta::assert_snapshot!(str::from_utf8(&line).expect("a line is text"));
+    assert!(says_base(&line));
+    assert_eq!(decode_base(&line), Ok((base(12), sha256(b"the last line of the archive"))));
+    let mut bare = base(12);
+    (bare.handle, bare.checkpoint.rotate_at) = (None, None);
+    let line = encode_base(&bare, NO_LINE).expect("a base is encoded");
+    assert_eq!(decode_base(&line), Ok((bare, NO_LINE.to_owned())));
+    assert!(matches!(decode(&line), Err(Damage::Unreadable { .. })), "a base is no entry");
+}
+
+#[test]
+fn a_handle_that_speaks_of_a_checkpoint_makes_no_base() {
+    let mut entry = entry(1, every_entry()[3].record.step);
+    entry.handle = Some(Handle(r#"","step":"checkpoint","#.to_owned()));
+    let line = encode(&entry, NO_LINE).expect("an entry is encoded");
+    assert!(!says_base(&line));
+    assert_eq!(decode(&line), Ok((entry, NO_LINE.to_owned())));
 }
 
 /// A line of this text, sealed as ours are.
@@ -197,7 +219,7 @@ proptest! {
     #[test]
     fn whatever_the_bytes_the_scan_ends_and_takes_nothing_that_was_not_written(bytes: Vec<u8>) {
         if let Ok(scan) = crate::scan::scan(&bytes) {
-            prop_assert!(scan.entries.is_empty());
+            prop_assert!(scan.history.entries.is_empty());
         }
     }
 }

@@ -2,15 +2,16 @@
 
 use std::fs;
 
-use super::{every_entry, lines, names, refused};
+use super::{base, entry, every_entry, lines, names, refused};
+use crate::codec::{encode, encode_base, sha256};
 use crate::scan::scan;
 use crate::{Damage, OpenError};
 
 #[test]
 fn every_single_flipped_bit_in_any_line_is_noticed() {
     let sound =
-        lines(&every_entry()[2..5].iter().zip(1..).map(|(e, lsn)| super::entry(lsn, e.record.step)).collect::<Vec<_>>()).concat();
-    assert_eq!(scan(&sound).expect("the journal is sound").entries.len(), 3);
+        lines(&every_entry()[2..5].iter().zip(1..).map(|(e, lsn)| entry(lsn, e.record.step)).collect::<Vec<_>>()).concat();
+    assert_eq!(scan(&sound).expect("the journal is sound").history.entries.len(), 3);
     for at in 0..sound.len() {
         for bit in 0..8 {
             let mut flipped = sound.clone();
@@ -18,6 +19,31 @@ fn every_single_flipped_bit_in_any_line_is_noticed() {
             assert!(scan(&flipped).is_err(), "bit {bit} of byte {at} flipped unnoticed");
         }
     }
+}
+
+#[test]
+fn every_single_flipped_bit_in_a_base_is_noticed() {
+    let line = encode_base(&base(12), &sha256(b"the last line of the archive")).expect("a base is encoded");
+    let entry = entry(13, every_entry()[0].record.step);
+    let next = encode(&entry, &sha256(&line)).expect("an entry is encoded");
+    for sound in [line.clone(), [line, next].concat()] {
+        assert_eq!(scan(&sound).expect("the journal is sound").history.base, Some(base(12)));
+        for at in 0..sound.len() {
+            for bit in 0..8 {
+                let mut flipped = sound.clone();
+                flipped[at] ^= 1 << bit;
+                assert!(scan(&flipped).is_err(), "bit {bit} of byte {at} flipped unnoticed");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_base_within_a_journal_is_damage() {
+    let mut journal = lines(&every_entry()[..3]);
+    journal.push(encode_base(&base(3), &sha256(&journal[2])).expect("a base is encoded"));
+    let fault = scan(&journal.concat()).map(|_| ()).expect_err("only the first line can be a base");
+    assert!(matches!((fault.line, fault.damage), (4, Damage::Unreadable { .. })));
 }
 
 #[test]

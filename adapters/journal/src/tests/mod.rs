@@ -1,8 +1,11 @@
 //! One file per behaviour.
 
 mod codec;
+mod compact;
 mod damage;
 mod disk;
+mod faulty;
+mod head;
 mod opening;
 mod torn;
 
@@ -10,10 +13,10 @@ use std::fs;
 use std::path::Path;
 
 use turquoise_runtime::core::{
-    AbandonReason, AtStop, BootId, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record, Resolution, Secret,
-    Step, StuckReason, Trigger, Via,
+    AbandonReason, AtStop, BootId, Checkpoint, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record,
+    Resolution, Secret, Step, StuckReason, Trigger, Via,
 };
-use turquoise_runtime::port::{Entry, Handle, Journal};
+use turquoise_runtime::port::{Base, Entry, Handle, Journal};
 
 use crate::codec::{NO_LINE, encode, sha256};
 use crate::{FileJournal, OpenError, Opened};
@@ -94,6 +97,26 @@ fn entry(lsn: u64, step: Step) -> Entry {
 /// One entry of every kind.
 fn every_entry() -> Vec<Entry> {
     (1..).zip(every_step()).map(|(lsn, step)| entry(lsn, step)).collect()
+}
+
+/// What stands for the records up to this one.
+fn base(lsn: u64) -> Base {
+    let checkpoint = Checkpoint {
+        lsn: Lsn(lsn),
+        boot: BootId(0x1f0c_9d3e_77aa_4b6b_8c55_0242_ac12_0002),
+        at: Instant(123_456 + lsn),
+        mints: 4,
+        misses: 1,
+        current: Mint { generation: GREEN, slot: Color::Green },
+        life: LIFE,
+        renew_at: Instant(1_800_000),
+        accepted_until: Instant(200_000),
+        unsettled_until: Instant(123_456),
+        unsettled_ub: Instant(123_457),
+        rotate_at: Some(Instant(7_200_000)),
+        cool_until: Instant(123_458),
+    };
+    Base { checkpoint, handle: Some(Handle("Vn0x8 @2kQ".to_owned())) }
 }
 
 /// The lines of a journal with these entries.

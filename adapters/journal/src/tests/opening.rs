@@ -12,7 +12,7 @@ fn a_journal_begins_empty_private_and_in_a_private_folder() {
     let folder = tempfile::tempdir().expect("a folder is made");
     let path = folder.path().join("state/journal");
     let opened = open(&path);
-    assert!(opened.entries.is_empty() && opened.torn.is_none());
+    assert!(opened.history.entries.is_empty() && opened.torn.is_none());
     let mode = |path| fs::metadata(path).expect("it is there").permissions().mode() & 0o7777;
     assert_eq!(mode(path.clone()), 0o600);
     assert_eq!(mode(path.with_file_name("journal.lock")), 0o600);
@@ -25,12 +25,12 @@ fn what_was_appended_is_there_when_it_is_opened_anew() {
     let (path, entries) = (folder.path().join("journal"), every_entry());
     write(&path, &entries[..1]);
     let mut opened = open(&path);
-    assert_eq!(opened.entries, entries[..1]);
+    assert_eq!(opened.history.entries, entries[..1]);
     for entry in &entries[1..] {
         turquoise_runtime::port::Journal::append(&mut opened.journal, entry).expect("an entry is appended");
     }
     drop(opened);
-    assert_eq!(open(&path).entries, entries);
+    assert_eq!(open(&path).history.entries, entries);
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn cut_at_every_byte_of_every_kind_of_line_a_journal_keeps_the_lines_before() {
         for length in 0..line.len() {
             let torn = [&sound[..], &line[..length]].concat();
             let scan = scan(&torn).unwrap_or_else(|fault| panic!("line {n} cut at {length}: {}", fault.damage));
-            assert_eq!((scan.entries.as_slice(), scan.length), (&entries[..n], sound.len()), "line {n} cut at {length}");
+            assert_eq!((scan.history.entries.as_slice(), scan.length), (&entries[..n], sound.len()), "line {n} cut at {length}");
             cuts += 1;
         }
         sound.extend(line);
@@ -36,7 +36,7 @@ fn blocks_that_never_reached_the_disk_are_a_torn_tail_even_if_the_newline_did() 
             zeroed[from..to].fill(0);
             let scan =
                 scan(&[&journal[0][..], &zeroed].concat()).unwrap_or_else(|fault| panic!("{from}..{to}: {}", fault.damage));
-            assert_eq!((scan.entries.as_slice(), scan.length), (&entries[..1], journal[0].len()), "{from}..{to}");
+            assert_eq!((scan.history.entries.as_slice(), scan.length), (&entries[..1], journal[0].len()), "{from}..{to}");
         }
     }
 }
@@ -58,13 +58,13 @@ fn a_torn_tail_is_kept_beside_the_journal_and_the_journal_goes_on() {
         let tail = &journal[5][..length];
         fs::write(&path, [&sound[..], tail].concat()).expect("the file is written");
         let mut opened = open(&path);
-        assert_eq!((opened.entries.as_slice(), opened.torn.as_deref()), (&entries[..5], Some(&*aside)));
+        assert_eq!((opened.history.entries.as_slice(), opened.torn.as_deref()), (&entries[..5], Some(&*aside)));
         assert_eq!(fs::read(&aside).expect("the tail is read"), tail);
         assert_eq!(fs::metadata(&aside).expect("the tail is there").permissions().mode() & 0o7777, 0o600);
         opened.journal.append(&entries[5]).expect("an entry is appended");
         drop(opened);
         let opened = open(&path);
-        assert_eq!((opened.entries.as_slice(), opened.torn), (&entries[..6], None));
+        assert_eq!((opened.history.entries.as_slice(), opened.torn), (&entries[..6], None));
         fs::remove_file(&aside).expect("the tail is removed");
     }
 }

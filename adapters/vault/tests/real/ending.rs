@@ -3,8 +3,9 @@ use std::time::Duration;
 
 use turquoise_runtime::memory::Secret;
 use turquoise_runtime::port::{Credential, Handle, Observed, Provider};
+use turquoise_vault::{ACCESSOR_POLICY, DISCOVERY_POLICY, policy};
 
-use crate::support::{Bench, MINUTE, applied, mint, refused, start, unavailable, unknown};
+use crate::support::{Bench, MINUTE, applied, credential, mint, refused, start, unavailable, unknown};
 
 #[tokio::test]
 async fn a_living_token_is_observed_alive() {
@@ -68,6 +69,68 @@ async fn an_empty_token_is_never_looked_up() {
     let bench = Bench::new("end-empty");
     let nothing = Credential { mint: mint(1), handle: Handle(String::new()), secret: Secret::from("") };
     refused(bench.provider().observe(&nothing, &bench.blue()).await, "the token is empty");
+}
+
+#[tokio::test]
+async fn what_only_a_name_is_left_of_is_ended_with_the_accessor_privileges() {
+    let bench = Bench::new("end-named");
+    let rules = format!("{}{ACCESSOR_POLICY}", policy(&bench.role, &[]));
+    bench.server.write_policy("end-named", &rules).unwrap();
+    let provider = bench.provider();
+    let (blue, lost) = (bench.blue(), bench.blue().handle);
+    let Observed::Alive(left) = applied(provider.observe_named(&lost, &blue).await) else { panic!("seen dead") };
+    assert!(left > 59 * MINUTE);
+    applied(provider.revoke_named(&lost, &blue).await);
+    assert_eq!(applied(provider.observe_named(&lost, &blue).await), Observed::Dead);
+    applied(provider.revoke_named(&lost, &blue).await);
+    assert_eq!(bench.alive(), 1);
+}
+
+#[tokio::test]
+async fn a_token_whose_mint_was_not_answered_is_found() {
+    let bench = Bench::new("end-found");
+    let rules = format!("{}{ACCESSOR_POLICY}{DISCOVERY_POLICY}", policy(&bench.role, &[]));
+    let provider = bench.provider();
+    let blue = bench.blue();
+    refused(provider.discover(mint(2).generation, &blue).await, "permission denied");
+    bench.server.write_policy("end-found", &rules).unwrap();
+    assert_eq!(applied(provider.discover(mint(2).generation, &blue).await), None);
+    let [lost, _] = [bench.green(&blue).await, bench.blue()];
+    assert_eq!(applied(provider.discover(mint(2).generation, &blue).await), Some(lost.handle));
+}
+
+/// The server takes a token that is looked at while it is being made for one that has lost its lease, and kills it.
+#[tokio::test]
+async fn a_search_kills_no_token_that_is_being_made() {
+    let bench = Bench::new("end-birth");
+    let rules = format!("{}{ACCESSOR_POLICY}{DISCOVERY_POLICY}", policy(&bench.role, &[]));
+    bench.server.write_policy("end-birth", &rules).unwrap();
+    let (searcher, minter) = (bench.blue(), bench.blue());
+    let (searching, minting) = (bench.provider(), bench.provider());
+    let search = async {
+        loop {
+            assert_eq!(applied(searching.discover(mint(1).generation, &searcher).await), None);
+        }
+    };
+    let make = async {
+        for number in 2..150 {
+            let made = credential(number, applied(minting.issue(&minter, mint(number), MINUTE).await));
+            applied(minting.revoke(&made).await);
+        }
+    };
+    tokio::select! {
+        () = search => {}
+        () = make => {}
+    }
+}
+
+#[tokio::test]
+async fn without_the_accessor_policy_there_is_no_such_power() {
+    let bench = Bench::new("end-power");
+    let (blue, other) = (bench.blue(), bench.blue().handle);
+    refused(bench.provider().revoke_named(&other, &blue).await, "permission denied");
+    refused(bench.provider().observe_named(&other, &blue).await, "permission denied");
+    assert_eq!(bench.alive(), 2);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use turquoise_runtime::port::{Minted, Provider, Reply};
 use turquoise_vault::{TokenConfig, TokenProvider};
 
-use crate::support::{Bench, MINUTE, applied, credential, mint, refused, unavailable, unknown};
+use crate::support::{Bench, MINUTE, applied, credential, mint, refused, text, unknown};
 
 async fn issue(bench: &Bench) -> Reply<Minted> {
     let blue = bench.blue();
@@ -109,6 +109,29 @@ async fn policies_are_as_expected_or_the_token_is_ended() {
 }
 
 #[tokio::test]
+async fn siblings_belong_to_the_entity_that_was_asked_for() {
+    let bench = Bench::new("mint-entity");
+    let blue = bench.blue();
+    bench.amend(&json!({"allowed_entity_aliases": ["svc-*"]}));
+    let named = |alias: &str| TokenProvider::new(TokenConfig { entity_alias: Some(alias.to_owned()), ..bench.config() }).unwrap();
+    let entity = |accessor: &str| {
+        let found = bench.server.admin("POST", "auth/token/lookup-accessor", &json!({"accessor": accessor})).unwrap();
+        found["data"]["entity_id"].as_str().unwrap().to_owned()
+    };
+    let provider = named("svc-pay");
+    let first = applied(provider.issue(&blue, mint(2), MINUTE).await);
+    let second = applied(provider.issue(&blue, mint(3), MINUTE).await);
+    assert!(!entity(&first.handle.0).is_empty());
+    assert_eq!(entity(&first.handle.0), entity(&second.handle.0));
+    refused(named("other").issue(&blue, mint(4), MINUTE).await, "invalid 'entity_alias' value");
+    std::fs::write(bench.token_file(), text(&second.secret)).unwrap();
+    let provider = named("svc-other");
+    applied(provider.login(mint(3)).await);
+    refused(provider.issue(&blue, mint(5), MINUTE).await, "it belongs to the entity");
+    assert_eq!(bench.alive(), 3);
+}
+
+#[tokio::test]
 async fn a_role_that_is_gone_is_a_refusal() {
     let bench = Bench::new("mint-gone");
     let blue = bench.blue();
@@ -124,16 +147,19 @@ async fn a_minter_without_the_right_is_refused() {
 }
 
 #[tokio::test]
-async fn a_quota_is_unavailable_and_nothing_is_minted() {
+async fn a_quota_throttles_and_nothing_is_minted() {
     let bench = Bench::new("mint-quota");
     let blue = bench.blue();
     let quota = json!({"rate": 0.01, "interval": "10m", "path": "auth/token/create/mint-quota"});
+    bench.server.admin("POST", "sys/quotas/config", &json!({"enable_rate_limit_response_headers": true})).unwrap();
     bench.server.admin("POST", "sys/quotas/rate-limit/mint-quota", &quota).unwrap();
     let mut replies = Vec::new();
     for number in 2..5 {
         replies.push(bench.provider().issue(&blue, mint(number), MINUTE).await);
     }
-    unavailable(replies.pop().unwrap(), "429 Too Many Requests: request path");
+    let Some(Reply::Throttled { reason, retry_after }) = replies.pop() else { panic!("not throttled") };
+    assert!(reason.0.contains("429 Too Many Requests: request path"), "{}", reason.0);
+    assert!(retry_after.is_some_and(|wait| !wait.is_zero() && wait <= 10 * MINUTE), "{retry_after:?}");
     let minted = replies.iter().filter(|reply| matches!(reply, Reply::Applied(_))).count();
     assert_eq!(bench.alive(), 1 + minted);
 }

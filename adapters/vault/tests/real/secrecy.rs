@@ -25,7 +25,7 @@ impl Log {
     fn add<T>(&self, reply: Reply<T>) -> Option<T> {
         let reason = match reply {
             Reply::Applied(value) => return Some(value),
-            Reply::Refused(why) | Reply::Unavailable(why) | Reply::Unknown(why) => why,
+            Reply::Refused(why) | Reply::Unavailable(why) | Reply::Unknown(why) | Reply::Throttled { reason: why, .. } => why,
         };
         self.0.lock().unwrap().extend_from_slice(format!("REASON {}\n", reason.0).as_bytes());
         None

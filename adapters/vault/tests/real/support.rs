@@ -10,7 +10,7 @@ use turquoise_openbao::{Binary, Options, Server};
 use turquoise_runtime::core::{Color, Generation, Mint};
 use turquoise_runtime::memory::ExposeSecret;
 use turquoise_runtime::port::{Credential, Minted, Provider, Reply};
-use turquoise_vault::{Path, Probe, Role, TokenConfig, TokenProvider, policy};
+use turquoise_vault::{Path, Probe, Role, TokenConfig, TokenProvider, Upstream, policy};
 
 pub(crate) const MINUTE: Duration = Duration::from_mins(1);
 /// The secret that every role of these tests may read.
@@ -29,7 +29,11 @@ pub(crate) fn server() -> Arc<Server> {
 }
 
 pub(crate) fn start() -> Server {
-    let server = Server::start(&Binary::obtain(|_| ()).unwrap(), Options::default()).unwrap();
+    prepare(Server::start(&Binary::obtain(|_| ()).unwrap(), Options::default()).unwrap())
+}
+
+/// Puts there what the tests read.
+pub(crate) fn prepare(server: Server) -> Server {
     server.enable_kv().unwrap();
     server.write_secret("app", &json!({"key": "value"})).unwrap();
     server
@@ -53,6 +57,7 @@ pub(crate) fn applied<T>(reply: Reply<T>) -> T {
         Reply::Applied(value) => value,
         Reply::Refused(why) => panic!("refused: {}", why.0),
         Reply::Unavailable(why) => panic!("unavailable: {}", why.0),
+        Reply::Throttled { reason, .. } => panic!("throttled: {}", reason.0),
         Reply::Unknown(why) => panic!("unknown: {}", why.0),
     }
 }
@@ -114,11 +119,12 @@ impl Bench {
         self.folder.path().join("token")
     }
 
+    pub(crate) fn upstream(&self) -> Upstream {
+        Upstream::new([self.server.address().parse().unwrap()])
+    }
+
     pub(crate) fn config(&self) -> TokenConfig {
-        TokenConfig {
-            probes: vec![probe(READABLE)],
-            ..TokenConfig::new(self.server.address(), self.role.clone(), self.token_file())
-        }
+        TokenConfig { probes: vec![probe(READABLE)], ..TokenConfig::new(self.upstream(), self.role.clone(), self.token_file()) }
     }
 
     pub(crate) fn provider(&self) -> TokenProvider {

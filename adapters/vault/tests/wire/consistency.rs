@@ -51,23 +51,33 @@ async fn the_index_of_a_read_may_be_a_laggards_and_is_not_taken() {
     assert!(!stub.seen()[1].contains("x-vault-in"));
 }
 
-#[tokio::test]
-async fn a_standbys_word_without_an_index_is_no_proof_of_death() {
-    let standby = answer("200 OK", r#"{"ha_enabled":true,"is_self":false}"#);
-    let stub = Stub::start(vec![answer("403 Forbidden", BAD_TOKEN), standby]).await;
-    let Reply::Unknown(Reason(why)) = stub.provider().observe(&holder("s.old"), &holder(TOKEN)).await else {
-        panic!("taken for proof")
-    };
-    assert!(why.contains("a standby said"), "{why}");
+const STANDBY: &str = r#"{"ha_enabled":true,"is_self":false,"leader_address":"http://other:8200"}"#;
+const ALONE: &str = r#"{"ha_enabled":false}"#;
+
+/// What is concluded of `bad token` from a node that says so of itself before and after.
+async fn concluded(before: &str, after: &str) -> Reply<Observed> {
+    let script = vec![answer("200 OK", before), answer("403 Forbidden", BAD_TOKEN), answer("200 OK", after)];
+    Stub::start(script).await.provider().observe(&holder("s.old"), &holder(TOKEN)).await
 }
 
 #[tokio::test]
-async fn a_leaders_word_is_proof_of_death() {
-    for leader in [r#"{"ha_enabled":true,"is_self":true}"#, r#"{"ha_enabled":false}"#] {
-        let stub = Stub::start(vec![answer("403 Forbidden", BAD_TOKEN), answer("200 OK", leader)]).await;
-        let reply = stub.provider().observe(&holder("s.old"), &holder(TOKEN)).await;
-        assert!(matches!(reply, Reply::Applied(Observed::Dead)));
+async fn a_standbys_word_without_an_index_is_no_proof_of_death() {
+    for (before, after) in [(STANDBY, ALONE), (ALONE, STANDBY)] {
+        let Reply::Unknown(Reason(why)) = concluded(before, after).await else { panic!("taken for proof") };
+        assert!(why.contains("may lag behind the leader"), "{why}");
     }
+}
+
+#[tokio::test]
+async fn a_balancers_word_without_an_index_is_no_proof_of_death() {
+    // The leader answered, but the next request through the same address may meet another node.
+    let other = r#"{"ha_enabled":true,"is_self":true,"leader_address":"http://other:8200"}"#;
+    assert!(matches!(concluded(other, other).await, Reply::Unknown(_)));
+}
+
+#[tokio::test]
+async fn the_word_of_the_only_node_is_proof_of_death() {
+    assert!(matches!(concluded(ALONE, ALONE).await, Reply::Applied(Observed::Dead)));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use turquoise_runtime::port::{Minted, Provider, Reason, Reply};
-use turquoise_vault::{ConfigError, TokenConfig, TokenProvider};
+use turquoise_vault::TokenProvider;
 
 use crate::stub::{Act, MINTED, Stub, TOKEN, answer, config, holder, mint, provider};
 
@@ -50,7 +50,8 @@ async fn a_call_that_is_cut_off_is_not_sent_again() {
 #[tokio::test]
 async fn no_reply_in_time_is_unknown() {
     let stub = Stub::start(vec![Act::Silence]).await;
-    let impatient = TokenConfig { timeout: Duration::from_millis(100), ..config(&stub.address) };
+    let mut impatient = config(&stub.address);
+    impatient.upstream.timeout = Duration::from_millis(100);
     let reply = TokenProvider::new(impatient).unwrap().issue(&holder(TOKEN), mint(), LIFE).await;
     assert!(unknown(reply).contains("no answer within 100ms"));
 }
@@ -124,17 +125,4 @@ async fn a_mint_names_its_generation_in_a_header_for_the_audit_log() {
     assert!(matches!(issue(&stub.address).await, Reply::Applied(_)));
     let seen = stub.seen().pop().unwrap();
     assert!(seen.starts_with("post /v1/auth/token/create/rot http/1.1\r\n") && seen.contains("x-rotation-id: 00000001-2\r\n"));
-}
-
-#[test]
-fn an_address_that_needs_tls_is_refused_for_now() {
-    let new = |address: &str| TokenProvider::new(config(address)).err();
-    assert!(new("http://127.0.0.1:8200/").is_none());
-    assert!(new("http://[::1]:8200").is_none());
-    assert!(matches!(new("https://vault:8200"), Some(ConfigError::Tls { .. })));
-    for address in
-        ["", "vault", "vault:8200", "ftp://vault", "http://", "http://user:pw@vault", "http://vault/v1", "http://vault?x"]
-    {
-        assert!(matches!(new(address), Some(ConfigError::Address { .. })), "{address:?} was taken");
-    }
 }

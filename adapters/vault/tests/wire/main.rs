@@ -4,4 +4,6 @@
 
 mod consistency;
 mod faults;
+mod nodes;
+mod secret_ids;
 mod stub;

@@ -7,13 +7,14 @@ use tokio::net::{TcpListener, TcpStream};
 use turquoise_runtime::core::{Color, Generation, Mint};
 use turquoise_runtime::memory::Secret;
 use turquoise_runtime::port::{Credential, Handle};
-use turquoise_vault::{TokenConfig, TokenProvider};
+use turquoise_vault::{TokenConfig, TokenProvider, Upstream};
 
 pub(crate) const TOKEN: &str = "s.canary-canary";
 pub(crate) const MINTED: &str = r#"{"auth":{"client_token":"s.new","accessor":"acc","lease_duration":60,"token_type":"service",
     "orphan":true,"renewable":true,"num_uses":0,"policies":["p"]},"warnings":null}"#;
 
 /// What the stub does with a request.
+#[derive(Clone)]
 pub(crate) enum Act {
     /// Answers with this status line, these further header lines and this body.
     Answer(&'static str, String, String),
@@ -70,7 +71,7 @@ impl Stub {
 }
 
 pub(crate) fn config(address: &str) -> TokenConfig {
-    TokenConfig::new(address, "rot".parse().unwrap(), "/nowhere")
+    TokenConfig::new(Upstream::new([address.parse().unwrap()]), "rot".parse().unwrap(), "/nowhere")
 }
 
 pub(crate) fn provider(address: &str) -> TokenProvider {

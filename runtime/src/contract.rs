@@ -1,0 +1,147 @@
+//! What a provider promises, as data, and what the engine makes of it.
+
+use std::time::Duration;
+
+use turquoise_core::Policy;
+
+/// What a [`Provider`](crate::port::Provider) declares of the credentials that it makes. The conformance kit (feature
+/// `conformance`) tests a provider against its own declaration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contract {
+    /// How many credentials of one identity may live at once.
+    pub live_at_once: Limit,
+    /// How long after a revocation was answered the credential may still be accepted somewhere; zero if it never is.
+    pub revocation: Duration,
+    /// What the end of a credential means for those that were minted with it.
+    pub siblings: Siblings,
+    /// How long after a mint was answered until the credential is accepted everywhere; zero if it is at once.
+    pub propagation: Duration,
+    /// The longest life that a login gives, before it can be shortened: so long a login whose reply was lost may live on.
+    /// Zero where a login makes nothing, but adopts what was handed to us.
+    pub login_life: Duration,
+    /// What happens when the same mint is asked for twice.
+    pub minting: Minting,
+    /// Whether it can say which credentials of an identity there are. No call of the port asks for that yet.
+    pub listing: Listing,
+    /// Whether a request of a holder that was replaced is turned away.
+    pub fencing: Fencing,
+}
+
+/// How many credentials may live at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// So many. One more is refused, and none of the others ends for it.
+    AtMost(u8),
+    /// As many as anybody will ask for.
+    None,
+}
+
+/// What the end of a credential means for those that were minted with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Siblings {
+    /// Nothing.
+    LiveOn,
+    /// They end as well: nothing can be rotated without an outage.
+    EndToo,
+}
+
+/// What happens when the same mint is asked for twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Minting {
+    /// Two credentials are made: a mint of unknown outcome is never repeated.
+    MakesAnother,
+    /// The second answer is the first credential.
+    Idempotent,
+}
+
+/// Whether a provider can say which credentials of an identity there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// It cannot, or only for whoever has power over others.
+    None,
+    /// It can.
+    Own,
+}
+
+/// Whether a request of a holder that was replaced is turned away. No provider that is known does so: two processes on one
+/// identity are kept apart by the journal's lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fencing {
+    /// It is not.
+    None,
+}
+
+/// Why a provider's contract and a policy do not go together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ContractError {
+    /// There is never a green beside a blue.
+    #[error("its provider lets {live} credential live at once, and a rotation needs two: change what the provider allows")]
+    OneAtATime {
+        /// As many as may live.
+        live: u8,
+    },
+    /// The policy counts on more.
+    #[error("the policy lets {policy} credentials live at once, and the provider {contract}: set `most_live` to that")]
+    TooMany {
+        /// The policy's number.
+        policy: u8,
+        /// The provider's.
+        contract: u8,
+    },
+    /// To end the old one would end the new one.
+    #[error("its provider ends what a credential has minted together with it: have it make credentials without a parent")]
+    Cascades,
+    /// A good candidate would be given up before it can pass.
+    #[error("a new credential may take {propagation:?} to be accepted: make `validate_for` at least {needed:?}")]
+    ValidationTooShort {
+        /// As the provider declares.
+        propagation: Duration,
+        /// The least window: the propagation, and the probes after it.
+        needed: Duration,
+    },
+    /// A login whose reply was lost would be counted as dead too early.
+    #[error("a login gives up to {login_life:?}: set `login_life` to at least that")]
+    LoginOutlives {
+        /// As the provider declares.
+        login_life: Duration,
+    },
+}
+
+impl Contract {
+    /// What most providers of bearer tokens with one node declare: nothing lags, nothing cascades, a login adopts.
+    pub const PROMPT: Self = Self {
+        live_at_once: Limit::None,
+        revocation: Duration::ZERO,
+        siblings: Siblings::LiveOn,
+        propagation: Duration::ZERO,
+        login_life: Duration::ZERO,
+        minting: Minting::MakesAnother,
+        listing: Listing::None,
+        fencing: Fencing::None,
+    };
+
+    /// Whether the promise can be kept with this provider.
+    pub fn check(&self, policy: &Policy) -> Result<(), ContractError> {
+        if let Limit::AtMost(live) = self.live_at_once {
+            if live < 2 {
+                return Err(ContractError::OneAtATime { live });
+            }
+            if policy.most_live > live {
+                return Err(ContractError::TooMany { policy: policy.most_live, contract: live });
+            }
+        }
+        if self.siblings == Siblings::EndToo {
+            return Err(ContractError::Cascades);
+        }
+        let probing = policy.probe_every.saturating_mul(policy.probes.into());
+        let needed = self.propagation.saturating_add(probing);
+        if policy.validate_for < needed {
+            return Err(ContractError::ValidationTooShort { propagation: self.propagation, needed });
+        }
+        if policy.login_life < self.login_life {
+            return Err(ContractError::LoginOutlives { login_life: self.login_life });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,44 @@
+//! A provider that cannot be rotated without an outage is refused at the start, and says what to change.
+
+use turquoise_runtime::StartError;
+use turquoise_runtime::core::Consumers;
+use turquoise_runtime::port::{Contract, ContractError, Limit, Siblings};
+
+use crate::common::{Sim, secs};
+
+async fn start(contract: Contract) -> Result<(), StartError> {
+    let mut sim = Sim::new();
+    sim.contract = contract;
+    let started = sim.try_start(Consumers::Counted).await;
+    let asked = sim.world().log.len();
+    assert!(started.is_ok() || asked == 0, "it was refused, and something was done");
+    started.map(drop)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_rotated_is_refused() {
+    let refused = [
+        (Contract { live_at_once: Limit::AtMost(1), ..Contract::PROMPT }, ContractError::OneAtATime { live: 1 }),
+        (Contract { live_at_once: Limit::AtMost(2), ..Contract::PROMPT }, ContractError::TooMany { policy: 3, contract: 2 }),
+        (Contract { siblings: Siblings::EndToo, ..Contract::PROMPT }, ContractError::Cascades),
+        (
+            Contract { propagation: secs(5), ..Contract::PROMPT },
+            ContractError::ValidationTooShort {
+                propagation: secs(5),
+                needed: secs(5) + 2 * std::time::Duration::from_millis(200),
+            },
+        ),
+    ];
+    for (contract, expected) in refused {
+        match start(contract).await {
+            Err(StartError::Contract(error)) => assert_eq!(error, expected),
+            other => panic!("{expected:?}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_only_late_is_taken() {
+    let late = Contract { revocation: secs(60), propagation: secs(4), live_at_once: Limit::AtMost(3), ..Contract::PROMPT };
+    start(late).await.expect("it can be rotated");
+}
