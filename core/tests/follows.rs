@@ -245,3 +245,12 @@ fn what_goes_lives_in_another_boot_as_long_as_it_may() {
     ledger.apply(&anew, &POLICY).expect("a recovery may come in any boot");
     assert_eq!(ledger.phase().going().map(|going| going.ub), Some(Instant(10) + POLICY.delta + POLICY.full));
 }
+
+#[test]
+fn a_glass_is_broken_once_and_only_while_something_serves() {
+    let waived = Step::Waived { ub: UB, other: UB };
+    refuses(&[&STEADY, &[waived]], &[waived]);
+    refuses(&[&STEADY, &[CLOSE]], &[waived]);
+    refuses(&[&STEADY, &[Step::Stopped { how: AtStop::Keep }]], &[waived]);
+    refuses(&[&[LOGIN, LOGGED_IN]], &[waived]);
+}
