@@ -159,7 +159,8 @@ impl Rotation {
                 }
                 None
             }
-            Phase::Draining(Draining { retiring, rollback: Some(_), .. }) if retiring.mint.generation == generation => {
+            // With a rollback under way nothing but the old one is probed.
+            Phase::Draining(Draining { retiring, rollback: Some(_), .. }) => {
                 Some(if barred { Step::RollbackFailed } else { Step::RolledBack { life: retiring.life } })
             }
             _ => None,
@@ -175,7 +176,6 @@ impl Rotation {
                 let ub = candidate.life.ub;
                 Some(self.abandon(AbandonReason::ProbeRefused, ub))
             }
-            // With a rollback under way nothing but the old one is probed.
             Phase::Draining(Draining { rollback: Some(_), .. }) => Some(Step::RollbackFailed),
             // The grace goes on: it is the revocation that needs a witness.
             Phase::Draining(_) => self.retry(),
