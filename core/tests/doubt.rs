@@ -12,7 +12,7 @@ use turquoise_core::{Effect, Input, Instant};
 #[test]
 fn after_a_gap_nothing_is_served_before_the_provider_has_been_asked() {
     let now = Instant(1_000);
-    let mut machine = fresh(POLICY, now);
+    let mut machine = fresh(&POLICY, now);
     assert_eq!(run(&mut machine, now, |_| false), None);
     let serving = machine.serving();
     assert!(serving.is_some());

@@ -12,7 +12,7 @@ use turquoise_core::{Certainty, Illegal, Input, Instant, PhaseKind, Policy, Relo
 const NOW: Instant = Instant(1_000);
 
 fn broken(relogin: Relogin, certainty: Certainty) -> Result<(), Illegal> {
-    let mut machine = fresh(Policy { relogin, ..POLICY }, NOW);
+    let mut machine = fresh(&Policy { relogin, ..POLICY }, NOW);
     assert_eq!(run(&mut machine, NOW, |_| false), None);
     let before = machine;
     let told = machine.handle(NOW, Input::BreakGlass(certainty));

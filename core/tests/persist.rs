@@ -10,9 +10,7 @@ use core::time::Duration;
 
 use drive::{fresh, run};
 use policy::POLICY;
-use turquoise_core::{
-    AbandonReason, Abandoning, Effect, Input, Instant, OpId, Outcome, Phase, Policy, Refusal, Rotation, Step,
-};
+use turquoise_core::{AbandonReason, Abandoning, Effect, Input, Instant, OpId, Outcome, Phase, Policy, Refusal, Rotation, Step};
 
 const NOW: Instant = Instant(1_000);
 
@@ -22,7 +20,7 @@ const fn persists(effect: &Effect) -> bool {
 
 /// A candidate that is to be written down.
 fn issued() -> (Rotation, OpId) {
-    let mut machine = fresh(Policy { backoff: Duration::from_secs(1), ..POLICY }, NOW);
+    let mut machine = fresh(&Policy { backoff: Duration::from_secs(1), ..POLICY }, NOW);
     assert_eq!(run(&mut machine, NOW, |_| false), None);
     machine.handle(NOW, Input::Begin).expect("it is steady");
     let op = run(&mut machine, NOW, persists).expect("the candidate is to be written down");

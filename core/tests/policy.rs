@@ -15,6 +15,10 @@ const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
+const fn just_under(secs: u64) -> Duration {
+    Duration::from_millis(1_000 * secs - 1)
+}
+
 const MILLI: Duration = Duration::from_millis(1);
 
 /// Everything is as short as it may be: three probes a second apart and a canary of three seconds make 5 s of validation,
@@ -47,14 +51,11 @@ fn the_tightest_policy_is_sound() {
 #[test]
 fn what_is_a_little_tighter_is_refused_and_says_what_would_do() {
     let refused = |policy: Policy| policy.check().expect_err("it is too tight");
-    assert_eq!(
-        refused(Policy { validate_for: secs(5) - MILLI, ..TIGHT }),
-        PolicyError::ValidationTooShort { needed: secs(5) }
-    );
-    assert_eq!(refused(Policy { evidence: secs(2) - MILLI, ..TIGHT }), PolicyError::EvidenceTooShort { needed: secs(2) });
-    assert_eq!(refused(Policy { probation: secs(9) - MILLI, ..TIGHT }), PolicyError::ProbationTooShort { needed: secs(9) });
-    assert_eq!(refused(Policy { full: secs(15) - MILLI, ..TIGHT }), PolicyError::FullTooShort { needed: secs(15) });
-    assert_eq!(refused(Policy { period: Some(secs(21) - MILLI), ..TIGHT }), PolicyError::PeriodTooShort { needed: secs(21) });
+    assert_eq!(refused(Policy { validate_for: just_under(5), ..TIGHT }), PolicyError::ValidationTooShort { needed: secs(5) });
+    assert_eq!(refused(Policy { evidence: just_under(2), ..TIGHT }), PolicyError::EvidenceTooShort { needed: secs(2) });
+    assert_eq!(refused(Policy { probation: just_under(9), ..TIGHT }), PolicyError::ProbationTooShort { needed: secs(9) });
+    assert_eq!(refused(Policy { full: just_under(15), ..TIGHT }), PolicyError::FullTooShort { needed: secs(15) });
+    assert_eq!(refused(Policy { period: Some(just_under(21)), ..TIGHT }), PolicyError::PeriodTooShort { needed: secs(21) });
     assert_eq!(refused(Policy { most_live: 1, ..TIGHT }), PolicyError::OneAtATime);
 }
 
@@ -85,8 +86,8 @@ fn a_budget_gives_a_validation_its_requests_in_its_time() {
 }
 
 /// The waits after logins that are refused, one after the other, of a machine that begins at this instant.
-fn waits(policy: Policy, begin: Instant) -> Vec<Duration> {
-    let policy = Policy { relogin: Relogin::Possible, ..policy };
+fn waits(policy: &Policy, begin: Instant) -> Vec<Duration> {
+    let policy = Policy { relogin: Relogin::Possible, ..*policy };
     let mut machine = Rotation::recover(policy, 1, BootId(1), begin, [], Held::default()).expect("an empty journal is sound");
     let mut now = begin;
     let mut waits = Vec::new();
@@ -101,9 +102,7 @@ fn waits(policy: Policy, begin: Instant) -> Vec<Duration> {
                 }
                 Input::Durable(record.lsn)
             }
-            Some(Output::Perform { op, .. }) => {
-                Input::Completed { op, outcome: Outcome::NotApplied(Refusal::Unavailable) }
-            }
+            Some(Output::Perform { op, .. }) => Input::Completed { op, outcome: Outcome::NotApplied(Refusal::Unavailable) },
             Some(_) => continue,
             None => {
                 let next = machine.poll_timeout().expect("it tries again");
@@ -121,21 +120,21 @@ fn waits(policy: Policy, begin: Instant) -> Vec<Duration> {
 fn waits_double_up_to_the_longest() {
     let policy = Policy { backoff: secs(1), backoff_cap: secs(10), ..POLICY };
     let expected = [1, 2, 4, 8, 10, 10, 10, 10, 10, 10, 10, 10].map(secs);
-    assert_eq!(waits(policy, Instant(0)), expected);
+    assert_eq!(waits(&policy, Instant(0)), expected);
     let never_less = Policy { backoff: secs(3), backoff_cap: secs(1), ..POLICY };
-    assert_eq!(waits(never_less, Instant(0)), [secs(3); 12]);
+    assert_eq!(waits(&never_less, Instant(0)), [secs(3); 12]);
 }
 
 #[test]
 fn jitter_spreads_a_wait_over_all_of_it_and_is_the_same_for_the_same_seed() {
     let policy = |seed| Policy { backoff: secs(1), backoff_cap: secs(10), jitter: Jitter::Full(seed), ..POLICY };
-    assert_eq!(waits(policy(1), Instant(5)), waits(policy(1), Instant(5)));
-    assert_ne!(waits(policy(1), Instant(5)), waits(policy(2), Instant(5)));
-    assert_ne!(waits(policy(1), Instant(5)), waits(policy(1), Instant(6)));
+    assert_eq!(waits(&policy(1), Instant(5)), waits(&policy(1), Instant(5)));
+    assert_ne!(waits(&policy(1), Instant(5)), waits(&policy(2), Instant(5)));
+    assert_ne!(waits(&policy(1), Instant(5)), waits(&policy(1), Instant(6)));
     let longest: Vec<_> = (0..12).map(|n| secs(10).min(secs(1) * (1 << n))).collect();
     let (mut low, mut high) = (0, 0);
     for seed in 0..100 {
-        for (wait, longest) in waits(policy(seed), Instant(0)).into_iter().zip(&longest) {
+        for (wait, longest) in waits(&policy(seed), Instant(0)).into_iter().zip(&longest) {
             assert!(wait >= MILLI && wait <= *longest, "{wait:?} of {longest:?}");
             low += u32::from(wait < *longest / 10);
             high += u32::from(wait > *longest * 9 / 10);
@@ -154,7 +153,7 @@ fn jitter_is_drawn_by_splitmix64() {
         for now in [0, 77] {
             let jitter = Jitter::Full(gamma.wrapping_mul(n) ^ now);
             let policy = Policy { backoff: longest, backoff_cap: longest, jitter, ..POLICY };
-            assert_eq!(waits(policy, Instant(now))[0], Duration::from_millis(1 + output % millis));
+            assert_eq!(waits(&policy, Instant(now))[0], Duration::from_millis(1 + output % millis));
         }
     }
 }

@@ -16,7 +16,7 @@ const NOW: Instant = Instant(1_000);
 const FIRST: Generation = Generation { incarnation: 1, number: 1 };
 
 fn steady(consumers: Consumers) -> Rotation {
-    let mut machine = fresh(Policy { consumers, ..POLICY }, NOW);
+    let mut machine = fresh(&Policy { consumers, ..POLICY }, NOW);
     assert_eq!(run(&mut machine, NOW, |_| false), None);
     machine
 }
@@ -28,7 +28,7 @@ fn tell(machine: &mut Rotation, now: Instant, input: Input) {
 
 #[test]
 fn before_the_first_credential_it_ends_at_once() {
-    let mut machine = fresh(POLICY, NOW);
+    let mut machine = fresh(&POLICY, NOW);
     let op = run(&mut machine, NOW, |effect| matches!(effect, Effect::Login { .. })).expect("it logs in");
     tell(&mut machine, NOW, Input::Completed { op, outcome: Outcome::NotApplied(Refusal::Unavailable) });
     assert_eq!(machine.phase().kind(), PhaseKind::Vacant);

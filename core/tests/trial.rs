@@ -9,9 +9,7 @@ use core::time::Duration;
 
 use drive::{fresh, run};
 use policy::POLICY;
-use turquoise_core::{
-    Applied, Effect, Generation, Input, Instant, OpId, Outcome, PhaseKind, Policy, Rotation, Shortage, Trial,
-};
+use turquoise_core::{Applied, Effect, Generation, Input, Instant, OpId, Outcome, PhaseKind, Policy, Rotation, Shortage, Trial};
 
 const NOW: Instant = Instant(1_000);
 const CURRENT: Generation = Generation { incarnation: 1, number: 1 };
@@ -20,7 +18,7 @@ const CANARY: Trial =
 
 /// A candidate whose only probe is under way.
 fn probing() -> (Rotation, OpId) {
-    let mut machine = fresh(Policy { canary: Some(CANARY), ..POLICY }, NOW);
+    let mut machine = fresh(&Policy { canary: Some(CANARY), ..POLICY }, NOW);
     assert_eq!(run(&mut machine, NOW, |_| false), None);
     machine.handle(NOW, Input::Begin).expect("it is steady");
     let op = run(&mut machine, NOW, |effect| matches!(effect, Effect::Probe(_))).expect("the candidate is probed");
@@ -53,7 +51,7 @@ fn nobody_tries_it_with_a_current_one_that_others_know() {
 
 #[test]
 fn nobody_tries_it_once_it_is_recorded_that_others_know_the_current_one() {
-    let mut machine = fresh(Policy { canary: Some(CANARY), ..POLICY }, NOW);
+    let mut machine = fresh(&Policy { canary: Some(CANARY), ..POLICY }, NOW);
     assert_eq!(run(&mut machine, NOW, |_| false), None);
     assert!(!machine.is_compromised(CURRENT));
     machine.handle(NOW, Input::Compromise(CURRENT)).expect("it serves");

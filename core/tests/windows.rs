@@ -15,7 +15,7 @@ const NOW: Instant = Instant(1_000);
 
 /// A rotation in which this effect cannot be tried, and not again for an hour.
 fn hampered(wish: Option<Input>, held: fn(&Effect) -> bool) -> Rotation {
-    let mut machine = fresh(Policy { grace: Duration::from_secs(20), ..POLICY }, NOW);
+    let mut machine = fresh(&Policy { grace: Duration::from_secs(20), ..POLICY }, NOW);
     assert_eq!(run(&mut machine, NOW, |_| false), None);
     for wish in [Some(Input::Begin), wish].into_iter().flatten() {
         machine.handle(NOW, wish).expect("it is legal");
@@ -47,9 +47,8 @@ fn a_candidate_that_cannot_be_probed_in_time_is_abandoned() {
 
 #[test]
 fn an_old_one_that_cannot_be_extended_in_time_does_not_come_back() {
-    let mut machine = hampered(Some(Input::Rollback), |effect| {
-        matches!(effect, Effect::Extend { generation, .. } if generation.number == 1)
-    });
+    let mut machine =
+        hampered(Some(Input::Rollback), |effect| matches!(effect, Effect::Extend { generation, .. } if generation.number == 1));
     assert_eq!(machine.phase().kind(), PhaseKind::Draining);
     assert_eq!(wakes(&mut machine), Some(Step::RollbackFailed));
 }

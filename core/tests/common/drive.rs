@@ -3,8 +3,8 @@
 use turquoise_core::{Applied, BootId, Effect, Held, Input, Instant, OpId, Outcome, Output, Policy, Rotation};
 
 /// A machine with an empty journal, and nothing done yet.
-pub(crate) fn fresh(policy: Policy, now: Instant) -> Rotation {
-    Rotation::recover(policy, 1, BootId(1), now, [], Held::default()).expect("an empty journal is sound")
+pub(crate) fn fresh(policy: &Policy, now: Instant) -> Rotation {
+    Rotation::recover(*policy, 1, BootId(1), now, [], Held::default()).expect("an empty journal is sound")
 }
 
 /// Goes on at this instant until nothing is asked for any more, or this effect is: its answer is the test's.
