@@ -254,3 +254,24 @@ fn a_glass_is_broken_once_and_only_while_something_serves() {
     refuses(&[&STEADY, &[Step::Stopped { how: AtStop::Keep }]], &[waived]);
     refuses(&[&[LOGIN, LOGGED_IN]], &[waived]);
 }
+
+#[test]
+fn a_commit_says_how_long_what_serves_lives_and_vouches_for_nothing_that_retires() {
+    let longer = Life { lb: Instant(90_000), ub: Instant(91_000) };
+    let (mut ledger, lsn) = journal(&[&STEADY, &VALIDATING, &[Step::ExtendIntent]]);
+    let promoted = Record { at: Instant(500), ..record(lsn + 1, Step::Promoted { life: longer }) };
+    ledger.apply(&promoted, &POLICY).expect("it follows");
+    let Phase::Draining(draining) = *ledger.phase() else { panic!("it is committed") };
+    assert_eq!((draining.current.mint, draining.current.life), (SECOND, longer));
+    assert_eq!((draining.retiring.mint, draining.retiring.accepted_until), (FIRST, Instant(500)));
+
+    let back = [SHORTEN, Step::RollbackIntent].map(|step| (step, 600)).into_iter().chain([(ROLLED_BACK, 700)]);
+    for ((step, at), lsn) in back.zip(lsn + 2..) {
+        let next = Record { at: Instant(at), ..record(lsn, step) };
+        ledger.apply(&next, &POLICY).expect("it follows");
+    }
+    let Phase::Draining(draining) = *ledger.phase() else { panic!("the roles are swapped") };
+    assert_eq!((draining.current.mint, draining.current.life), (FIRST, LIFE));
+    assert_eq!((draining.retiring.mint, draining.retiring.accepted_until), (SECOND, Instant(700)));
+    assert_eq!((draining.deadline, draining.shortened, draining.idle, draining.rollback), (None, false, false, None));
+}
