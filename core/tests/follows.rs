@@ -265,13 +265,15 @@ fn a_commit_says_how_long_what_serves_lives_and_vouches_for_nothing_that_retires
     assert_eq!((draining.current.mint, draining.current.life), (SECOND, longer));
     assert_eq!((draining.retiring.mint, draining.retiring.accepted_until), (FIRST, Instant(500)));
 
-    let back = [SHORTEN, Step::RollbackIntent].map(|step| (step, 600)).into_iter().chain([(ROLLED_BACK, 700)]);
+    let longest = Life { lb: Instant(92_000), ub: Instant(93_000) };
+    let back =
+        [SHORTEN, Step::RollbackIntent].map(|step| (step, 600)).into_iter().chain([(Step::RolledBack { life: longest }, 700)]);
     for ((step, at), lsn) in back.zip(lsn + 2..) {
         let next = Record { at: Instant(at), ..record(lsn, step) };
         ledger.apply(&next, &POLICY).expect("it follows");
     }
     let Phase::Draining(draining) = *ledger.phase() else { panic!("the roles are swapped") };
-    assert_eq!((draining.current.mint, draining.current.life), (FIRST, LIFE));
+    assert_eq!((draining.current.mint, draining.current.life), (FIRST, longest));
     assert_eq!((draining.retiring.mint, draining.retiring.accepted_until), (SECOND, Instant(700)));
     assert_eq!((draining.deadline, draining.shortened, draining.idle, draining.rollback), (None, false, false, None));
 }
