@@ -21,6 +21,8 @@ Examples:
   turquoise verify                            one configuration, some seconds
   turquoise verify --profile standard         every pinned one, some minutes
   turquoise verify --config \"two faults\"     this one
+  turquoise verify --profile deep --config \"lives that end\"
+                                              this one with one more crash, then with one more fault
   turquoise verify --broken DeltaHolds        a world that breaks its promise: which property that costs
   turquoise verify --replay counterexample-L2-two-slot-sink--self-privileges.txt
                                               play what was saved
@@ -39,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
     /// Only the pinned configuration of this name [default, where one is needed: the first]
-    #[arg(long, value_name = "NAME", conflicts_with = "profile", value_parser = config)]
+    #[arg(long, value_name = "NAME", value_parser = config)]
     config: Option<Config>,
     /// Let the world break an assumption, by its name in docs/assumptions.md
     #[arg(long, value_name = "NAME", conflicts_with = "profile", value_parser = assumption)]
@@ -97,7 +99,10 @@ impl Args {
     }
 
     fn configs(&self) -> Vec<Config> {
-        self.chosen().map_or_else(|| self.profile.configs(), |config| vec![config])
+        match (self.profile, self.config) {
+            (Profile::Deep, Some(config)) => deeper(&config).to_vec(),
+            _ => self.chosen().map_or_else(|| self.profile.configs(), |config| vec![config]),
+        }
     }
 }
 
@@ -107,7 +112,8 @@ enum Profile {
     Quick,
     /// Every pinned configuration, some minutes
     Standard,
-    /// One more crash, then one more fault, in each of the smaller ones: by hand, long, gigabytes of memory
+    /// One more crash, then one more fault, in each of the smaller ones, or in the one that is named: by hand, long,
+    /// gigabytes of memory
     Deep,
 }
 
@@ -123,15 +129,15 @@ impl Profile {
         match self {
             Self::Quick => vec![SINK],
             Self::Standard => STANDARD.to_vec(),
-            Self::Deep => {
-                let more_crashes =
-                    STANDARD.iter().filter(small).map(|config| Config { crashes: config.crashes + 1, pins: None, ..*config });
-                let more_faults =
-                    STANDARD.iter().filter(small).map(|config| Config { faults: config.faults + 1, pins: None, ..*config });
-                more_crashes.chain(more_faults).collect()
-            }
+            Self::Deep => STANDARD.iter().filter(small).flat_map(deeper).collect(),
         }
     }
+}
+
+/// One more crash, and one more fault.
+fn deeper(config: &Config) -> [Config; 2] {
+    let config = Config { pins: None, ..*config };
+    [Config { crashes: config.crashes + 1, ..config }, Config { faults: config.faults + 1, ..config }]
 }
 
 /// Explores the model and tells what holds, lets people explore it, or plays what was found.
@@ -263,6 +269,8 @@ fn as_json(reports: &[Report], holes: &[String]) -> Value {
         .map(|report| {
             json!({
                 "name": report.config.name,
+                "crashes": report.config.crashes,
+                "faults": report.config.faults,
                 "states": report.explored.states,
                 "depth": report.explored.depth,
                 "steps": report.explored.steps,

@@ -113,6 +113,17 @@ fn the_explorer_shows_real_states_and_leads_to_a_counterexample() {
 }
 
 #[test]
+fn one_configuration_is_explored_deeper() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["verify", "--profile", "deep", "--config", "lives that end", "--format", "json"];
+    let (code, told, _) = run(folder.path(), &args);
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let explored = told["configurations"].as_array().unwrap();
+    let budgets: Vec<_> = explored.iter().map(|one| (one["crashes"].as_u64(), one["faults"].as_u64())).collect();
+    assert_eq!((code, budgets), (Some(0), vec![(Some(1), Some(1)), (Some(0), Some(2))]), "{told:#}");
+}
+
+#[test]
 fn an_address_that_is_taken_is_one_line_that_names_the_way_out() {
     let folder = tempfile::tempdir().unwrap();
     let other = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -262,10 +262,13 @@ impl World {
         }
         self.now = self.now + Duration::from_millis(1);
         let now = self.now;
-        // What the provider gives no more life is excused, but for the one that serves: it must be replaced in time.
+        // What the provider gives no more life is excused, but for the one that serves: it must be replaced in time, unless
+        // the mint that was to replace it went unanswered.
         let over = self.live.extract_if(.., |credential| now >= credential.expires);
         let ghost = &mut self.ghost;
-        let replaced = |credential: &Credential| credential.capped && ghost.committed != Some(credential.generation);
+        let replaced = |credential: &Credential| {
+            credential.capped && (ghost.committed != Some(credential.generation) || ghost.debt.is_some())
+        };
         let replaced =
             over.filter(|credential| credential.starved || replaced(credential)).map(|credential| credential.generation);
         ghost.excused.extend(replaced.collect::<Vec<_>>());

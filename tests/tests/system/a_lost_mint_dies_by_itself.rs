@@ -33,6 +33,8 @@ fn a_lost_mint_dies_by_itself() {
     let lost = minted(1).unwrap();
     assert_eq!(server().live_tokens(ROLE).unwrap(), 2, "the lost token lives");
 
+    // What is asked for now waits until the lost one is dead.
+    agent.until_step("Owed");
     agent.order(Command::Rotate);
     let limit = policy().probation + Duration::from_secs(2);
     while server().live_tokens(ROLE).unwrap() > 1 {
