@@ -173,5 +173,6 @@ mod tests {
         assert_eq!(more.judge(&TRIAL, true), Judgement::Failed(AbandonReason::CanarySlow));
         assert_eq!(more.judge(&Trial { slower: 0, ..TRIAL }, true), Judgement::Passed);
         assert_eq!(tally(&[served(20); 3], &[]).judge(&TRIAL, true), Judgement::Passed, "there is nothing to compare with");
+        assert_eq!(tally(&[served(20); 3], &[0]).judge(&TRIAL, true), Judgement::Passed, "no time is nothing to compare with");
     }
 }

@@ -381,7 +381,6 @@ impl Phase {
         let third = match self {
             Self::Vacant(Vacant { stage: Arrival::Clearing { mints, .. } }) => return *mints,
             Self::Closing(Closing { going, next, .. }) => return [None, next.map(|going| going.mint), Some(going.mint)],
-            Self::NeedsOperator(NeedsOperator { rest, .. }) => rest.mint(),
             _ => self.going().map(|going| going.mint),
         };
         [self.current().map(|lease| lease.mint), second, third]

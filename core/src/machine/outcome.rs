@@ -135,7 +135,7 @@ impl Rotation {
                 self.accepted(generation)
             }
             Outcome::NotApplied(Refusal::Refused) if policy.sown.is(SeededBug::RefusedProbePasses) => self.accepted(generation),
-            Outcome::NotApplied(refusal @ (Refusal::Refused | Refusal::NoSecret)) => self.rejected(generation, refusal),
+            Outcome::NotApplied(refusal @ (Refusal::Refused | Refusal::NoSecret)) => self.rejected(refusal),
             _ => {
                 if let Phase::Validating(validating) = &mut self.fold.phase {
                     validating.passed = 0;
@@ -159,7 +159,8 @@ impl Rotation {
                 }
                 None
             }
-            Phase::Draining(Draining { retiring, rollback: Some(_), .. }) if retiring.mint.generation == generation => {
+            // With a rollback under way nothing but the old one is probed.
+            Phase::Draining(Draining { retiring, rollback: Some(_), .. }) => {
                 Some(if barred { Step::RollbackFailed } else { Step::RolledBack { life: retiring.life } })
             }
             _ => None,
@@ -167,8 +168,7 @@ impl Rotation {
     }
 
     /// A probe was refused: the candidate is bad, or the old one cannot come back, or the current one is no witness.
-    fn rejected(&mut self, generation: Generation, refusal: Refusal) -> Option<Step> {
-        let is_current = self.fold.phase.current().is_some_and(|lease| lease.mint.generation == generation);
+    fn rejected(&mut self, refusal: Refusal) -> Option<Step> {
         let missing = refusal == Refusal::NoSecret;
         let reason = if missing { StuckReason::CurrentMissing } else { StuckReason::CurrentRefused };
         match &mut self.fold.phase {
@@ -176,7 +176,7 @@ impl Rotation {
                 let ub = candidate.life.ub;
                 Some(self.abandon(AbandonReason::ProbeRefused, ub))
             }
-            Phase::Draining(Draining { rollback: Some(_), .. }) if !is_current => Some(Step::RollbackFailed),
+            Phase::Draining(Draining { rollback: Some(_), .. }) => Some(Step::RollbackFailed),
             // The grace goes on: it is the revocation that needs a witness.
             Phase::Draining(_) => self.retry(),
             Phase::Steady(_) if self.policy.relogin == Relogin::Possible => {
@@ -286,12 +286,14 @@ impl Rotation {
     }
 
     fn observed(&mut self, outcome: Outcome) -> Option<Step> {
-        let doubt = self.policy.sown.is(SeededBug::DeathNotBelieved);
-        let never = self.now + self.policy.full;
+        let policy = self.policy;
+        let never = self.now + policy.full;
         self.forget_secret(outcome);
         let going = self.ending_mut()?;
         match outcome {
-            Outcome::Applied(Applied::Dead) if doubt => (going.end, going.ub) = (End::Revoke, never),
+            Outcome::Applied(Applied::Dead) if policy.sown.is(SeededBug::DeathNotBelieved) => {
+                (going.end, going.ub) = (End::Revoke, never);
+            }
             Outcome::Applied(Applied::Dead) => return Some(Step::Died { proof: Proof::Observed }),
             Outcome::Applied(_) => going.end = End::Revoke,
             Outcome::NotApplied(_) | Outcome::Unknown => {}

@@ -94,7 +94,10 @@ impl Kind {
     }
 
     fn drain(&mut self) {
+        let mut outputs = 0;
         while let Some(output) = self.machine.poll_output() {
+            outputs += 1;
+            assert!(outputs < 100, "the machine asks without end");
             let answer = match output {
                 Output::Append(record) => Input::Durable(record.lsn),
                 Output::Perform { op, effect } => Input::Completed { op, outcome: Outcome::Applied(applied(&effect)) },

@@ -1,0 +1,72 @@
+//! New work tries a candidate only while there is time for it, and nothing that makes haste.
+
+#[path = "common/drive.rs"]
+mod drive;
+#[path = "common/policy.rs"]
+mod policy;
+
+use core::time::Duration;
+
+use drive::{fresh, run};
+use policy::POLICY;
+use turquoise_core::{Applied, Effect, Generation, Input, Instant, OpId, Outcome, PhaseKind, Policy, Rotation, Shortage, Trial};
+
+const NOW: Instant = Instant(1_000);
+const CURRENT: Generation = Generation { incarnation: 1, number: 1 };
+const CANARY: Trial =
+    Trial { share: 5_000, window: Duration::from_secs(2), samples: 1, forgiven: 0, slower: 0, shortage: Shortage::Abandon };
+
+/// A candidate whose only probe is under way.
+fn probing() -> (Rotation, OpId) {
+    let mut machine = fresh(&Policy { canary: Some(CANARY), ..POLICY }, NOW);
+    assert_eq!(run(&mut machine, NOW, |_| false), None);
+    machine.handle(NOW, Input::Begin).expect("it is steady");
+    let op = run(&mut machine, NOW, |effect| matches!(effect, Effect::Probe(_))).expect("the candidate is probed");
+    assert_eq!(machine.phase().kind(), PhaseKind::Validating);
+    (machine, op)
+}
+
+/// The probe passes; what else is asked for then waits.
+fn passes(machine: &mut Rotation, op: OpId) {
+    let outcome = Outcome::Applied(Applied::Alive { remaining: POLICY.probation });
+    machine.handle(NOW, Input::Completed { op, outcome }).expect("it is under way");
+}
+
+#[test]
+fn a_candidate_that_has_passed_its_probes_is_tried_by_new_work() {
+    let (mut machine, op) = probing();
+    assert_eq!(machine.canary(), None, "it has passed nothing yet");
+    passes(&mut machine, op);
+    assert_eq!(machine.canary().map(|canary| canary.share), Some(CANARY.share));
+    assert_eq!(machine.poll_timeout().map(|at| at <= NOW + CANARY.window), Some(true));
+}
+
+#[test]
+fn nobody_tries_it_with_a_current_one_that_others_know() {
+    let (mut machine, op) = probing();
+    machine.handle(NOW, Input::Compromise(CURRENT)).expect("it serves");
+    passes(&mut machine, op);
+    assert_eq!(machine.canary(), None);
+}
+
+#[test]
+fn nobody_tries_it_once_it_is_recorded_that_others_know_the_current_one() {
+    let mut machine = fresh(&Policy { canary: Some(CANARY), ..POLICY }, NOW);
+    assert_eq!(run(&mut machine, NOW, |_| false), None);
+    assert!(!machine.is_compromised(CURRENT));
+    machine.handle(NOW, Input::Compromise(CURRENT)).expect("it serves");
+    let op = run(&mut machine, NOW, |effect| matches!(effect, Effect::Probe(_))).expect("a rotation begins at once");
+    assert!(machine.is_compromised(CURRENT) && !machine.asked());
+    passes(&mut machine, op);
+    assert_eq!(machine.canary(), None);
+}
+
+#[test]
+fn nobody_tries_what_was_called_off() {
+    let (mut machine, op) = probing();
+    machine.handle(NOW, Input::Abort).expect("it is not yet committed");
+    passes(&mut machine, op);
+    assert_eq!(machine.canary(), None);
+    assert_eq!(run(&mut machine, NOW, |_| false), None);
+    assert_eq!(machine.phase().kind(), PhaseKind::Steady, "nobody held it: it goes at once");
+}
