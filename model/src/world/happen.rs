@@ -56,7 +56,7 @@ impl World {
             | Event::Lose(_)
             | Event::Tamper(_)
             | Event::RevokedByOthers(_)
-            | Event::SyncFails => return self.befall(event),
+            | Event::SyncFails => return self.befall(config, event),
             Event::Answer(_)
             | Event::AnswerUseless(_)
             | Event::AnswerNoop(_)
@@ -90,10 +90,10 @@ impl World {
     }
 
     /// A fault that is nobody's answer.
-    fn befall(&mut self, event: Event) -> bool {
+    fn befall(&mut self, config: &Config, event: Event) -> bool {
         self.faults -= 1;
         match event {
-            Event::Gap => return self.sleep(),
+            Event::Gap => return self.sleep(config),
             Event::SyncFails => return self.writing.is_some_and(|record| self.tell(Input::NotDurable(record.lsn))),
             Event::Cap(i) => self.live[usize::from(i)].capped = true,
             Event::RevokedByOthers(i) => self.ghost.excused.push(self.live.remove(usize::from(i)).generation),
@@ -164,13 +164,17 @@ impl World {
     }
 
     /// Everything sleeps, programs that read the sink too; what dies meanwhile nobody could have kept alive.
-    pub(super) fn sleep(&mut self) -> bool {
+    pub(super) fn sleep(&mut self, config: &Config) -> bool {
         self.now = self.now + SLEEP;
         let now = self.now;
         let gone = self.live.extract_if(.., |credential| now >= credential.expires);
         let gone: Vec<_> = gone.map(|credential| credential.generation).collect();
         self.ghost.slept = self.ghost.committed.filter(|served| gone.contains(served));
         self.ghost.excused.extend(gone);
+        // What should have been renewed meanwhile may be past help.
+        for credential in &mut self.live {
+            credential.starved |= credential.expires.since(now) < config.policy.full / 2;
+        }
         self.flight.clear();
         if let Some(reader) = &mut self.reader {
             let soon = now + 2 * Duration::from_millis(1);

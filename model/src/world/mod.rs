@@ -96,7 +96,7 @@ pub struct Credential {
     pub capped: bool,
     /// No process has its secret.
     pub lost: bool,
-    /// The last renewal of it was refused, because the provider refused everything.
+    /// The last renewal of it was refused because the provider refused everything, or was due while everything slept.
     pub starved: bool,
     /// Until then its last acceptance, by this process, is recent.
     pub accepted: Instant,
