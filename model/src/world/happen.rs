@@ -171,6 +171,9 @@ impl World {
         let gone: Vec<_> = gone.map(|credential| credential.generation).collect();
         self.ghost.slept = self.ghost.committed.filter(|served| gone.contains(served));
         self.ghost.excused.extend(gone);
+        // A grace that ended meanwhile is over for those who slept through it, too.
+        let over = self.ghost.deadline.is_some_and(|deadline| now >= deadline);
+        self.ghost.excused.extend(self.ghost.previous.filter(|_| over));
         // What should have been renewed meanwhile may be past help.
         for credential in &mut self.live {
             credential.starved |= credential.expires.since(now) < config.policy.full / 2;
@@ -348,6 +351,8 @@ impl World {
 
     /// The process is gone: nobody waits for its requests any more, and they may still be applied.
     pub(super) fn die(&mut self) {
+        // Who begins anew serves what is on record, and asks then.
+        self.ghost.slept = None;
         self.process = Process::Down(0);
         self.work = None;
         self.flight.retain(|request| !request.swallowed);
