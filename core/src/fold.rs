@@ -565,7 +565,6 @@ fn resumed_end(going: Going, held: Held, at: Instant, same_boot: bool, policy: &
     };
     Going {
         ub: if same_boot { going.ub } else { at + policy.delta + policy.longest_life() },
-        end: if going.end == End::Clear { End::Clear } else { End::Revoke },
         secret,
         // What tried it was work of the process that is gone.
         held: None,

@@ -277,3 +277,12 @@ fn a_commit_says_how_long_what_serves_lives_and_vouches_for_nothing_that_retires
     assert_eq!((draining.retiring.mint, draining.retiring.accepted_until), (SECOND, Instant(700)));
     assert_eq!((draining.deadline, draining.shortened, draining.idle, draining.rollback), (None, false, false, None));
 }
+
+#[test]
+fn work_that_tried_a_candidate_is_gone_with_its_process() {
+    let held = Step::AbandonIntent { reason: AbandonReason::CanaryRefused, held_until: Some(UB), ub: UB };
+    let abandoned: &[&[Step]] = &[&STEADY, &VALIDATING, &[held]];
+    assert_eq!(phase(abandoned).going().and_then(|going| going.held), Some(UB));
+    let again = [recovered(Some(FIRST), Some(SECOND))];
+    assert_eq!(phase(&[abandoned, &[&again]].concat()).going().map(|going| going.held), Some(None));
+}

@@ -5,8 +5,8 @@ mod policy;
 
 use policy::POLICY;
 use turquoise_core::{
-    Applied, BootId, Color, Event, Generation, Held, Input, Instant, Ledger, Life, Lsn, Mint, Outcome, Output, PhaseKind, Policy,
-    Record, RecoverError, Rotation, Step, StepKind,
+    Applied, BootId, Color, Event, Generation, Held, Illegal, Input, Instant, Ledger, Life, Lsn, Mint, Outcome, Output,
+    PhaseKind, Policy, Record, RecoverError, Rotation, Step, StepKind,
 };
 
 const BOOT: BootId = BootId(1);
@@ -118,4 +118,20 @@ fn the_machine_wakes_to_say_that_the_current_one_may_be_dead() {
         told = drain(&mut machine, now);
     }
     assert_eq!((told, now), (vec![Event::Dark], certain));
+}
+
+#[test]
+fn only_the_record_that_waits_is_acknowledged() {
+    let mut machine = Rotation::recover(POLICY, 1, BOOT, Instant(0), [], Held::default()).expect("an empty journal is sound");
+    let refuses = |machine: &mut Rotation, lsn: u64, awaited: Option<u64>| {
+        for input in [Input::Durable(Lsn(lsn)), Input::NotDurable(Lsn(lsn))] {
+            let refused = Err(Illegal::Acknowledgement { awaited: awaited.map(Lsn) });
+            assert_eq!(machine.handle(Instant(0), input), refused, "{input:?}");
+        }
+    };
+    refuses(&mut machine, 1, None);
+    let Some(Output::Append(first)) = machine.poll_output() else { panic!("it announces its login") };
+    refuses(&mut machine, 2, Some(1));
+    machine.handle(Instant(0), Input::Durable(first.lsn)).expect("it waits");
+    refuses(&mut machine, 1, None);
 }

@@ -17,8 +17,8 @@ const CANARY: Trial =
     Trial { share: 5_000, window: Duration::from_secs(2), samples: 1, forgiven: 0, slower: 0, shortage: Shortage::Abandon };
 
 /// A candidate whose only probe is under way.
-fn probing() -> (Rotation, OpId) {
-    let mut machine = fresh(&Policy { canary: Some(CANARY), ..POLICY }, NOW);
+fn probing(window: Duration) -> (Rotation, OpId) {
+    let mut machine = fresh(&Policy { canary: Some(Trial { window, ..CANARY }), ..POLICY }, NOW);
     assert_eq!(run(&mut machine, NOW, |_| false), None);
     machine.handle(NOW, Input::Begin).expect("it is steady");
     let op = run(&mut machine, NOW, |effect| matches!(effect, Effect::Probe(_))).expect("the candidate is probed");
@@ -34,7 +34,7 @@ fn passes(machine: &mut Rotation, op: OpId) {
 
 #[test]
 fn a_candidate_that_has_passed_its_probes_is_tried_by_new_work() {
-    let (mut machine, op) = probing();
+    let (mut machine, op) = probing(CANARY.window);
     assert_eq!(machine.canary(), None, "it has passed nothing yet");
     passes(&mut machine, op);
     assert_eq!(machine.canary().map(|canary| canary.share), Some(CANARY.share));
@@ -43,7 +43,7 @@ fn a_candidate_that_has_passed_its_probes_is_tried_by_new_work() {
 
 #[test]
 fn nobody_tries_it_with_a_current_one_that_others_know() {
-    let (mut machine, op) = probing();
+    let (mut machine, op) = probing(CANARY.window);
     machine.handle(NOW, Input::Compromise(CURRENT)).expect("it serves");
     passes(&mut machine, op);
     assert_eq!(machine.canary(), None);
@@ -63,10 +63,21 @@ fn nobody_tries_it_once_it_is_recorded_that_others_know_the_current_one() {
 
 #[test]
 fn nobody_tries_what_was_called_off() {
-    let (mut machine, op) = probing();
+    let (mut machine, op) = probing(CANARY.window);
     machine.handle(NOW, Input::Abort).expect("it is not yet committed");
     passes(&mut machine, op);
     assert_eq!(machine.canary(), None);
     assert_eq!(run(&mut machine, NOW, |_| false), None);
     assert_eq!(machine.phase().kind(), PhaseKind::Steady, "nobody held it: it goes at once");
+}
+
+#[test]
+fn nobody_tries_it_when_what_serves_does_not_live_long_enough() {
+    // The window, two requests and the grace of whoever tried it.
+    let longest = POLICY.full.saturating_sub(2 * POLICY.patience + POLICY.grace);
+    for (window, tried) in [(longest, true), (longest + Duration::from_millis(1), false)] {
+        let (mut machine, op) = probing(window);
+        passes(&mut machine, op);
+        assert_eq!(machine.canary().is_some(), tried, "{window:?}");
+    }
 }

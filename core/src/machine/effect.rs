@@ -122,12 +122,10 @@ impl Rotation {
             }
             Phase::Draining(draining) => self.wanted_in_draining(draining),
             Phase::Revoking(Revoking { current, going, .. }) => self.wanted_end(current, going),
-            Phase::Abandoning(Abandoning { current, going, .. }) => {
-                let going = if self.policy.sown.is(SeededBug::AbandonRevokesCurrent) && going.end == End::Revoke {
-                    Going { mint: current.mint, ..going }
-                } else {
-                    going
-                };
+            Phase::Abandoning(Abandoning { current, mut going, .. }) => {
+                if self.policy.sown.is(SeededBug::AbandonRevokesCurrent) && going.end == End::Revoke {
+                    going.mint = current.mint;
+                }
                 self.wanted_end(current, going)
             }
             Phase::Closing(Closing { going, .. }) => self.wanted_last(going),
