@@ -338,12 +338,13 @@ impl Ledger {
         let waits = match self.phase {
             Phase::Vacant(Vacant { stage: Arrival::Waiting { not_before } | Arrival::Clearing { not_before, .. } })
             | Phase::Stopped(Stopped { not_before, .. })
-            | Phase::NeedsOperator(NeedsOperator { not_before, .. })
-                if same_boot =>
-            {
-                not_before
+            | Phase::NeedsOperator(NeedsOperator { not_before, .. }) => {
+                if same_boot {
+                    not_before
+                } else {
+                    settled + policy.login_life
+                }
             }
-            Phase::Vacant(_) | Phase::Stopped(_) | Phase::NeedsOperator(_) => settled,
             _ => at,
         };
         let waiting = unresolved && !policy.sown.is(SeededBug::LoginBesideLostMint);
