@@ -87,7 +87,7 @@ fn begin() -> Ledger {
 
 #[test]
 fn from_a_checkpoint_every_later_record_leads_where_all_records_lead() {
-    for policy in [POLICY, Policy { period: None, ..POLICY }] {
+    for policy in [POLICY, Policy { period: None, ..POLICY }, Policy { jitter: Jitter::Full(3), ..POLICY }] {
         let (journal, mut at_rest) = (journal(), Vec::new());
         for (n, last) in (1..).zip(&journal) {
             let ledger = fold(begin(), &journal[..n], &policy);
