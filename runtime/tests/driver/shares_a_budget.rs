@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use turquoise_runtime::core::{Budget, Consumers, Jitter, PhaseKind};
+use turquoise_runtime::core::{Budget, Consumers, Jitter, PhaseKind, Step};
 use turquoise_runtime::{Identity, Load};
 
 use crate::common::{Fault, Sim, secs};
@@ -94,6 +94,22 @@ async fn budgets_that_are_not_shared_would_not_do() {
     sleep(secs(20)).await;
     assert!(excess(&asked(&fleet)) > 100);
     drop(identities);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_gets_no_permit_in_time_is_told_as_not_done_and_tried_again() {
+    let mut sim = Sim::new();
+    sim.load = Load::new(Budget { every: secs(10), burst: 1 });
+    let identity = sim.ready(Consumers::Counted).await;
+    let world = sim.world();
+    let logins: Vec<_> = world.log.iter().filter(|(_, call)| call.starts_with("login")).map(|(at, _)| *at).collect();
+    assert_eq!(logins, [secs(10)]);
+    // Of unknown outcome, a single one would have been waited out for a minute.
+    let failed = world.entries.iter().filter(|entry| matches!(entry.record.step, Step::LoginFailed { .. })).count();
+    assert!(failed >= 5, "{failed}");
+    drop(world);
+    let why = identity.status().reason.expect("something went wrong");
+    assert!(why.0.contains("not sent") && why.0.contains("budget"), "{}", why.0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -54,7 +54,7 @@ pub(crate) struct Trial {
 pub(crate) struct Seen {
     /// Requests in each second after the beginning.
     pub(crate) requests: Vec<u32>,
-    /// Credentials that ended before they were renewed.
+    /// Identities whose credential ended before it was renewed.
     pub(crate) expired: u32,
     /// From the end of the outage to the first success of the last one that had failed, in seconds.
     pub(crate) recovered_after: u64,
@@ -85,6 +85,7 @@ struct Agent {
     /// When its credentials end, by the number of their generation; four in turn.
     ends: [u64; 4],
     failing: bool,
+    expired: bool,
 }
 
 enum Client {
@@ -98,7 +99,6 @@ struct Watcher {
     /// Between a tenth and a fifth of the life, drawn once.
     grace: f64,
     failures: i32,
-    next: u64,
 }
 
 /// A fleet and its provider.
@@ -125,7 +125,8 @@ impl Fleet {
             fleet.now = at;
             fleet.happen(n, event);
         }
-        fleet.seen
+        let expired = fleet.agents.iter().filter(|agent| agent.expired).count();
+        Seen { expired: u32::try_from(expired).expect("a fleet is no larger"), ..fleet.seen }
     }
 
     fn join(&mut self, n: u32) {
@@ -133,12 +134,12 @@ impl Fleet {
         let policy = policy(&self.trial, if self.trial.schedule == Schedule::Ours { seed } else { Jitter::None });
         let begin = BEGIN + u64::from(n) * 1_000 / u64::from(self.trial.size) + millis(policy.jitter.phase(START_SPREAD));
         let client = if self.trial.schedule == Schedule::Watcher {
-            Client::Watcher(Watcher::new(u64::from(n), begin))
+            Client::Watcher(Watcher::new(u64::from(n)))
         } else {
             let machine = Rotation::recover(policy, n, BootId(1), Instant(begin), [], Held::default());
             Client::Machine(Box::new(machine.expect("an empty journal is sound")))
         };
-        self.agents.push(Agent { client, ends: [begin + millis(TTL); 4], failing: false });
+        self.agents.push(Agent { client, ends: [begin + millis(TTL); 4], failing: false, expired: false });
         self.events.push(Reverse((begin, n, Event::Begin)));
     }
 
@@ -150,6 +151,7 @@ impl Fleet {
                     self.events.push(Reverse((at, n, Event::Timer)));
                 } else {
                     let outcome = self.request(n, Some(0), Some(TTL));
+                    self.agents[n as usize].expired |= outcome == Outcome::NotApplied(Refusal::Refused);
                     self.events.push(Reverse((self.now + LATENCY, n, Event::Answer { op: OpId(0), outcome })));
                 }
             }
@@ -208,6 +210,8 @@ impl Fleet {
         };
         let place = |generation: Generation| generation.number as usize % 4;
         let outcome = self.request(n, with.map(place), None);
+        let renewal = matches!(effect, Effect::Renew { .. });
+        self.agents[n as usize].expired |= renewal && outcome == Outcome::NotApplied(Refusal::Refused);
         let end = &mut self.agents[n as usize].ends[place(of)];
         match outcome {
             Outcome::Applied(_) => match effect {
@@ -243,7 +247,6 @@ impl Fleet {
             self.seen.recovered_after = (second - outage.end) as u64;
         }
         if with.is_some_and(|with| agent.ends[with] <= self.now) {
-            self.seen.expired += 1;
             return Outcome::NotApplied(Refusal::Refused);
         }
         if let Some((with, life)) = with.zip(life) {
@@ -254,17 +257,16 @@ impl Fleet {
 }
 
 impl Watcher {
-    fn new(seed: u64, begin: u64) -> Self {
-        let mut watcher = Self { random: seed, grace: 0.0, failures: 0, next: begin };
+    fn new(seed: u64) -> Self {
+        let mut watcher = Self { random: seed, grace: 0.0, failures: 0 };
         watcher.grace = 0.1 + 0.1 * watcher.draw();
         watcher
     }
 
-    /// From 0 to 1, by splitmix64.
+    /// From 0 to 1.
     fn draw(&mut self) -> f64 {
-        let Jitter::Full(seed) = jitter("watcher", &self.random.to_string()) else { return 0.0 };
-        self.random = seed;
-        f64::from(u32::try_from(seed >> 32).expect("half of it")) / f64::from(u32::MAX)
+        self.random = self.random.wrapping_add(1 << 32);
+        Jitter::Full(self.random).phase(Duration::from_secs(1 << 20)).as_secs_f64() / f64::from(1 << 20)
     }
 
     /// When it asks next; nothing, if that is now.
