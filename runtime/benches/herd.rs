@@ -54,7 +54,7 @@ fn outage(size: u32) {
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints")]
 fn rotations(size: u32) {
-    println!("\n{size} identities, a rotation of nine requests every twelve hours, the most requests in a second of 25 hours\n");
+    println!("\n{size} identities, a rotation with three probes every twelve hours, the most requests in a second of 25 hours\n");
     println!("| schedule | after the first minute |\n| --- | --- |");
     for (name, schedule) in [SCHEDULES[0], SCHEDULES[2]] {
         let period = Some(Duration::from_hours(12));
