@@ -6,8 +6,8 @@ mod policy;
 use core::time::Duration;
 
 use turquoise_core::{
-    BootId, Color, Drained, Generation, Held, Instant, Ledger, Life, Lsn, Mint, Phase, Policy, Proof, Record, Resolution, Secret,
-    Steady, Step, StuckReason, Trigger, Via,
+    BootId, Color, Drained, Generation, Held, Instant, Jitter, Ledger, Life, Lsn, Mint, Phase, Policy, Proof, Record, Resolution,
+    Secret, Steady, Step, StuckReason, Trigger, Via,
 };
 
 const POLICY: Policy = Policy {

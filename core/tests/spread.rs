@@ -30,8 +30,8 @@ struct Story {
 }
 
 /// From a login on, in a world where all succeeds and no life is longer than `most`.
-fn story(policy: Policy, begin: Instant, end: Instant, most: Duration) -> Story {
-    let mut machine = Rotation::recover(policy, 1, BootId(1), begin, [], Held::default()).expect("an empty journal is sound");
+fn story(policy: &Policy, begin: Instant, end: Instant, most: Duration) -> Story {
+    let mut machine = Rotation::recover(*policy, 1, BootId(1), begin, [], Held::default()).expect("an empty journal is sound");
     let (mut now, mut story) = (begin, Story::default());
     while now < end {
         let input = match machine.poll_output() {
@@ -81,7 +81,7 @@ fn gaps(instants: &[Instant]) -> Vec<Duration> {
 fn a_renewal_comes_at_the_same_moment_of_each_period_whenever_the_identity_began() {
     for seed in 0..50 {
         let late = BEGIN + secs(777);
-        let [one, other] = [BEGIN, late].map(|begin| story(policy(seed), begin, BEGIN + HOUR * 10, HOUR).renewed);
+        let [one, other] = [BEGIN, late].map(|begin| story(&policy(seed), begin, BEGIN + HOUR * 10, HOUR).renewed);
         let first = one[0].since(BEGIN);
         assert!(first > HOUR / 15 && first <= HOUR * 2 / 3, "{first:?} from a login to the first renewal");
         assert!(gaps(&one).iter().all(|gap| *gap == HOUR * 3 / 5), "{one:?}");
@@ -94,7 +94,7 @@ fn a_renewal_comes_at_the_same_moment_of_each_period_whenever_the_identity_began
 fn the_moments_of_many_are_spread_over_all_of_the_period() {
     let mut tenths = BTreeMap::<u64, u32>::new();
     for seed in 0..1_000 {
-        let first = story(policy(seed), BEGIN, BEGIN + HOUR, HOUR).renewed[0];
+        let first = story(&policy(seed), BEGIN, BEGIN + HOUR, HOUR).renewed[0];
         *tenths.entry(first.since(BEGIN).as_secs() / 240).or_default() += 1;
     }
     // From a tenth of the window on: an earlier moment is passed over for the next one.
@@ -105,7 +105,7 @@ fn the_moments_of_many_are_spread_over_all_of_the_period() {
 #[test]
 fn what_lives_too_short_for_its_moment_is_renewed_with_a_third_of_its_life_left() {
     let most = HOUR / 4;
-    let spent = |seed| gaps(&story(policy(seed), BEGIN, BEGIN + HOUR * 4, most).renewed);
+    let spent = |seed| gaps(&story(&policy(seed), BEGIN, BEGIN + HOUR * 4, most).renewed);
     let waits: Vec<_> = (0..50).flat_map(spent).collect();
     assert!(waits.iter().all(|wait| *wait <= most * 2 / 3 && !wait.is_zero()), "{waits:?}");
     let drawn = waits.iter().filter(|wait| **wait >= most / 3).count();
@@ -115,7 +115,7 @@ fn what_lives_too_short_for_its_moment_is_renewed_with_a_third_of_its_life_left(
 #[test]
 fn without_jitter_it_is_renewed_at_half_of_its_life() {
     let policy = Policy { jitter: Jitter::None, ..policy(0) };
-    let renewed = story(policy, BEGIN, BEGIN + HOUR * 3, HOUR).renewed;
+    let renewed = story(&policy, BEGIN, BEGIN + HOUR * 3, HOUR).renewed;
     assert_eq!(renewed[0].since(BEGIN), HOUR / 2);
     assert!(gaps(&renewed).iter().all(|gap| *gap == HOUR / 2), "{renewed:?}");
 }
@@ -126,14 +126,14 @@ fn a_rotation_comes_at_the_same_moment_of_each_period_and_no_later_than_a_period
     let mut halves = [0, 0];
     for seed in 0..100 {
         let policy = Policy { period: Some(period), ..policy(seed) };
-        let begun = story(policy, BEGIN, BEGIN + period * 4, HOUR).begun;
+        let begun = story(&policy, BEGIN, BEGIN + period * 4, HOUR).begun;
         let first = begun[0].since(BEGIN);
         assert!(first <= period, "{first:?}");
         halves[usize::from(first > period / 2)] += 1;
         assert!(gaps(&begun).iter().all(|gap| gap.abs_diff(period) <= secs(1)) && begun.len() >= 3, "{begun:?}");
     }
     assert!(halves.iter().all(|n| *n > 30), "{halves:?}");
-    let regular = story(Policy { period: Some(period), jitter: Jitter::None, ..policy(0) }, BEGIN, BEGIN + period * 2, HOUR);
+    let regular = story(&Policy { period: Some(period), jitter: Jitter::None, ..policy(0) }, BEGIN, BEGIN + period * 2, HOUR);
     assert_eq!(regular.begun[0], BEGIN + period);
 }
 

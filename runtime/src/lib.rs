@@ -3,7 +3,8 @@
 //! [`Identity::start`] takes what implements the ports — a [`Provider`](port::Provider), a [`Journal`](port::Journal), a
 //! [`Store`](port::Store) — and runs one task that keeps one identity's credential alive and rotates it. Work takes the
 //! credential from [`Credentials`]; people follow [`Identity::progress`]. What is decided, and in which order, is the core's
-//! business: this crate adds nothing to it and loses nothing of it.
+//! business: this crate adds nothing to it and loses nothing of it. Identities that go to one provider are given clones of one
+//! [`Load`]: then they ask it no more together than that allows.
 //!
 //! # What it says
 //!

@@ -56,7 +56,8 @@ fn asked(fleet: &[Sim]) -> Vec<Duration> {
 fn excess(asked: &[Duration]) -> usize {
     let over = |(n, from): (usize, &Duration)| {
         let within = asked[n..].iter().enumerate().map(move |(more, to)| {
-            let given = usize::from(BURST) + usize::try_from((*to - *from).as_millis() / EVERY.as_millis()).expect("minutes");
+            let given =
+                usize::from(BURST) + usize::try_from(to.abs_diff(*from).as_millis() / EVERY.as_millis()).expect("minutes");
             (more + 1).saturating_sub(given)
         });
         within.max().unwrap_or(0)
@@ -154,7 +155,7 @@ async fn all_leave_a_provider_alone_that_wants_it_and_are_told_that_nothing_was_
     outage(&fleet, None);
     sleep(secs(60)).await;
     let asked = asked(&fleet);
-    let quiet = asked[before + 1] - throttled;
+    let quiet = asked[before + 1].abs_diff(throttled);
     assert!(quiet >= secs(15) && quiet <= secs(18), "it was left alone for {quiet:?}, from {throttled:?} on");
     assert_eq!(excess(&asked), 0);
     let told =
