@@ -1,6 +1,7 @@
 //! The public face of one identity: start, ask, watch, stop.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use turquoise_core::{
 };
 use turquoise_memory::{LockError, WhenLockingFails};
 
-use crate::clock::Clock;
+use crate::clock::{BootClock, Clock};
 use crate::credentials::{Credentials, Switch};
 use crate::driver::{Command, Driver, Face, Ports};
 use crate::perform::{Secrets, names};
@@ -36,9 +37,10 @@ pub struct Identity {
     task: JoinHandle<()>,
 }
 
-/// What an identity is made of.
+/// What an identity is made of: four things that there are no defaults for, and the rest as [`Setup::new`] has it. Change
+/// a field, or give it with `..Setup::new(…)?` after it.
 pub struct Setup<P, J, S> {
-    /// The timing.
+    /// The timing: at first what goes with the provider's contract ([`Contract::policy`](crate::port::Contract::policy)).
     pub policy: Policy,
     /// Where credentials come from.
     pub provider: P,
@@ -48,11 +50,24 @@ pub struct Setup<P, J, S> {
     pub history: History,
     /// Where secrets outlive the process.
     pub store: S,
-    /// What time it is: [`BootClock`](crate::BootClock), except in tests.
+    /// What time it is: [`BootClock`], except in tests.
     pub clock: Box<dyn Clock>,
-    /// What to do with a secret when the system will not lock memory for it. Warn, unless you can rely on the limit: with
+    /// What to do with a secret when the system will not lock memory for it. It warns, unless you can rely on the limit: with
     /// refuse, an identity does not start where locking is not permitted, and makes no credential that it has no room for.
     pub memory: WhenLockingFails,
+}
+
+impl<P: Provider, J: Journal, S: Store> Setup<P, J, S> {
+    /// With the policy that the provider's contract gives, the kernel's clock, and a warning where memory cannot be locked.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Clock`].
+    pub fn new(provider: P, journal: J, history: History, store: S) -> Result<Self, StartError> {
+        let policy = provider.contract().policy();
+        let clock = Box::new(BootClock::new().map_err(StartError::Clock)?);
+        Ok(Self { policy, provider, journal, history, store, clock, memory: WhenLockingFails::Warn })
+    }
 }
 
 /// Why an identity could not start. Nothing was changed anywhere.
@@ -73,6 +88,9 @@ pub enum StartError {
     /// There is no locked memory for the secrets.
     #[error(transparent)]
     Memory(#[from] LockError),
+    /// There is no clock that goes on while the machine sleeps.
+    #[error("the id of this boot cannot be read: {0}; mount /proc, or bring a clock of your own")]
+    Clock(#[source] io::Error),
     /// No random name for a new journal.
     #[error("the system gave no random number: {0}")]
     Entropy(#[from] getrandom::Error),
