@@ -3,6 +3,7 @@
 //! `cargo run --release --example embed` starts an OpenBao server of its own with an AppRole, and rotates the token three times
 //! by logging in again, while four tasks read a secret with it. Work that is refused ends it with an error.
 
+mod rounds;
 mod scene;
 mod work;
 
@@ -15,7 +16,7 @@ use turquoise::vault::{LoginConfig, LoginProvider, Probe, Upstream};
 use turquoise::{Identity, Setup};
 
 #[tokio::main]
-async fn main() -> Result<(), scene::Fault> {
+async fn main() -> Result<(), rounds::Fault> {
     let scene = scene::Scene::set().await?;
     let mut login = LoginConfig::new(Upstream::new([scene.address().parse()?]), scene.app_role());
     login.probes = vec![Probe { path: "secret/data/app".parse()?, max_latency: None }];
@@ -32,7 +33,7 @@ async fn main() -> Result<(), scene::Fault> {
         let guard = credentials.acquire()?; // never waits; the token is in use until the guard is dropped
         reads.read(guard.secret()).await
     };
-    let done = work::load(work, scene::rotate(&identity, 3)).await?; // unasked: once a day, see `setup.policy.period`
+    let done = work::load(work, rounds::rotate(&identity, 3)).await?; // unasked: once a day, see `setup.policy.period`
 
     identity.shutdown(AtStop::Keep, Duration::from_secs(30)).await?; // a successor serves the token at once
     work::tell(3, done, scene.alive()?)
@@ -40,6 +41,6 @@ async fn main() -> Result<(), scene::Fault> {
 
 #[cfg(test)]
 #[test]
-fn no_work_is_refused() -> Result<(), scene::Fault> {
+fn no_work_is_refused() -> Result<(), rounds::Fault> {
     main()
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends with what it did not expect")]
 
+#[path = "../examples/rounds/mod.rs"]
+mod rounds;
 #[path = "../examples/scene/mod.rs"]
 mod scene;
 #[path = "../examples/vaultrs/story.rs"]

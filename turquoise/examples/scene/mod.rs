@@ -1,18 +1,14 @@
 //! What the examples need around them, and whoever embeds the library has already: a server, a way to log in, and work.
 
-use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::broadcast::Receiver;
-use turquoise::core::{PhaseKind, Step};
 use turquoise::vault::{Method, Probe, login_policy};
-use turquoise::{Identity, Progress};
 use turquoise_openbao::{AdminError, Binary, Options, Server};
 
-pub(crate) type Fault = Box<dyn Error + Send + Sync>;
+use crate::rounds::Fault;
 
 /// A server of our own with a secret at `secret/data/app`, an AppRole that may read it, and a folder.
 pub(crate) struct Scene {
@@ -53,37 +49,6 @@ impl Scene {
             Ok(reply) => Ok(reply["data"]["keys"].as_array().map_or(0, Vec::len)),
             Err(AdminError::Refused { status: 404, .. }) => Ok(0),
             Err(error) => Err(error.into()),
-        }
-    }
-}
-
-/// Rotates so often, one after the other. A candidate that is abandoned is an error.
-pub(crate) async fn rotate(identity: &Identity, times: u64) -> Result<(), Fault> {
-    let mut progress = identity.progress();
-    while identity.status().phase != PhaseKind::Steady {
-        if let Progress::Recorded(recorded) = progress.recv().await?
-            && recorded.phase.kind() == PhaseKind::Steady
-        {
-            break;
-        }
-    }
-    for _ in 0..times {
-        identity.rotate().await?;
-        rotated(&mut progress).await?;
-    }
-    Ok(())
-}
-
-/// Waits for the end of a round, and that it was promoted.
-async fn rotated(progress: &mut Receiver<Progress>) -> Result<(), Fault> {
-    let mut promoted = false;
-    loop {
-        let Progress::Recorded(recorded) = progress.recv().await? else { continue };
-        match recorded.record.step {
-            Step::Promoted { .. } => promoted = true,
-            Step::Cleared if promoted => return Ok(()),
-            Step::Cleared => return Err(format!("the candidate was abandoned: {:?}", recorded.reason).into()),
-            _ => {}
         }
     }
 }

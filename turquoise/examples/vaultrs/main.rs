@@ -4,11 +4,13 @@
 //! rotates the token ten times by logging in again, and meanwhile reads a secret as fast as four tasks can. A read that fails
 //! ends it.
 
+#[path = "../rounds/mod.rs"]
+mod rounds;
 #[path = "../scene/mod.rs"]
 mod scene;
 mod story;
 
-use scene::Fault;
+use rounds::Fault;
 use story::{Told, story};
 
 #[tokio::main]

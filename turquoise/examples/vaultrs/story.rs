@@ -13,7 +13,8 @@ use turquoise::vault::{LoginConfig, LoginProvider, Probe, RotatingClient, Upstre
 use turquoise::vaultrs::kv2;
 use turquoise::{Identity, Setup};
 
-use crate::scene::{Fault, Scene, rotate};
+use crate::rounds::{Fault, rotate};
+use crate::scene::Scene;
 
 const READERS: usize = 4;
 

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioExecutor;
 use tokio::task::yield_now;
 use turquoise::memory::{ExposeSecret as _, Secret};
 
-use crate::scene::Fault;
+use crate::rounds::Fault;
 
 /// Reads one secret.
 pub(crate) struct Reads {
