@@ -1,74 +1,7 @@
-//! The load: reads of a secret, four at a time, none tried twice.
+//! Something to do with a token, and enough of it.
 
-use std::cell::{Cell, RefCell};
+mod load;
+mod reads;
 
-use bytes::Bytes;
-use http::header::HeaderValue;
-use http::{Request, Uri};
-use http_body_util::{BodyExt as _, Empty};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use tokio::task::yield_now;
-use turquoise::memory::{ExposeSecret as _, Secret};
-
-use crate::rounds::Fault;
-
-/// Reads one secret.
-pub(crate) struct Reads {
-    client: Client<HttpConnector, Empty<Bytes>>,
-    uri: Uri,
-}
-
-impl Reads {
-    pub(crate) fn of(address: &str) -> Result<Self, Fault> {
-        let client = Client::builder(TokioExecutor::new()).retry_canceled_requests(false).build_http();
-        Ok(Self { client, uri: format!("{address}/v1/secret/data/app").parse()? })
-    }
-
-    /// One read. What is not answered with 200 is an error.
-    pub(crate) async fn read(&self, token: &Secret) -> Result<(), Fault> {
-        let mut header = HeaderValue::from_str(token.expose_secret())?;
-        header.set_sensitive(true);
-        let request = Request::get(&self.uri).header("x-vault-token", header).body(Empty::new())?;
-        let (head, body) = self.client.request(request).await?.into_parts();
-        body.collect().await?;
-        if head.status.is_success() { Ok(()) } else { Err(head.status.to_string().into()) }
-    }
-}
-
-/// Does the work over and over, until what happens meanwhile is over; answers how often. Work that is refused is an error.
-pub(crate) async fn load(
-    work: impl AsyncFn() -> Result<(), Fault>,
-    meanwhile: impl Future<Output = Result<(), Fault>>,
-) -> Result<u64, Fault> {
-    let (done, refused, over) = (Cell::new(0), RefCell::new(Vec::new()), Cell::new(false));
-    let worker = async || {
-        while !over.get() {
-            match work().await {
-                Ok(()) => done.set(done.get() + 1),
-                Err(why) => refused.borrow_mut().push(why),
-            }
-            yield_now().await;
-        }
-    };
-    let until = async {
-        let ended = meanwhile.await;
-        over.set(true);
-        ended
-    };
-    let (ended, ..) = tokio::join!(until, worker(), worker(), worker(), worker());
-    ended?;
-    match refused.into_inner().as_slice() {
-        [] => Ok(done.get()),
-        [first, ..] if done.get() == 0 => Err(format!("no work was done: {first}").into()),
-        [first, rest @ ..] => Err(format!("work was refused, {} times: {first}", rest.len() + 1).into()),
-    }
-}
-
-/// What came of it. More than one token alive is an error: an old one was left behind.
-#[expect(clippy::print_stdout, reason = "an example tells what it does")]
-pub(crate) fn tell(rotations: u64, done: u64, alive: usize) -> Result<(), Fault> {
-    println!("{rotations} rotations, {done} items of work, none refused; tokens alive: {alive}");
-    if alive == 1 { Ok(()) } else { Err("one token was to be alive".into()) }
-}
+pub(crate) use load::{load, tell};
+pub(crate) use reads::Reads;

@@ -1,6 +1,6 @@
 //! An identity in memory, and a client that notes what it is sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
 use std::io;
 use std::pin::Pin;
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
+use http_body::{Body, Frame};
 use http_body_util::Full;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::Instant;
@@ -152,11 +153,36 @@ pub(crate) async fn until(progress: &mut Receiver<Progress>, kind: StepKind) {
     }
 }
 
+/// A response's body.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// It knows its end.
+    Whole(Full<Bytes>),
+    /// Its end is known when it is there.
+    Streamed(VecDeque<io::Result<Bytes>>),
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match self.get_mut() {
+            Self::Whole(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Self::Streamed(frames) => Poll::Ready(frames.pop_front().map(|frame| frame.map(Frame::data))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Whole(body) if body.is_end_stream())
+    }
+}
+
 /// How a response is made.
 pub(crate) type Answers = BTreeMap<&'static str, StatusCode>;
 
-/// A client that notes what it is sent. Who bears one of the secrets in `answers` is answered so, everybody else with 200 and
-/// a body. A request to `/hangs` is never answered, one to `/fails` not at all.
+/// A client that notes what it is sent. Who bears one of the secrets in `answers` is answered so, everybody else with 200, and
+/// with a body as the path says. A request to `/hangs` is never answered, one to `/fails` not at all.
 #[derive(Clone, Default)]
 pub(crate) struct Client {
     pub(crate) seen: Arc<Mutex<Vec<HeaderMap>>>,
@@ -172,7 +198,7 @@ impl Client {
 }
 
 impl Service<Request<Full<Bytes>>> for Client {
-    type Response = Response<Full<Bytes>>;
+    type Response = Response<Answer>;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, io::Error>> + Send>>;
 
@@ -191,8 +217,13 @@ impl Service<Request<Full<Bytes>>> for Client {
                 "/fails" => return Err(io::ErrorKind::ConnectionReset.into()),
                 _ => {}
             }
-            let body = if path == "/empty" { Full::default() } else { Full::from("never dark") };
-            let mut response = Response::new(body);
+            let whole = Bytes::from("never dark");
+            let mut response = Response::new(match path.as_str() {
+                "/empty" => Answer::Whole(Full::default()),
+                "/streamed" => Answer::Streamed(VecDeque::from([Ok(whole)])),
+                "/broken" => Answer::Streamed(VecDeque::from([Err(io::ErrorKind::ConnectionReset.into())])),
+                _ => Answer::Whole(whole.into()),
+            });
             *response.status_mut() = status.unwrap_or_default();
             Ok(response)
         })

@@ -27,6 +27,20 @@ async fn a_body_that_is_read_to_its_end_or_dropped_lets_it_go() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn so_does_one_whose_end_is_not_known_before_and_one_that_breaks() {
+    let identity = serving().await;
+    let held = || identity.status().current_held;
+    let mut service = CredentialLayer::new(identity.credentials(), Header::Bearer).layer(Client::default());
+    let mut streamed = service.call(get("/streamed")).await.unwrap().into_body();
+    streamed.frame().await.unwrap().unwrap();
+    assert_eq!(held(), 1, "there may be more");
+    assert!(streamed.frame().await.is_none() && held() == 0);
+    let mut broken = service.call(get("/broken")).await.unwrap().into_body();
+    assert_eq!(held(), 1);
+    assert!(broken.frame().await.unwrap().is_err() && held() == 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_empty_body_a_failure_and_a_call_that_is_dropped_hold_nothing() {
     let identity = serving().await;
     let held = || identity.status().current_held;
