@@ -28,6 +28,14 @@ const BACKLOG: usize = 256;
 /// One identity whose credential is kept alive and rotated by a task of its own.
 ///
 /// Dropping it ends the task like [`stop`](Self::stop), in the background: the credential lives on for a successor.
+///
+/// # Cancel safety
+///
+/// To ask is to send: a future of [`rotate`](Self::rotate), [`abort`](Self::abort), [`rollback`](Self::rollback),
+/// [`compromise`](Self::compromise), [`break_glass`](Self::break_glass), [`resolve`](Self::resolve) or
+/// [`shutdown`](Self::shutdown) that is dropped before it was polled has asked for nothing; dropped later, what it asked for may
+/// be done all the same, and whether it was refused is not known. So none of them is cancel safe. What becomes of it is told by
+/// [`progress`](Self::progress) and [`status`](Self::status) all the same. Of the others each says what holds.
 #[derive(Debug)]
 pub struct Identity {
     commands: mpsc::Sender<Command>,
@@ -181,7 +189,8 @@ impl Identity {
     /// Loads the survivor store, recovers the machine from the journal and starts the task that runs it, within the
     /// caller's `tracing` span. Must be called within a Tokio runtime whose timer is enabled.
     ///
-    /// Cancel safe: dropped before it ends, it has changed nothing, and the journal is closed.
+    /// Cancel safe: dropped before it ends, it has changed nothing, and the journal is closed; the store is let go when what
+    /// was being read of it has been read.
     ///
     /// # Errors
     ///
@@ -227,8 +236,9 @@ impl Identity {
     /// Asks for a rotation now.
     ///
     /// Like all that asks, it returns as soon as it is accepted, and nothing of it is on record then: a crash before that
-    /// forgets it. [`progress`](Self::progress) tells how it goes on. Not cancel safe: dropped before it ends, what was asked
-    /// for may be done all the same.
+    /// forgets it. [`progress`](Self::progress) tells how it goes on.
+    ///
+    /// Not cancel safe: dropped before it ends, what was asked for may be done all the same.
     ///
     /// # Errors
     ///
@@ -238,6 +248,8 @@ impl Identity {
     }
 
     /// Calls off a rotation that is not yet committed: the candidate is ended, the current credential never notices.
+    ///
+    /// Not cancel safe, as [`rotate`](Self::rotate) is not.
     ///
     /// # Errors
     ///
@@ -249,6 +261,8 @@ impl Identity {
     /// Makes the retiring credential current again and retires the new one, within the grace. If the old one cannot be
     /// extended or does not pass a probe, the new one stays.
     ///
+    /// Not cancel safe, as [`rotate`](Self::rotate) is not.
+    ///
     /// # Errors
     ///
     /// As for [`rotate`](Self::rotate).
@@ -258,6 +272,8 @@ impl Identity {
 
     /// Says that others know the secret of this credential: it never becomes current again, and goes without a grace. The
     /// current one is replaced at once, by a login if the policy says that one can be repeated.
+    ///
+    /// Not cancel safe, as [`rotate`](Self::rotate) is not.
     ///
     /// # Errors
     ///
@@ -269,6 +285,8 @@ impl Identity {
     /// Ends every credential of the identity *first* and only then logs in anew: nobody has one in between. For a leak that
     /// must be closed whatever it costs. [`Certainty::Confirmed`] does so even where no login gives another one.
     ///
+    /// Not cancel safe, as [`rotate`](Self::rotate) is not.
+    ///
     /// # Errors
     ///
     /// As for [`rotate`](Self::rotate).
@@ -277,6 +295,8 @@ impl Identity {
     }
 
     /// Goes on after a contradiction that needs an operator.
+    ///
+    /// Not cancel safe, as [`rotate`](Self::rotate) is not.
     ///
     /// # Errors
     ///
@@ -313,7 +333,8 @@ impl Identity {
         Ok(accepted.await.map_err(|_| AskError::Stopped)??)
     }
 
-    /// What happens from now on. A receiver that falls behind by more than 256 misses the oldest and is told so.
+    /// What happens from now on. A receiver that falls behind by more than 256 misses the oldest and is told so. To receive is
+    /// cancel safe.
     #[must_use]
     pub fn progress(&self) -> broadcast::Receiver<Progress> {
         self.progress.subscribe()
@@ -334,7 +355,7 @@ impl Identity {
     ///
     /// A successor in the same process does not count the guards of this one: drop them before it rotates.
     ///
-    /// Dropped before it ends, the task ends all the same, in the background.
+    /// Not cancel safe: dropped before it ends, the task ends all the same, in the background.
     pub async fn stop(self) {
         // Neither can fail but because the task has ended already.
         let _ = self.commands.send(Command::Stop).await;

@@ -5,9 +5,9 @@ use std::path::Path;
 const README: &str = include_str!("../../README.md");
 
 /// An example, without its own documentation and tests.
-fn example(text: &str) -> String {
-    let code = text.split("\n#[cfg(test)]").next().unwrap_or_default();
-    code.lines().skip_while(|line| line.starts_with("//!") || line.is_empty()).map(|line| format!("{line}\n")).collect()
+fn example(text: &str) -> &str {
+    let (_, code) = text.split_once("\n\n").unwrap_or_default();
+    code.split("\n#[cfg(test)]").next().unwrap_or_default().trim_end()
 }
 
 /// Neither empty nor a comment.
@@ -18,15 +18,15 @@ fn lines_of_code(text: &str) -> usize {
 #[test]
 fn the_program_in_the_readme_is_the_example() {
     let embed = example(include_str!("../examples/embed.rs"));
-    assert!(README.contains(&format!("```rust,ignore\n{}\n```", embed.trim_end())), "copy it into the README:\n{embed}");
-    assert!(lines_of_code(&embed) <= 30, "{} lines", lines_of_code(&embed));
+    assert!(README.contains(&format!("```rust,ignore\n{embed}\n```")), "copy it into the README:\n{embed}");
+    assert!(lines_of_code(embed) <= 30, "{} lines", lines_of_code(embed));
 }
 
 #[test]
 fn a_provider_takes_sixty_lines() {
     let provider = example(include_str!("../examples/own_provider.rs"));
     assert!(provider.contains("impl Provider for Keys"), "{provider}");
-    assert!(lines_of_code(&provider) <= 60, "{} lines", lines_of_code(&provider));
+    assert!(lines_of_code(provider) <= 60, "{} lines", lines_of_code(provider));
 }
 
 #[test]

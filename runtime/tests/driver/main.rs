@@ -21,5 +21,6 @@ mod says_when_it_is_dark;
 mod shuts_down;
 mod stops_and_keeps;
 mod survives_what_hangs;
+mod survives_what_is_dropped;
 mod tries_a_candidate;
 mod waits_for_work;

@@ -1,7 +1,7 @@
 //! What the examples need around them, and whoever embeds the library has already: a server, a way to log in, and work.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -22,7 +22,7 @@ impl Scene {
     pub(crate) async fn set() -> Result<Self, Fault> {
         tokio::task::spawn_blocking(|| {
             let (server, folder) = (Server::start(&Binary::obtain(|_| ())?, Options::default())?, tempfile::tempdir()?);
-            let method = prepare(&server, folder.path().to_owned())?;
+            let method = prepare(&server, folder.path())?;
             Ok(Self { server, folder, method })
         })
         .await?
@@ -54,7 +54,7 @@ impl Scene {
 }
 
 /// A secret, and an AppRole that may read it.
-fn prepare(server: &Server, folder: PathBuf) -> Result<Method, Fault> {
+fn prepare(server: &Server, folder: &Path) -> Result<Method, Fault> {
     let (role_id_file, secret_id_file) = (folder.join("role-id"), folder.join("secret-id"));
     let (mount, role) = ("approle".parse()?, Some("app".parse()?));
     let method =
