@@ -4,6 +4,8 @@
 //! A line is taken only if encoding what was read gives the same bytes: unknown and repeated fields, other spacing or
 //! another order are all refused by that one comparison.
 
+use std::collections::BTreeMap;
+
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -11,7 +13,7 @@ use turquoise_runtime::core::{
     AbandonReason, AtStop, BootId, Checkpoint, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record,
     Resolution, Secret, Step, StuckReason, Trigger, Via,
 };
-use turquoise_runtime::port::{Base, Entry, Handle};
+use turquoise_runtime::port::{Base, Entry, Handle, Holders};
 
 use crate::scan::Damage;
 
@@ -34,9 +36,9 @@ pub(crate) fn encode(entry: &Entry, prev: &str) -> serde_json::Result<Vec<u8>> {
 /// The entry of a line (with its newline), and the `prev` that the line claims.
 pub(crate) fn decode(line: &[u8]) -> Result<(Entry, String), Damage> {
     let head = unsealed(line).ok_or(Damage::Checksum)?;
-    let Line { seq, prev, boot, at, step, handle, .. } = read(line)?;
+    let Line { seq, prev, boot, at, step, handle, holders, .. } = read(line)?;
     let record = Record { lsn: Lsn(seq), boot, at: Instant(at), step };
-    let entry = Entry { record, handle: handle.map(Handle) };
+    let entry = Entry { record, handle: handle.map(Handle), holders };
     if body(&entry, &prev).map_err(|error| unreadable(&error))? != head {
         return Err(altered());
     }
@@ -114,9 +116,9 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 
 /// The line up to the comma before its `sum`.
 fn body(entry: &Entry, prev: &str) -> serde_json::Result<Vec<u8>> {
-    let Entry { record: Record { lsn, boot, at, step }, handle } = entry;
-    let handle = handle.as_ref().map(|Handle(name)| name.clone());
-    open_object(&Line { v: OurVersion, seq: lsn.0, prev: prev.to_owned(), boot: *boot, at: at.0, step: *step, handle })
+    let Entry { record: Record { lsn, boot, at, step }, handle, holders } = entry.clone();
+    let handle = handle.map(|Handle(name)| name);
+    open_object(&Line { v: OurVersion, seq: lsn.0, prev: prev.to_owned(), boot, at: at.0, step, handle, holders })
 }
 
 fn base_body(base: &Base, prev: &str) -> serde_json::Result<Vec<u8>> {
@@ -229,6 +231,31 @@ struct Line {
     step: Step,
     #[serde(skip_serializing_if = "Option::is_none")]
     handle: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "holders_line")]
+    holders: Option<Holders>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Holders")]
+struct HoldersLine {
+    total: usize,
+    named: BTreeMap<String, usize>,
+}
+
+/// Who holds what ends, if anybody does.
+mod holders_line {
+    use super::{Deserialize, Deserializer, Holders, HoldersLine, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Present(#[serde(with = "HoldersLine")] Holders);
+
+    pub(super) fn serialize<S: Serializer>(holders: &Option<Holders>, to: S) -> Result<S::Ok, S::Error> {
+        holders.clone().map(Present).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Holders>, D::Error> {
+        Ok(Option::deserialize(from)?.map(|Present(holders)| holders))
+    }
 }
 
 #[derive(Serialize, Deserialize)]
