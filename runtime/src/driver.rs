@@ -346,7 +346,11 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         if let Some(mint) = under_way.filter(|_| self.round.is_none()) {
             self.round = Some(Round { span: tell::rotation(mint), since: at });
         }
-        let handle = recorded.second.or(recorded.current).and_then(|mint| self.handle(mint.generation));
+        let about = match recorded.record.step {
+            Step::Owed { generation, .. } => Some(generation),
+            _ => recorded.second.or(recorded.current).map(|mint| mint.generation),
+        };
+        let handle = about.and_then(|generation| self.handle(generation));
         let took = tell::Took {
             step: self.last_record.replace(at).map(|last| at.since(last)),
             round: self.round.as_ref().map(|round| at.since(round.since)),

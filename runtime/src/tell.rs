@@ -45,7 +45,7 @@ pub(crate) fn rotation(mint: Mint) -> Span {
 
 /// A record has become durable.
 pub(crate) fn recorded(recorded: &Recorded, handle: Option<&Handle>, took: &Took) {
-    let Recorded { record, phase, current, second, reason, holders, .. } = recorded;
+    let Recorded { record, phase, current, second, debt, reason, holders, .. } = recorded;
     let held = holders.as_ref().map(|holders| holders.total);
     let generation = |mint: &Option<Mint>| mint.map(|mint| display(mint.generation));
     macro_rules! say {
@@ -56,6 +56,7 @@ pub(crate) fn recorded(recorded: &Recorded, handle: Option<&Handle>, took: &Took
                 phase = ?phase.kind(),
                 current = generation(current),
                 second = generation(second),
+                debt = generation(debt),
                 handle = handle.map(|handle| handle.0.as_str()),
                 reason = reason.as_ref().map(|reason| reason.0.as_str()),
                 held,

@@ -12,6 +12,7 @@ mod survives_sigkill_around_every_call;
 mod survives_sigkill_at_every_record;
 mod the_journal_and_logs_hold_no_secret;
 mod the_memory_holds_no_secret_that_is_over;
+mod what_is_said_is_documented;
 
 mod agent;
 mod audit;
