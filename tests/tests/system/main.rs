@@ -8,6 +8,7 @@ mod a_restarted_server_interrupts_and_loses_nothing;
 mod a_rotation_in_the_order_of_the_specification;
 mod a_sealed_server_interrupts_and_loses_nothing;
 mod a_second_agent_on_the_same_identity_is_refused_and_named;
+mod an_agent_is_hardened;
 mod survives_sigkill_around_every_call;
 mod survives_sigkill_at_every_record;
 mod the_journal_and_logs_hold_no_secret;
@@ -21,6 +22,8 @@ mod crash;
 mod document;
 mod http;
 mod image;
+#[path = "../../../runtime/tests/driver/leak.rs"]
+mod leak;
 mod outage;
 mod proxy;
 mod site;
