@@ -143,7 +143,7 @@ async fn end(progress: &mut Receiver<Progress>) -> StepKind {
 }
 
 /// A line of `/proc/self/status`, in KiB.
-fn status(name: &str) -> usize {
+fn status(name: &str) -> u32 {
     let status = fs::read_to_string("/proc/self/status").expect("this is Linux");
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).expect("a number")
@@ -170,7 +170,8 @@ async fn measure() {
     if let Some(why) = why {
         println!("then: {why}");
     }
-    let each = |now: usize, before: usize| (now - before) as f64 / identities.len() as f64;
+    let count = u32::try_from(identities.len()).expect("a thousand");
+    let each = |now: u32, before: u32| f64::from(now - before) / f64::from(count);
     println!("each: {:.1} KiB resident", each(status("VmRSS"), resident));
     println!("each: {:.1} KiB of the limit on locked memory", each(status("VmLck"), locked));
 

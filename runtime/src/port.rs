@@ -135,7 +135,7 @@ pub struct Entry {
     pub record: Record,
     /// On `LoggedIn` and `Issued`: what names the new credential at its provider.
     pub handle: Option<Handle>,
-    /// On what ends a credential: the work that held it all the same when this was decided. It outlives its grace.
+    /// On what ends a credential: the work that held it all the same when this was decided, and so outlives its grace.
     pub holders: Option<Holders>,
 }
 

@@ -38,6 +38,7 @@ pub(crate) fn decode(line: &[u8]) -> Result<(Entry, String), Damage> {
     let head = unsealed(line).ok_or(Damage::Checksum)?;
     let Line { seq, prev, boot, at, step, handle, holders, .. } = read(line)?;
     let record = Record { lsn: Lsn(seq), boot, at: Instant(at), step };
+    let holders = holders.map(|HoldersLine { total, named }| Holders { total, named });
     let entry = Entry { record, handle: handle.map(Handle), holders };
     if body(&entry, &prev).map_err(|error| unreadable(&error))? != head {
         return Err(altered());
@@ -118,6 +119,7 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 fn body(entry: &Entry, prev: &str) -> serde_json::Result<Vec<u8>> {
     let Entry { record: Record { lsn, boot, at, step }, handle, holders } = entry.clone();
     let handle = handle.map(|Handle(name)| name);
+    let holders = holders.map(|Holders { total, named }| HoldersLine { total, named });
     open_object(&Line { v: OurVersion, seq: lsn.0, prev: prev.to_owned(), boot, at: at.0, step, handle, holders })
 }
 
@@ -231,31 +233,14 @@ struct Line {
     step: Step,
     #[serde(skip_serializing_if = "Option::is_none")]
     handle: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "holders_line")]
-    holders: Option<Holders>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holders: Option<HoldersLine>,
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(remote = "Holders")]
 struct HoldersLine {
     total: usize,
     named: BTreeMap<String, usize>,
-}
-
-/// Who holds what ends, if anybody does.
-mod holders_line {
-    use super::{Deserialize, Deserializer, Holders, HoldersLine, Serialize, Serializer};
-
-    #[derive(Serialize, Deserialize)]
-    struct Present(#[serde(with = "HoldersLine")] Holders);
-
-    pub(super) fn serialize<S: Serializer>(holders: &Option<Holders>, to: S) -> Result<S::Ok, S::Error> {
-        holders.clone().map(Present).serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Holders>, D::Error> {
-        Ok(Option::deserialize(from)?.map(|Present(holders)| holders))
-    }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -121,7 +121,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Listening {
         attributes.record(&mut heard);
         let test = heard.test.or_else(|| span.parent()?.extensions().get::<Test>().map(|test| test.0));
         let mut extensions = span.extensions_mut();
-        test.into_iter().for_each(|test| extensions.insert(Test(test)));
+        if let Some(test) = test {
+            extensions.insert(Test(test));
+        }
         // That of the test itself is no news.
         let words = if heard.test.is_some() { String::new() } else { format!(" in {}{}", span.name(), heard.fields) };
         extensions.insert(Words(words));
@@ -160,9 +162,10 @@ struct Heard {
 
 impl Visit for Heard {
     fn record_u64(&mut self, field: &Field, value: u64) {
-        match field.name() {
-            "test" => self.test = Some(value),
-            _ => self.record_debug(field, &value),
+        if field.name() == "test" {
+            self.test = Some(value);
+        } else {
+            self.record_debug(field, &value);
         }
     }
 

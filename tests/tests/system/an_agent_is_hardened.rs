@@ -7,8 +7,8 @@ use crate::agent::{Agent, How};
 use crate::site::{Site, server};
 
 /// Who the kernel says may look into a process.
-fn owner(process: impl ToString) -> u32 {
-    fs::metadata(format!("/proc/{}", process.to_string())).unwrap().uid()
+fn owner(process: &str) -> u32 {
+    fs::metadata(format!("/proc/{process}")).unwrap().uid()
 }
 
 #[test]
@@ -20,12 +20,12 @@ fn an_agent_is_hardened() {
     let core: Vec<_> = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap().split_whitespace().collect();
     assert_eq!(core[4..6], ["0", "0"], "{limits}");
     // Of what cannot be dumped root is the owner. Where we are root that says nothing: see the test of the program.
-    assert_eq!(owner(agent.pid()), 0);
+    assert_eq!(owner(&agent.pid().to_string()), 0);
     agent.stop();
 
     let mut open = Agent::start(&site, How { readable: true, ..How::default() });
     open.until_steady();
-    assert_eq!(owner(open.pid()), owner("self"));
+    assert_eq!(owner(&open.pid().to_string()), owner("self"));
     open.stop();
     site.assert_quiet(server());
 }
