@@ -16,7 +16,7 @@ const NOBODY: u32 = 65_534;
 
 /// Who the kernel says may look into a process: root alone, if that cannot be dumped.
 fn owner(process: &str) -> u32 {
-    fs::metadata(format!("/proc/{process}")).unwrap().uid()
+    fs::metadata(format!("/proc/{process}/environ")).unwrap().uid()
 }
 
 /// Runs as somebody who is not root, until its standard input ends, and has said something.

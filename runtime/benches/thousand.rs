@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::Builder;
 use tokio::sync::broadcast::Receiver;
 use turquoise_runtime::core::{Consumers, Mint, Policy, StepKind};
@@ -149,14 +150,11 @@ fn status(name: &str) -> u32 {
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).expect("a number")
 }
 
-/// How long all threads of this process have run.
+/// How long all threads of this process have run, those that have ended included.
 fn run_time() -> Duration {
-    let threads = fs::read_dir("/proc/self/task").expect("this is Linux");
-    let nanos = threads.flatten().filter_map(|thread| {
-        let schedstat = fs::read_to_string(thread.path().join("schedstat")).ok()?;
-        schedstat.split_whitespace().next()?.parse::<u64>().ok()
-    });
-    Duration::from_nanos(nanos.sum())
+    let ran = clock_gettime(ClockId::ProcessCPUTime);
+    let [seconds, nanos] = [ran.tv_sec, ran.tv_nsec].map(|part| u64::try_from(part).unwrap_or_default());
+    Duration::from_secs(seconds) + Duration::from_nanos(nanos)
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints")]

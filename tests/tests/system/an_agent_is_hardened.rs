@@ -8,7 +8,7 @@ use crate::site::{Site, server};
 
 /// Who the kernel says may look into a process.
 fn owner(process: &str) -> u32 {
-    fs::metadata(format!("/proc/{process}")).unwrap().uid()
+    fs::metadata(format!("/proc/{process}/environ")).unwrap().uid()
 }
 
 #[test]

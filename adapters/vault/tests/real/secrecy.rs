@@ -7,7 +7,6 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
-use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 use turquoise_runtime::port::{Provider, Reply};
 
@@ -46,7 +45,9 @@ impl Log {
 async fn the_token_never_appears_in_errors_or_logs() {
     let log = Log::default();
     let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_span_events(FmtSpan::FULL);
+    // The administrator of these tests, who mints tokens, uses a client that writes whole bodies into its log; the library does not.
+    let filter = "trace,ureq=off,ureq_proto=off";
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_span_events(FmtSpan::FULL);
     // For all threads: one of a single thread misses what other tests were the first to log. And for those that use `log`.
     subscriber.with_writer(move || writer.clone()).with_ansi(false).init();
 
