@@ -175,7 +175,7 @@ async fn measure() {
 
     let (before, began) = (run_time(), Instant::now());
     tokio::time::sleep(IDLE).await;
-    let (ran, took) = (run_time() - before, began.elapsed());
+    let (ran, took) = (run_time().saturating_sub(before), began.elapsed());
     println!("idle: {ran:.2?} of processor time in {took:.1?}, {:.3} % of one", 100.0 * ran.as_secs_f64() / took.as_secs_f64());
 
     let (before, began) = (run_time(), Instant::now());
@@ -183,7 +183,7 @@ async fn measure() {
     println!(
         "all at once: {rotated} rotated, {refused} refused, within {:.2?}; {:.2?} of processor time",
         began.elapsed(),
-        run_time() - before
+        run_time().saturating_sub(before)
     );
     println!("each after that: {:.1} KiB resident", each(status("VmRSS"), resident));
     drop(first);
