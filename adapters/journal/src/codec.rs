@@ -415,6 +415,7 @@ enum SecretLine {
     Held,
     Named,
     Lost,
+    Several,
 }
 
 #[derive(Serialize, Deserialize)]
