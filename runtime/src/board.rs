@@ -1,12 +1,11 @@
 //! What serves, what is on trial, what was retired: the handle's memory. Work reads it without a lock ([`Post`]); whoever
 //! switches, or asks how much is held, takes one.
 
-use std::fmt;
 use std::sync::{Arc, PoisonError};
 
 use turquoise_core::{Generation, Mint};
 
-use crate::port::Credential;
+use crate::port::{Credential, Holders};
 use crate::post::{End, Lane, NotReady, Post, Served, Slot};
 use crate::sync::{AtomicU64, Bell, Mutex, NAMES, Ordering, Sown, Strong, Weak, is_sown};
 
@@ -61,12 +60,8 @@ pub(crate) struct Tried {
     pub(crate) side: Side,
 }
 
-/// Who holds a generation. Its `Display` names them with their counts.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Holders {
-    pub(crate) total: usize,
-    named: Vec<(Box<str>, usize)>,
-}
+/// A name is kept no longer than this: a record of the journal holds them all.
+const LONGEST_NAME: usize = 64;
 
 impl Board {
     pub(crate) fn new() -> Self {
@@ -166,6 +161,7 @@ impl Board {
 
     /// The place of a name among the counts: the first, where nothing is counted apart, when all others are taken.
     pub(crate) fn name(&self, name: &str) -> usize {
+        let name = name.char_indices().nth(LONGEST_NAME).map_or(name, |(end, _)| &name[..end]);
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let known = names.iter().skip(1).position(|known| **known == *name);
         if let Some(place) = known {
@@ -185,9 +181,8 @@ impl Board {
         let Some(slot) = ledger.find(generation) else { return Holders::default() };
         drop(ledger);
         let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        let counts = names.iter().enumerate().skip(1).map(|(place, name)| (name.clone(), slot.held_by(place)));
-        let holders = counts.filter(|(_, count)| *count > 0);
-        Holders { total, named: holders.collect() }
+        let counts = names.iter().enumerate().skip(1).map(|(place, name)| (name.to_string(), slot.held_by(place)));
+        Holders { total, named: counts.filter(|(_, count)| *count > 0).collect() }
     }
 
     /// The mint that serves.
@@ -273,15 +268,5 @@ impl Trial {
     fn of(word: u64) -> Option<Self> {
         let number = u32::try_from(word >> 16).ok().filter(|number| *number > 0)?;
         Some(Self { number, share: u16::try_from(word & 0xffff).ok()? })
-    }
-}
-
-impl fmt::Display for Holders {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, count) in &self.named {
-            write!(f, "{name} {count}, ")?;
-        }
-        let named: usize = self.named.iter().map(|(_, count)| count).sum();
-        write!(f, "unnamed {}", self.total.saturating_sub(named))
     }
 }

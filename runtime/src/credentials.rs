@@ -24,9 +24,9 @@ use tokio::time::Instant;
 use turquoise_core::{Generation, Mint, Verdict};
 use turquoise_memory::Secret;
 
-use crate::board::{Board, Holders, Side, Tried};
+use crate::board::{Board, Side, Tried};
 use crate::inbox::{Inbox, Note};
-use crate::port::Credential;
+use crate::port::{Credential, Holders};
 use crate::post::Lane;
 pub use crate::post::NotReady;
 
@@ -104,9 +104,9 @@ impl Credentials {
         Guard { lane, name: self.name, pending }
     }
 
-    /// A handle whose work has a name: if it outlives the grace of a credential, the log says so by this name and in which
-    /// number. The name is no secret and is kept as long as the identity. Fifteen names are told apart; work with further
-    /// ones counts as without a name.
+    /// A handle whose work has a name: if it outlives the grace of a credential, the log and the journal say so by this name
+    /// and in which number. The name is no secret and is kept as long as the identity, its first 64 characters, that is.
+    /// Fifteen names are told apart; work with further ones counts as without a name.
     #[must_use]
     pub fn named(&self, name: &str) -> Self {
         Self { name: self.shared.board.name(name), ..self.clone() }
@@ -524,7 +524,7 @@ mod tests {
         let guards = [take(&ingest), take(&credentials), take(&credentials.named("ingest")), take(&export)];
         switch.serve(&new, None);
         let _other = take(&export);
-        assert_eq!(switch.holders(old.mint.generation).to_string(), "ingest 2, export 1, unnamed 1");
+        assert_eq!(switch.holders(old.mint.generation).to_string(), "export 1, ingest 2, unnamed 1");
         drop(guards);
         assert_eq!(switch.holders(old.mint.generation), Holders::default());
         for n in 0..20 {

@@ -14,8 +14,8 @@ use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::sleep;
 use tracing::{Instrument as _, Span};
 use turquoise_core::{
-    Abandoning, AfterEnd, Applied, Arrival, Closing, Draining, Effect, Event, Generation, Going, Illegal, Input, Ledger, OpId,
-    Outcome, Output, Phase, Record, Rotation, Serving, Steady, Step, Vacant,
+    self as core, Abandoning, AfterEnd, Applied, Arrival, Closing, Draining, Effect, Event, Generation, Going, Illegal, Input,
+    Ledger, OpId, Outcome, Output, Phase, Record, Rotation, Serving, Steady, Step, Vacant,
 };
 
 use crate::clock::Clock;
@@ -23,7 +23,7 @@ use crate::credentials::{NotReady, Sample, Switch};
 use crate::identity::{Progress, Recorded, Status, second};
 use crate::load::{Metered, Urgency};
 use crate::perform::{Ended, Secrets, append, ask, compact, is_stored, keep};
-use crate::port::{Base, Entry, Handle, Journal, Provider, Reason, Store};
+use crate::port::{Base, Entry, Handle, Holders, Journal, Provider, Reason, Store};
 use crate::tell;
 
 /// Timers stand still while the machine is suspended: the clock, which does not, is looked at this often.
@@ -60,8 +60,14 @@ pub(crate) struct Face {
 /// What a task is at.
 enum Flight {
     Append { entry: Entry, reason: Option<Reason> },
-    Effect { op: OpId, effect: Effect },
+    Effect { op: OpId, effect: Effect, since: core::Instant },
     Compaction,
+}
+
+/// A rotation under way.
+struct Round {
+    span: Span,
+    since: core::Instant,
 }
 
 /// Everything that one identity owns.
@@ -82,7 +88,9 @@ pub(crate) struct Driver<P, J, S> {
     /// What serves certainly is dead: nothing is given out.
     expired: bool,
     /// The rotation under way.
-    rotation: Option<Span>,
+    round: Option<Round>,
+    /// When the last record of this process was decided.
+    last_record: Option<core::Instant>,
 }
 
 impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
@@ -99,7 +107,8 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             duty_words: None,
             last_words: None,
             expired: false,
-            rotation: None,
+            round: None,
+            last_record: None,
         }
     }
 
@@ -128,9 +137,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             }
         }
         self.tasks.shutdown().await;
-        let phase = self.machine.phase();
-        let current = phase.current().map(|lease| tracing::field::display(lease.mint.generation));
-        tracing::info!(phase = ?phase.kind(), current, next = "a successor goes on from the journal and the store", "stopped");
+        tell::stopped(self.machine.phase());
         // The journal is closed before anybody learns of the end.
         drop(self.ports);
         drop(self.face);
@@ -158,7 +165,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
                 return ControlFlow::Continue(());
             }
             Some(Command::Stop) => {}
-            None => tracing::warn!(next = "call stop() and await it, to know when the journal is closed", "dropped"),
+            None => tell::dropped(),
         }
         ControlFlow::Break(())
     }
@@ -251,7 +258,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
     }
 
     fn append(&mut self, record: Record) {
-        let entry = Entry { record, handle: self.handle_of_new(record.step) };
+        let entry = Entry { record, handle: self.handle_of_new(record.step), holders: self.holders(record.step) };
         let reason = if tell::is_setback(record.step) { self.duty_words.take() } else { None };
         let (journal, written) = (Arc::clone(&self.ports.journal), entry.clone());
         let span = self.span();
@@ -272,7 +279,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             let call = async move { ask(&provider, urgency, patience, effect, &secrets).await };
             self.tasks.spawn(call.instrument(span))
         };
-        self.flights.insert(task.id(), Flight::Effect { op, effect });
+        self.flights.insert(task.id(), Flight::Effect { op, effect, since: self.ports.clock.now() });
     }
 
     /// Where the records have come to rest and no other is on its way, the journal may begin anew.
@@ -293,8 +300,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         if let Some(credential) = self.secrets.find(generation) {
             self.face.switch.serve(credential, tried);
         } else {
-            tracing::error!(%generation, "what is to serve is not in memory: this is a defect, please report it");
-            debug_assert!(false, "{generation} is to serve, but its secret is not in memory");
+            tell::missing(generation);
         }
     }
 
@@ -322,7 +328,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         };
         match self.flights.remove(&id) {
             Some(Flight::Append { entry, reason }) => self.appended(entry, reason, ended),
-            Some(Flight::Effect { op, effect }) => self.performed(op, effect, ended),
+            Some(Flight::Effect { op, effect, since }) => self.performed(op, effect, since, ended),
             Some(Flight::Compaction) => {}
             None => debug_assert!(false, "a task that nobody sent off has ended"),
         }
@@ -339,7 +345,8 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         let phase = *self.machine.phase();
         let (current, second) = (phase.current().map(|lease| lease.mint), second(&phase));
         let debt = self.machine.debt().map(|debt| debt.mint);
-        let recorded = Recorded { record: entry.record, phase, current, second, debt, handle: entry.handle, reason };
+        let Entry { record, handle, holders } = entry;
+        let recorded = Recorded { record, phase, current, second, debt, handle, reason, holders };
         self.tell(&recorded);
         self.settle();
         self.forget(&recorded);
@@ -354,20 +361,28 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             Phase::Draining(_) | Phase::Revoking(_) => recorded.current,
             Phase::Issuing(_) | Phase::Validating(_) | Phase::Abandoning(_) => recorded.second,
         };
-        if let Some(mint) = under_way.filter(|_| self.rotation.is_none()) {
-            self.rotation = Some(tracing::info_span!("rotation", generation = %mint.generation, slot = %mint.slot));
+        let at = recorded.record.at;
+        if let Some(mint) = under_way.filter(|_| self.round.is_none()) {
+            self.round = Some(Round { span: tell::rotation(mint), since: at });
         }
-        let handle = recorded.second.or(recorded.current).and_then(|mint| self.handle(mint.generation));
-        let holders = recorded.second.map(|mint| self.face.switch.holders(mint.generation)).unwrap_or_default();
-        self.span().in_scope(|| tell::recorded(recorded, handle.as_ref(), &holders));
+        let about = match recorded.record.step {
+            Step::Owed { generation, .. } => Some(generation),
+            _ => recorded.second.or(recorded.current).map(|mint| mint.generation),
+        };
+        let handle = about.and_then(|generation| self.handle(generation));
+        let took = tell::Took {
+            step: self.last_record.replace(at).map(|last| at.since(last)),
+            round: self.round.as_ref().map(|round| at.since(round.since)),
+        };
+        self.span().in_scope(|| tell::recorded(recorded, handle.as_ref(), &took));
         if under_way.is_none() {
-            self.rotation = None;
+            self.round = None;
         }
     }
 
     /// The rotation under way, or else whatever the identity was started in.
     fn span(&self) -> Span {
-        self.rotation.clone().unwrap_or_else(Span::current)
+        self.round.as_ref().map_or_else(Span::current, |round| round.span.clone())
     }
 
     /// Lets go of every secret that the phase no longer mentions: it is wiped once no call and no guard holds it.
@@ -381,9 +396,10 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         self.face.switch.retain(&mentioned);
     }
 
-    fn performed(&mut self, op: OpId, effect: Effect, ended: Ended) {
+    fn performed(&mut self, op: OpId, effect: Effect, since: core::Instant, ended: Ended) {
         let Ended { outcome, reason, minted, named, .. } = ended;
-        self.span().in_scope(|| tell::performed(op, &effect, outcome, reason.as_ref()));
+        let took = self.ports.clock.now().since(since);
+        self.span().in_scope(|| tell::performed(op, &effect, outcome, reason.as_ref(), took));
         if let Some(credential) = minted {
             self.secrets.insert(credential);
         }
@@ -410,5 +426,20 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             }
             _ => None,
         }
+    }
+
+    /// The work that holds what is ended all the same: a retiring credential or the last one when that is announced, a
+    /// candidate that was tried when it is over.
+    fn holders(&self, step: Step) -> Option<Holders> {
+        let phase = self.machine.phase();
+        let (current, second) = (phase.current().map(|lease| lease.mint), second(phase));
+        let ended = match (step, phase) {
+            (Step::RevokeIntent { .. }, _) | (Step::Died { .. } | Step::Owed { .. }, Phase::Abandoning(_)) => [second, None],
+            (Step::CloseIntent { .. }, _) => [current, None],
+            (Step::Waived { .. }, _) => [current, second],
+            _ => return None,
+        };
+        let holders = ended.into_iter().flatten().map(|mint| self.face.switch.holders(mint.generation)).reduce(Holders::and)?;
+        (holders.total > 0).then_some(holders)
     }
 }

@@ -20,7 +20,7 @@ use crate::credentials::{Credentials, Switch};
 use crate::driver::{Command, Driver, Face, Ports};
 use crate::load::{Load, Metered};
 use crate::perform::{Secrets, names};
-use crate::port::{ContractError, Handle, History, Journal, Provider, Reason, Store, StoreError, held};
+use crate::port::{ContractError, Handle, History, Holders, Journal, Provider, Reason, Store, StoreError, held};
 use crate::tell;
 
 /// Progress that a receiver may leave unread before it misses some.
@@ -171,6 +171,8 @@ pub struct Recorded {
     pub handle: Option<Handle>,
     /// The provider's words, if a refusal or a lost reply led here.
     pub reason: Option<Reason>,
+    /// Where a credential ends under work that holds it: that work.
+    pub holders: Option<Holders>,
 }
 
 /// A snapshot.

@@ -9,10 +9,11 @@
 //! # What it says
 //!
 //! Everything goes through `tracing`, under the caller's span: a span `rotation` from the announcement of a mint to the end
-//! of the round, one event for each durable record (`lsn`, `step`, `phase`, `current`, `second`, `handle`, `reason`), one
-//! for each effect (`op`, `effect`, `outcome`, `reason`). WARN is a setback that heals by itself, ERROR is for a person; both
-//! bear the provider's own words and a `next`. Work that outlives a grace is counted (`held`) and named (`holders`, as it was
-//! by [`Credentials::named`]). No secret has a type that could be printed.
+//! of the round, one event for each durable record (`lsn`, `step`, `phase`, `current`, `second`, `debt`, `handle`, `reason`,
+//! `took_ms`, `round_ms`), one for each effect (`op`, `effect`, `outcome`, `reason`, `took_ms`). WARN is a setback that heals by
+//! itself, ERROR is for a person; both bear the provider's own words and a `next`. Work that outlives a grace is counted
+//! (`held`) and named (`holders`, as it was by [`Credentials::named`]), here as in the journal. `docs/telemetry.md` lists it
+//! all. No secret has a type that could be printed.
 
 mod board;
 mod clock;

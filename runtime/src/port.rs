@@ -3,6 +3,8 @@
 //! Every method is called by the driver only, one call at a time for each purpose. A future that is dropped counts as
 //! *unknown*: its request may have been applied, or may yet be.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::future::{Future, ready};
 use std::time::Duration;
 
@@ -134,6 +136,38 @@ pub struct Entry {
     pub record: Record,
     /// On `LoggedIn` and `Issued`: what names the new credential at its provider.
     pub handle: Option<Handle>,
+    /// On what ends a credential: the work that held it all the same when this was decided, and so outlives its grace.
+    pub holders: Option<Holders>,
+}
+
+/// Who holds a credential. Its `Display` names them with their counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holders {
+    /// How many hold it.
+    pub total: usize,
+    /// How many of them do under each name that [`Credentials::named`](crate::Credentials::named) was given.
+    pub named: BTreeMap<String, usize>,
+}
+
+impl Holders {
+    /// Those who hold the one or the other.
+    pub(crate) fn and(mut self, others: Self) -> Self {
+        self.total += others.total;
+        for (name, count) in others.named {
+            *self.named.entry(name).or_default() += count;
+        }
+        self
+    }
+}
+
+impl fmt::Display for Holders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, count) in &self.named {
+            write!(f, "{name} {count}, ")?;
+        }
+        let named: usize = self.named.values().sum();
+        write!(f, "unnamed {}", self.total.saturating_sub(named))
+    }
 }
 
 /// Why a record is not known to be durable.

@@ -1,9 +1,14 @@
-//! What is said through `tracing`, in one vocabulary. An ERROR is for a person; a WARN heals by itself.
+//! What is said through `tracing`, in one vocabulary: all that this crate says is said here, and `docs/telemetry.md` lists it.
+//! An ERROR is for a person; a WARN heals by itself.
 
+use std::time::Duration;
+
+use tracing::Span;
 use tracing::field::display;
-use turquoise_core::{AbandonReason, Drained, Effect, Event, Illegal, Input, Mint, OpId, Outcome, Step, StuckReason, Trigger};
+use turquoise_core::{
+    AbandonReason, Drained, Effect, Event, Generation, Illegal, Input, Mint, OpId, Outcome, Phase, Step, StuckReason, Trigger,
+};
 
-use crate::board::Holders;
 use crate::identity::Recorded;
 use crate::port::{Compacted, Contract, Handle, NotCompacted, Reason};
 
@@ -21,10 +26,27 @@ pub(crate) const fn is_setback(step: Step) -> bool {
     )
 }
 
+/// How long something took, in the clock that also runs while the machine sleeps.
+pub(crate) struct Took {
+    /// From the record before, if this process made that one.
+    pub(crate) step: Option<Duration>,
+    /// From the record that announced the mint, or that a restart found under way.
+    pub(crate) round: Option<Duration>,
+}
+
+fn millis(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A rotation: what is under way happens within it.
+pub(crate) fn rotation(mint: Mint) -> Span {
+    tracing::info_span!("rotation", generation = %mint.generation, slot = %mint.slot)
+}
+
 /// A record has become durable.
-pub(crate) fn recorded(recorded: &Recorded, handle: Option<&Handle>, holders: &Holders) {
-    let Recorded { record, phase, current, second, reason, .. } = recorded;
-    let held = holders.total;
+pub(crate) fn recorded(recorded: &Recorded, handle: Option<&Handle>, took: &Took) {
+    let Recorded { record, phase, current, second, debt, reason, holders, .. } = recorded;
+    let held = holders.as_ref().map(|holders| holders.total);
     let generation = |mint: &Option<Mint>| mint.map(|mint| display(mint.generation));
     macro_rules! say {
         ($level:ident, $($next:tt)*) => {
@@ -34,8 +56,13 @@ pub(crate) fn recorded(recorded: &Recorded, handle: Option<&Handle>, holders: &H
                 phase = ?phase.kind(),
                 current = generation(current),
                 second = generation(second),
+                debt = generation(debt),
                 handle = handle.map(|handle| handle.0.as_str()),
                 reason = reason.as_ref().map(|reason| reason.0.as_str()),
+                held,
+                holders = holders.as_ref().map(display),
+                took_ms = took.step.map(millis),
+                round_ms = took.round.map(millis),
                 $($next)*
             )
         };
@@ -73,14 +100,14 @@ pub(crate) fn recorded(recorded: &Recorded, handle: Option<&Handle>, holders: &H
         Step::Compromised { generation } => {
             say!(warn, compromised = %generation, next = "find the leak; it goes by itself, without a grace", "compromised");
         }
-        Step::RevokeIntent { drained: Drained::Deadline, .. } if held > 0 => {
-            say!(warn, held, %holders, next = "let work end within the grace, or lengthen the grace", "revoked under work that holds it");
+        Step::RevokeIntent { drained: Drained::Compromised | Drained::Overridden, .. } if held.is_some() => {
+            say!(warn, next = "begin that work anew: a compromised one has no grace", "revoked under work that holds it");
         }
-        Step::RevokeIntent { drained: Drained::Compromised | Drained::Overridden, .. } if held > 0 => {
-            say!(warn, held, %holders, next = "begin that work anew: a compromised one has no grace", "revoked under work that holds it");
+        Step::CloseIntent { .. } if held.is_some() => {
+            say!(warn, next = "end work before the shutdown, or lengthen the grace", "revoked under work that holds it");
         }
-        Step::CloseIntent { .. } if held > 0 => {
-            say!(warn, held, %holders, next = "end work before the shutdown, or lengthen the grace", "revoked under work that holds it");
+        _ if held.is_some() => {
+            say!(warn, next = "let work end within the grace, or lengthen the grace", "revoked under work that holds it");
         }
         _ => say!(info, "recorded"),
     }
@@ -154,12 +181,30 @@ pub(crate) fn compacted(compacted: &Result<Option<Compacted>, NotCompacted>) {
 }
 
 /// An effect has ended.
-pub(crate) fn performed(op: OpId, effect: &Effect, outcome: Outcome, reason: Option<&Reason>) {
+pub(crate) fn performed(op: OpId, effect: &Effect, outcome: Outcome, reason: Option<&Reason>, took: Duration) {
+    let took_ms = millis(took);
     if let Some(Reason(reason)) = reason {
-        tracing::warn!(%op, ?effect, ?outcome, reason, "effect not done");
+        tracing::warn!(%op, ?effect, ?outcome, took_ms, reason, "effect not done");
     } else {
-        tracing::debug!(%op, ?effect, ?outcome, "effect done");
+        tracing::debug!(%op, ?effect, ?outcome, took_ms, "effect done");
     }
+}
+
+/// The task ends because nobody is left who could tell it anything.
+pub(crate) fn dropped() {
+    tracing::warn!(next = "call stop() and await it, to know when the journal is closed", "dropped");
+}
+
+/// The task has ended.
+pub(crate) fn stopped(phase: &Phase) {
+    let current = phase.current().map(|lease| display(lease.mint.generation));
+    tracing::info!(phase = ?phase.kind(), current, next = "a successor goes on from the journal and the store", "stopped");
+}
+
+/// The machine wants to serve what the driver does not have. Nothing can lead here.
+pub(crate) fn missing(generation: Generation) {
+    tracing::error!(%generation, "what is to serve is not in memory: this is a defect, please report it");
+    debug_assert!(false, "{generation} is to serve, but its secret is not in memory");
 }
 
 /// The machine refused an input. A completion may be late: what sent it died in a recovery or with its phase. Nothing else can

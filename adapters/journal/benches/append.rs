@@ -36,7 +36,7 @@ fn entry(lsn: u64) -> Entry {
         _ => Step::Cleared,
     };
     let handle = matches!(step, Step::Issued { .. }).then(|| Handle("Vn0x8kQmDbL2cT7wYfRz1sHa".to_owned()));
-    Entry { record: Record { lsn: Lsn(lsn), boot: BootId(u128::MAX / 3), at, step }, handle }
+    Entry { record: Record { lsn: Lsn(lsn), boot: BootId(u128::MAX / 3), at, step }, handle, holders: None }
 }
 
 fn open(options: &Options) -> FileJournal {

@@ -4,6 +4,8 @@
 //! A line is taken only if encoding what was read gives the same bytes: unknown and repeated fields, other spacing or
 //! another order are all refused by that one comparison.
 
+use std::collections::BTreeMap;
+
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -11,7 +13,7 @@ use turquoise_runtime::core::{
     AbandonReason, AtStop, BootId, Checkpoint, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record,
     Resolution, Secret, Step, StuckReason, Trigger, Via,
 };
-use turquoise_runtime::port::{Base, Entry, Handle};
+use turquoise_runtime::port::{Base, Entry, Handle, Holders};
 
 use crate::scan::Damage;
 
@@ -34,9 +36,10 @@ pub(crate) fn encode(entry: &Entry, prev: &str) -> serde_json::Result<Vec<u8>> {
 /// The entry of a line (with its newline), and the `prev` that the line claims.
 pub(crate) fn decode(line: &[u8]) -> Result<(Entry, String), Damage> {
     let head = unsealed(line).ok_or(Damage::Checksum)?;
-    let Line { seq, prev, boot, at, step, handle, .. } = read(line)?;
+    let Line { seq, prev, boot, at, step, handle, holders, .. } = read(line)?;
     let record = Record { lsn: Lsn(seq), boot, at: Instant(at), step };
-    let entry = Entry { record, handle: handle.map(Handle) };
+    let holders = holders.map(|HoldersLine { total, named }| Holders { total, named });
+    let entry = Entry { record, handle: handle.map(Handle), holders };
     if body(&entry, &prev).map_err(|error| unreadable(&error))? != head {
         return Err(altered());
     }
@@ -114,9 +117,10 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 
 /// The line up to the comma before its `sum`.
 fn body(entry: &Entry, prev: &str) -> serde_json::Result<Vec<u8>> {
-    let Entry { record: Record { lsn, boot, at, step }, handle } = entry;
-    let handle = handle.as_ref().map(|Handle(name)| name.clone());
-    open_object(&Line { v: OurVersion, seq: lsn.0, prev: prev.to_owned(), boot: *boot, at: at.0, step: *step, handle })
+    let Entry { record: Record { lsn, boot, at, step }, handle, holders } = entry.clone();
+    let handle = handle.map(|Handle(name)| name);
+    let holders = holders.map(|Holders { total, named }| HoldersLine { total, named });
+    open_object(&Line { v: OurVersion, seq: lsn.0, prev: prev.to_owned(), boot, at: at.0, step, handle, holders })
 }
 
 fn base_body(base: &Base, prev: &str) -> serde_json::Result<Vec<u8>> {
@@ -229,6 +233,14 @@ struct Line {
     step: Step,
     #[serde(skip_serializing_if = "Option::is_none")]
     handle: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holders: Option<HoldersLine>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HoldersLine {
+    total: usize,
+    named: BTreeMap<String, usize>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -11,6 +11,8 @@
 //!   the first): `sed -n 6p FILE | sha256sum` gives the `prev` of line 7.
 //! - `sum` is the SHA-256 of its own line up to the comma before `"sum"`. The chain guards every line but the last; this
 //!   guards the last: `sed -n 7p FILE | sed 's/,"sum":.*//' | tr -d '\n' | sha256sum`.
+//! - After the step there may be a `handle`, which names what was made, and `holders`: the work that held what this record ends,
+//!   how many and by which names.
 //! - `boot` and `at` (milliseconds of `CLOCK_BOOTTIME`) say when. Every version of the format keeps `v` first and `sum`
 //!   last, so that *newer* and *damaged* can be told apart.
 //!

@@ -22,7 +22,7 @@ fn alone() -> MutexGuard<'static, ()> {
 fn entry(lsn: u64) -> Entry {
     let mint = Mint { generation: Generation { incarnation: 7, number: 1 }, slot: Color::Blue };
     let record = Record { lsn: Lsn(lsn), boot: BootId(5), at: Instant(lsn), step: Step::LoginIntent { mint } };
-    Entry { record, handle: None }
+    Entry { record, handle: None, holders: None }
 }
 
 /// A journal whose head this script keeps; it is given a path in a folder of its own, and the verb.

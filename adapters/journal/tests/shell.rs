@@ -18,7 +18,7 @@ fn begin(path: &Path) {
         let step = if lsn == 1 { Step::LoginIntent { mint } } else { Step::LoginFailed { not_before: Instant(lsn) } };
         let record = Record { lsn: Lsn(lsn), boot: BootId(5), at: Instant(100 + lsn), step };
         let handle = (lsn == 3).then(|| Handle("\"sum\":\n é \\".to_owned()));
-        journal.append(&Entry { record, handle }).unwrap();
+        journal.append(&Entry { record, handle, holders: None }).unwrap();
     }
 }
 

@@ -1,9 +1,11 @@
 //! What holds of every [`Journal`].
 
+use std::collections::BTreeMap;
+
 use turquoise_core::{BootId, Checkpoint, Color, Generation, Instant, Life, Lsn, Mint, Record, Step};
 
 use super::{Breach, Outcome, clause, fail_on};
-use crate::port::{Base, Entry, Handle, History, Journal};
+use crate::port::{Base, Entry, Handle, History, Holders, Journal};
 
 /// A place where one journal lives: empty when it is made, and for one check alone.
 pub trait Place {
@@ -39,6 +41,7 @@ pub fn check_all<P: Place>(builder: impl Fn() -> P) -> Vec<Breach> {
         what_was_acknowledged_is_found_again,
         opening_changes_nothing,
         a_handle_is_kept_to_the_letter,
+        who_held_what_ended_is_kept,
         there_is_one_writer,
         an_entry_out_of_order_is_refused,
         after_an_error_nothing_is_taken,
@@ -63,7 +66,7 @@ fn entry(lsn: u64) -> Entry {
         _ => Step::ShortenIntent { deadline: at },
     };
     let handle = matches!(step, Step::Issued { .. }).then(|| Handle(format!("accessor-{lsn}")));
-    Entry { record: Record { lsn: Lsn(lsn), boot: BootId(u128::MAX - 7), at, step }, handle }
+    Entry { record: Record { lsn: Lsn(lsn), boot: BootId(u128::MAX - 7), at, step }, handle, holders: None }
 }
 
 fn entries(to: u64) -> Vec<Entry> {
@@ -137,6 +140,18 @@ fn a_handle_is_kept_to_the_letter<P: Place>(place: &P) -> Outcome {
         (1..).zip(handles).map(|(lsn, handle)| Entry { handle: Some(Handle(handle.to_owned())), ..entry(lsn) }).collect();
     write(place, &entries)?;
     finds(place, &entries.into()).map_err(|says| format!("a handle is kept whatever its letters: {says}"))
+}
+
+fn who_held_what_ended_is_kept<P: Place>(place: &P) -> Outcome {
+    let named = ["", "ingest", "\"quoted\"\\", "line\nbreak\0", "é 名 \u{1f511}"].map(str::to_owned);
+    let holders = [
+        Holders { total: 3, named: BTreeMap::new() },
+        Holders { total: 20, named: named.into_iter().zip(1..).collect() },
+        Holders { total: 15, named: (0..15).map(|n| (format!("{n:\u{1f511}>64}"), 1)).collect() },
+    ];
+    let entries: Vec<Entry> = (1..).zip(holders).map(|(lsn, holders)| Entry { holders: Some(holders), ..entry(lsn) }).collect();
+    write(place, &entries)?;
+    finds(place, &entries.into()).map_err(|says| format!("who held what ended is kept, and by which names: {says}"))
 }
 
 fn there_is_one_writer<P: Place>(place: &P) -> Outcome {

@@ -16,6 +16,7 @@ enum Bug {
     LosesTheLast,
     GrowsWhenOpened,
     TrimsHandles,
+    ForgetsNames,
     LetsASecondIn,
     TakesGaps,
     GoesOnAfterAnError,
@@ -108,6 +109,11 @@ impl Journal for Open {
         if self.bug == Bug::TrimsHandles {
             entry.handle = entry.handle.map(|Handle(handle)| Handle(handle.trim().to_owned()));
         }
+        if self.bug == Bug::ForgetsNames
+            && let Some(holders) = &mut entry.holders
+        {
+            holders.named.clear();
+        }
         content.history.entries.push(entry);
         self.taken += 1;
         Ok(())
@@ -151,6 +157,7 @@ fn each_broken_clause_is_found_by_its_check_and_named() {
         (Bug::LosesTheLast, "what_was_acknowledged_is_found_again", "what was acknowledged is found again"),
         (Bug::GrowsWhenOpened, "opening_changes_nothing", "what was acknowledged is found again"),
         (Bug::TrimsHandles, "a_handle_is_kept_to_the_letter", "a handle is kept whatever its letters"),
+        (Bug::ForgetsNames, "who_held_what_ended_is_kept", "who held what ended is kept, and by which names"),
         (Bug::LetsASecondIn, "there_is_one_writer", "a journal has one writer"),
         (Bug::TakesGaps, "an_entry_out_of_order_is_refused", "the next entry after 3 is 4, but 5 was taken"),
         (Bug::GoesOnAfterAnError, "after_an_error_nothing_is_taken", "after an error every further append is refused"),

@@ -1,5 +1,10 @@
 //! A small world in memory: a provider, a journal and a store on one log, a clock on Tokio's paused time, and faults by script.
 
+#[path = "leak.rs"]
+pub(crate) mod leak;
+#[path = "said.rs"]
+pub(crate) mod said;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::future::pending;
@@ -9,6 +14,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use tokio::sync::{Notify, broadcast};
 use tokio::time::{self, Instant};
+use tracing::Instrument as _;
 use turquoise_runtime::core::{
     self, BootId, Consumers, Generation, Jitter, Mint, PhaseKind, Policy, Privileges, Relogin, Sown, Step, StepKind, Trial, Via,
     Writer,
@@ -20,8 +26,14 @@ use turquoise_runtime::port::{
 };
 use turquoise_runtime::{Clock, Identity, Load, Progress, Recorded, Setup, StartError};
 
+use leak::Leaks;
+use said::Ear;
+
 /// In every secret, and nowhere else.
 pub(crate) const CANARY: &str = "s3cr3t";
+
+/// What tells secrets from all other text, by any part of it.
+const TAIL: &str = "Qk7+Zt/x9_LmW4.e~2Jv";
 
 pub(crate) const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -65,6 +77,8 @@ pub(crate) enum Fault {
     Hang,
     /// Too many were asked for: so long nobody is to ask.
     Throttle(Duration),
+    /// With the secret on its lips.
+    Panic,
 }
 
 /// Where the process dies: all it does from then on has no effect.
@@ -88,6 +102,8 @@ pub(crate) struct World {
     start: Instant,
     /// Secrets that the provider knows, and when they end.
     tokens: BTreeMap<String, Instant>,
+    /// All that ever were.
+    minted: Vec<String>,
     /// Those that nobody can keep alive: others ended them, or an operator closed the identity.
     excused: BTreeSet<String>,
     slots: BTreeMap<core::Color, Slot>,
@@ -163,7 +179,8 @@ impl World {
 
     fn mint(&mut self, mint: Mint, life: Duration) -> Reply<Minted> {
         let number = mint.generation.number;
-        let secret = format!("{CANARY}-{number}-{}", self.process);
+        let secret = format!("{CANARY}-{number}-{}-{TAIL}", self.process);
+        self.minted.push(secret.clone());
         self.tokens.insert(secret.clone(), Instant::now() + life);
         Reply::Applied(Minted { secret: secret.into(), handle: Handle(format!("accessor-{number}")), remaining: life })
     }
@@ -198,6 +215,8 @@ pub(crate) struct Sim {
     /// What it shares with others.
     pub(crate) load: Load,
     pub(crate) jitter: Jitter,
+    /// What all processes say.
+    pub(crate) ear: Ear,
 }
 
 impl Sim {
@@ -205,6 +224,7 @@ impl Sim {
         let world = World {
             start: Instant::now(),
             tokens: BTreeMap::new(),
+            minted: Vec::new(),
             excused: BTreeSet::new(),
             slots: BTreeMap::new(),
             published: None,
@@ -236,6 +256,7 @@ impl Sim {
             memory: WhenLockingFails::Refuse,
             load: Load::unlimited(),
             jitter: Jitter::None,
+            ear: Ear::new(),
         }
     }
 
@@ -267,11 +288,13 @@ impl Sim {
         };
         let replay = |history: &History| history.replay(&policy, 0, clock.boot(), clock.now());
         assert_eq!(replay(&history), replay(&all), "a journal that began anew says what all its entries say");
-        let (memory, load, provider) = (self.memory, self.load.clone(), self.clone());
+        let (memory, load, provider, span) = (self.memory, self.load.clone(), self.clone(), self.ear.span.clone());
         if self.nothing_survives {
-            return Identity::start(Setup { policy, provider, journal, history, store: NoStore, clock, memory, load }).await;
+            let setup = Setup { policy, provider, journal, history, store: NoStore, clock, memory, load };
+            return Identity::start(setup).instrument(span).await;
         }
-        Identity::start(Setup { policy, provider, journal, history, store: self.clone(), clock, memory, load }).await
+        let setup = Setup { policy, provider, journal, history, store: self.clone(), clock, memory, load };
+        Identity::start(setup).instrument(span).await
     }
 
     /// A process that has logged in.
@@ -295,6 +318,20 @@ impl Sim {
             world.tokens.remove(&secret);
             world.excused.insert(secret);
         }
+    }
+
+    pub(crate) fn heal(&self, verb: &'static str, number: u32) {
+        self.world().faults.remove(&(verb, number));
+    }
+
+    /// Which journal that is.
+    pub(crate) fn incarnation(&self) -> u32 {
+        let steps = self.world().entries.clone().into_iter().map(|entry| entry.record.step);
+        let first = steps.into_iter().find_map(|step| match step {
+            Step::LoginIntent { mint } => Some(mint.generation.incarnation),
+            _ => None,
+        });
+        first.expect("it begins with a login")
     }
 
     pub(crate) fn crash_at(&self, crash: Crash) {
@@ -326,6 +363,11 @@ impl Sim {
         let guard = identity.credentials().acquire().expect("a steady identity serves");
         assert_eq!(Some(guard.mint()), status.current, "{context}");
         assert_eq!(Some(guard.secret().expose_secret()), world.published.as_deref(), "{context}");
+    }
+
+    /// What would give one of the secrets away that were made until now.
+    pub(crate) fn leaks(&self) -> Leaks {
+        Leaks::of(&self.world().minted)
     }
 
     /// What lives, what is in the slots, and how many journals are open.
@@ -369,12 +411,30 @@ impl Sim {
         };
         match fault {
             Some(Fault::Hang) => pending().await,
+            Some(Fault::Panic) => panic!("refused: {}", with.map(secret_of).unwrap_or_default()),
             Some(Fault::LoseReply) => Reply::Unknown(Reason("connection reset by peer".to_owned())),
             Some(Fault::Refuse) => Reply::Refused(Reason("permission denied".to_owned())),
             Some(Fault::Throttle(wait)) => {
                 Reply::Throttled { reason: Reason("rate limit quota exceeded".to_owned()), retry_after: Some(wait) }
             }
             None => Reply::Refused(Reason("bad token".to_owned())),
+        }
+    }
+}
+
+/// Whatever a test is about: no secret is in what was said, nor in what was written.
+impl Drop for Sim {
+    fn drop(&mut self) {
+        if !self.ear.judges() || std::thread::panicking() {
+            return;
+        }
+        let leaks = self.leaks();
+        let written = {
+            let world = self.world();
+            format!("{:?}{:?}", world.entries, world.base)
+        };
+        for text in self.ear.lines().iter().chain([&written]) {
+            assert_eq!(leaks.find(text.as_bytes()), None, "a secret in {text}");
         }
     }
 }

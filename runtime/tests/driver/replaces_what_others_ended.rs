@@ -23,6 +23,7 @@ async fn a_login_replaces_it_by_itself() {
 #[tokio::test(start_paused = true)]
 async fn where_no_login_can_be_repeated_an_operator_says_what_is_next() {
     let mut sim = Sim::new();
+    sim.ear.expect("stuck: an operator is needed");
     let identity = sim.ready(Consumers::Counted).await;
     let mut credentials = identity.credentials();
     credentials.changed().await.expect("the handle is older than the login");

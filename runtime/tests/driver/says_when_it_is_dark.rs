@@ -10,6 +10,7 @@ use crate::common::{Fault, Sim, next, secs, until};
 #[tokio::test(start_paused = true)]
 async fn a_renewal_that_nobody_answers_ends_in_the_dark() {
     let mut sim = Sim::new();
+    sim.ear.expect("dark: the current credential may be dead");
     let identity = sim.ready(Consumers::Counted).await;
     sim.fault("live", 1, Fault::Hang);
     let reason = Some(Reason("no answer within 1s".to_owned()));
@@ -22,6 +23,8 @@ async fn a_renewal_that_nobody_answers_ends_in_the_dark() {
 #[tokio::test(start_paused = true)]
 async fn a_current_credential_that_is_refused_needs_an_operator() {
     let mut sim = Sim::new();
+    sim.ear.expect("stuck: an operator is needed");
+    sim.ear.expect("dark: the current credential may be dead");
     let identity = sim.ready(Consumers::Counted).await;
     sim.fault("live", 1, Fault::Refuse);
     sim.fault("probe", 1, Fault::Refuse);

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tracing_subscriber::filter::LevelFilter;
 use turquoise::core::Mint;
 use turquoise::journal::FileJournal;
-use turquoise::memory::WhenLockingFails;
+use turquoise::memory::{WhenLockingFails, harden};
 use turquoise::port::{
     Base, Compacted, Contract, Credential, Entry, Journal, Minted, NotCompacted, NotDurable, Observed, Provider, Reply, Store,
     StoreError,
@@ -27,7 +27,7 @@ use turquoise::{Identity, Setup};
 use turquoise_tests::{Command, PROBED, Place, Point, Side, Told, policy};
 use zeroizing_alloc::ZeroAlloc;
 
-/// As in our own program. It is not hardened: its parent is to look into its memory.
+/// As in our own program.
 #[global_allocator]
 static WIPING: ZeroAlloc<System> = ZeroAlloc(System);
 
@@ -52,6 +52,9 @@ struct Args {
     /// Where to stand still: before-record-4, after-call-7
     #[arg(long)]
     hold: Option<Point>,
+    /// Its parent is to look into its memory: it is not hardened
+    #[arg(long)]
+    readable: bool,
     /// What goes to standard error
     #[arg(long, default_value = "info")]
     log: LevelFilter,
@@ -59,6 +62,11 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if !args.readable
+        && let Err(why) = harden()
+    {
+        drop(writeln!(io::stderr(), "agent: {why}"));
+    }
     tracing_subscriber::fmt().with_max_level(args.log).with_ansi(false).with_writer(io::stderr).init();
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,

@@ -22,6 +22,8 @@ pub(crate) struct How<'a> {
     pub(crate) hold: Option<Point>,
     /// What goes into its log.
     pub(crate) log: Option<&'a str>,
+    /// Whether it leaves its memory open to us.
+    pub(crate) readable: bool,
     /// Where it finds the server, if not where that is.
     pub(crate) address: Option<&'a str>,
 }
@@ -44,6 +46,9 @@ impl Agent {
         command.arg("--address").arg(how.address.unwrap_or(&site.address)).arg("--role").arg(&site.role);
         if let Some(point) = how.hold {
             command.arg("--hold").arg(point.to_string());
+        }
+        if how.readable {
+            command.arg("--readable");
         }
         if let Some(level) = how.log {
             command.arg("--log").arg(level);

@@ -9,10 +9,12 @@ mod a_restarted_server_interrupts_and_loses_nothing;
 mod a_rotation_in_the_order_of_the_specification;
 mod a_sealed_server_interrupts_and_loses_nothing;
 mod a_second_agent_on_the_same_identity_is_refused_and_named;
+mod an_agent_is_hardened;
 mod survives_sigkill_around_every_call;
 mod survives_sigkill_at_every_record;
 mod the_journal_and_logs_hold_no_secret;
 mod the_memory_holds_no_secret_that_is_over;
+mod what_is_said_is_documented;
 
 mod agent;
 mod audit;
@@ -21,6 +23,8 @@ mod crash;
 mod document;
 mod http;
 mod image;
+#[path = "../../../runtime/tests/driver/leak.rs"]
+mod leak;
 mod outage;
 mod proxy;
 mod site;

@@ -5,7 +5,7 @@ use turquoise_runtime::core::{
     AbandonReason, AtStop, BootId, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record, Resolution, Secret,
     Step, StuckReason, Trigger, Via,
 };
-use turquoise_runtime::port::{Entry, Handle};
+use turquoise_runtime::port::{Entry, Handle, Holders};
 
 use super::{base, entry, every_entry, lines};
 use crate::Damage;
@@ -204,13 +204,19 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+fn holders() -> impl Strategy<Value = Holders> {
+    let named = proptest::collection::btree_map(any::<String>(), 0..1000_usize, 0..4);
+    (0..5000_usize, named).prop_map(|(total, named)| Holders { total, named })
+}
+
 proptest! {
     #[test]
     fn every_entry_is_read_as_it_was_written(
         lsn: u64, boot: u128, at: u64, step in step(), handle in proptest::option::of(any::<String>()),
+        holders in proptest::option::of(holders()),
     ) {
         let record = Record { lsn: Lsn(lsn), boot: BootId(boot), at: Instant(at), step };
-        let entry = Entry { record, handle: handle.map(Handle) };
+        let entry = Entry { record, handle: handle.map(Handle), holders };
         let line = encode(&entry, NO_LINE).expect("an entry is encoded");
         prop_assert_eq!(line.iter().filter(|byte| **byte < b' ').count(), 1, "the newline is the only control character");
         prop_assert_eq!(decode(&line).expect("a line is decoded"), (entry, NO_LINE.to_owned()));

@@ -9,6 +9,7 @@ mod head;
 mod opening;
 mod torn;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -16,7 +17,7 @@ use turquoise_runtime::core::{
     AbandonReason, AtStop, BootId, Checkpoint, Color, Drained, Generation, Held, Instant, Life, Lsn, Mint, Proof, Record,
     Resolution, Secret, Step, StuckReason, Trigger, Via,
 };
-use turquoise_runtime::port::{Base, Entry, Handle, Journal};
+use turquoise_runtime::port::{Base, Entry, Handle, Holders, Journal};
 
 use crate::codec::{NO_LINE, encode, sha256};
 use crate::{FileJournal, OpenError, Opened};
@@ -91,7 +92,9 @@ fn every_step() -> Vec<Step> {
 fn entry(lsn: u64, step: Step) -> Entry {
     let boot = BootId(0x1f0c_9d3e_77aa_4b6b_8c55_0242_ac12_0002);
     let handle = matches!(step, Step::LoggedIn { .. } | Step::Issued { .. }).then(|| Handle("Vn0x8 @2kQ".to_owned()));
-    Entry { record: Record { lsn: Lsn(lsn), boot, at: Instant(123_456 + lsn), step }, handle }
+    let named = BTreeMap::from([("ingest".to_owned(), 2)]);
+    let holders = matches!(step, Step::CloseIntent { .. }).then_some(Holders { total: 3, named });
+    Entry { record: Record { lsn: Lsn(lsn), boot, at: Instant(123_456 + lsn), step }, handle, holders }
 }
 
 /// One entry of every kind.
