@@ -156,8 +156,9 @@ impl Request {
     }
 
     /// Looks a secret id up by its value.
-    pub(crate) fn lookup_secret_id(path: String, secret_id: &impl ExposeSecret<str>) -> Self {
+    pub(crate) fn lookup_secret_id(app: &App, secret_id: &impl ExposeSecret<str>) -> Self {
         let secret_id = secret_id.expose_secret();
+        let path = format!("auth/{}/role/{}/secret-id/lookup", app.mount, app.role);
         Self::secret(path, Effect::Read, &SecretId { secret_id }, secret_id.len())
     }
 
@@ -205,6 +206,11 @@ impl Request {
     /// Lists the accessors of all tokens.
     pub(crate) fn list_accessors() -> Self {
         Self::of(&ListAccessorRequest {}, Effect::Read)
+    }
+
+    /// Lists the audit devices.
+    pub(crate) fn list_audits() -> Self {
+        Self::get("sys/audit")
     }
 
     /// Asks a node whether it leads. Needs no right.

@@ -23,11 +23,11 @@ use crate::server::ConfigError;
 /// What would defeat that is refused with its reason, at login and again at each mint: root tokens, batch tokens,
 /// children of other tokens, tokens that cannot be renewed, that have a period or a number of uses.
 pub struct TokenProvider {
-    holder: Holder,
-    role: Role,
-    token_file: PathBuf,
+    pub(crate) holder: Holder,
+    pub(crate) role: Role,
+    pub(crate) token_file: PathBuf,
     policies: Option<BTreeSet<String>>,
-    entity_alias: Option<String>,
+    pub(crate) entity_alias: Option<String>,
     entity: Entity,
 }
 
@@ -66,7 +66,8 @@ impl TokenProvider {
         Ok(Minted { secret: secret.into(), handle: Handle(auth.accessor), remaining: Duration::from_secs(auth.ttl) })
     }
 
-    fn as_asked(&self, auth: &Token, warnings: &[String], asked: u64) -> Result<(), Failure> {
+    /// Whether a new token is what was asked for, and fit to be rotated.
+    pub(crate) fn as_asked(&self, auth: &Token, warnings: &[String], asked: u64) -> Result<(), Failure> {
         fit(auth)?;
         if !(1..=asked).contains(&auth.ttl) {
             let got = auth.ttl;

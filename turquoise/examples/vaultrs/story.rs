@@ -93,7 +93,7 @@ fn prepare(server: &Server, folder: &Path) -> Result<Method, Fault> {
         Method::AppRole { mount, role_id_file: role_id_file.clone(), secret_id_file: Some(secret_id_file.clone()), role };
     server.enable_kv()?;
     server.write_secret("app", &json!({"motto": "never dark"}))?;
-    server.write_policy("app", &login_policy(&method, &[probe()?]))?;
+    server.write_policy("app", &login_policy(method.app().as_ref(), &[probe()?], Privileges::OnlySelf).to_string())?;
     server.admin("POST", "sys/auth/approle", &json!({"type": "approle"}))?;
     let rules = json!({"token_policies": ["app"], "token_no_default_policy": true, "token_ttl": "5m"});
     server.admin("POST", "auth/approle/role/app", &rules)?;

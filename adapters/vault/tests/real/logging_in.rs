@@ -9,28 +9,29 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use turquoise_openbao::{AdminError, Audit, Server};
+use turquoise_runtime::core::Privileges;
 use turquoise_runtime::port::{Credential, Minted, Observed, Provider, Reply};
-use turquoise_vault::{LoginConfig, LoginProvider, Method, Upstream, login_policy};
+use turquoise_vault::{LoginConfig, LoginProvider, Method, Probe, Upstream, login_policy};
 
 use crate::support::{MINUTE, READABLE, applied, credential, mint, probe, refused, server, unavailable, unknown};
 
 /// An AppRole with a mount of its own, and the files to log in with.
-struct Desk {
-    server: Arc<Server>,
+pub(crate) struct Desk {
+    pub(crate) server: Arc<Server>,
     mount: String,
     folder: TempDir,
 }
 
 impl Desk {
     /// A role as it should be, and one secret id of it.
-    fn new(mount: &str) -> Self {
+    pub(crate) fn new(mount: &str) -> Self {
         Self::with(mount, &json!({}))
     }
 
-    fn with(mount: &str, change: &Value) -> Self {
+    pub(crate) fn with(mount: &str, change: &Value) -> Self {
         let desk = Self { server: server(), mount: mount.to_owned(), folder: TempDir::new().unwrap() };
         desk.admin("POST", &format!("sys/auth/{mount}"), &json!({"type": "approle"}));
-        desk.server.write_policy(mount, &login_policy(&desk.method(), &[probe(READABLE)])).unwrap();
+        desk.server.write_policy(mount, &desk.rules(&[probe(READABLE)])).unwrap();
         let mut role =
             json!({"token_policies": [mount], "token_no_default_policy": true, "token_ttl": "10m", "token_max_ttl": "1h"});
         role.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
@@ -55,11 +56,11 @@ impl Desk {
         format!("auth/{}/role/app", self.mount)
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn method(&self) -> Method {
+    pub(crate) fn method(&self) -> Method {
         Method::AppRole {
             mount: self.mount.parse().unwrap(),
             role_id_file: self.file("role-id"),
@@ -68,7 +69,11 @@ impl Desk {
         }
     }
 
-    fn config(&self) -> LoginConfig {
+    fn rules(&self, probes: &[Probe]) -> String {
+        login_policy(self.method().app().as_ref(), probes, Privileges::OnlySelf).to_string()
+    }
+
+    pub(crate) fn config(&self) -> LoginConfig {
         let upstream = Upstream::new([self.server.address().parse().unwrap()]);
         LoginConfig { probes: vec![probe(READABLE)], ..LoginConfig::new(upstream, self.method()) }
     }
@@ -82,7 +87,7 @@ impl Desk {
     }
 
     /// How many tokens of the mount live.
-    fn alive(&self) -> usize {
+    pub(crate) fn alive(&self) -> usize {
         match self.server.admin("LIST", &format!("sys/leases/lookup/auth/{}/login", self.mount), &Value::Null) {
             Ok(reply) => reply["data"]["keys"].as_array().unwrap().len(),
             Err(AdminError::Refused { status: 404, .. }) => 0,
@@ -163,7 +168,7 @@ async fn a_rotation_costs_six_requests_and_its_probes() {
 #[tokio::test]
 async fn no_line_of_the_printed_policy_is_spare() {
     let desk = Desk::new("login-spare");
-    let rules = login_policy(&desk.method(), &[probe(READABLE)]);
+    let rules = desk.rules(&[probe(READABLE)]);
     for gap in rules.lines().filter(|line| !line.contains("/secret-id/lookup")) {
         let rest: Vec<_> = rules.lines().filter(|line| *line != gap).collect();
         desk.server.write_policy("login-spare", &rules).unwrap();
@@ -229,7 +234,7 @@ async fn other_policies_than_expected_are_refused() {
 #[tokio::test]
 async fn a_token_that_may_not_renew_itself_is_ended_and_refused() {
     let desk = Desk::new("login-fixed");
-    let rules = login_policy(&desk.method(), &[]);
+    let rules = desk.rules(&[]);
     let rules: Vec<_> = rules.lines().filter(|line| !line.contains("renew-self")).collect();
     desk.server.write_policy("login-fixed", &rules.join("\n")).unwrap();
     refused(desk.log_in().await, "permission denied");
