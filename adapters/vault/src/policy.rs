@@ -192,7 +192,8 @@ mod tests {
         let probes = [probe("secret/data/a"), probe("secret/data/a"), probe("auth/token/lookup-self")];
         let rules = policy(&role, &probes, Privileges::OnlySelf);
         let paths: Vec<_> = rules.iter().map(Rule::path).collect();
-        let expected = ["create/rot", "lookup-self", "renew-self", "revoke-self", "lookup"].map(|path| format!("auth/token/{path}"));
+        let expected =
+            ["create/rot", "lookup-self", "renew-self", "revoke-self", "lookup"].map(|path| format!("auth/token/{path}"));
         assert_eq!(paths[..5], expected);
         assert_eq!(paths[5..], ["secret/data/a"]);
         let text = rules.to_string();

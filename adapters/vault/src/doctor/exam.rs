@@ -281,6 +281,9 @@ impl<'a> Exam<'a> {
         for rule in self.rules.clone().iter().filter(|rule| !tried.contains(rule)) {
             self.note(Outcome::Skipped, NEW, rule.purpose(), rule.path(), "something else was in the way");
         }
+        if self.is_over && !self.report.findings.iter().any(|finding| finding.outcome == Outcome::Failed) {
+            self.note(Outcome::Skipped, "this examination", "comes to its end", "", "it was stopped");
+        }
         while let Some(Throwaway { token, life }) = self.throwaways.pop() {
             let Err(why) = self.holder.end(&token.secret).await else { continue };
             let accessor = &token.handle.0;

@@ -19,11 +19,7 @@ use crate::server::ConfigError;
 const LOGIN: &str = "a login";
 const TOKEN: &str = "the token of a login";
 
-pub(super) async fn examine(
-    config: LoginConfig,
-    plan: Plan,
-    stop: impl FnMut() -> bool + Send,
-) -> Result<Report, ConfigError> {
+pub(super) async fn examine(config: LoginConfig, plan: Plan, stop: impl FnMut() -> bool + Send) -> Result<Report, ConfigError> {
     let rules = login_policy(config.method.app().as_ref(), &config.probes, plan.privileges);
     let provider = LoginProvider::new(LoginConfig { probation: plan.probation, ..config })?;
     let mut exam = Exam::new(&provider.holder, rules, plan, stop);

@@ -21,7 +21,6 @@ use crate::login::LoginConfig;
 use crate::secret_id::SecretIdConfig;
 use crate::server::ConfigError;
 
-
 pub use report::{Finding, Outcome, Report, Verdict};
 
 /// What a rotation is to be like.

@@ -22,11 +22,7 @@ use crate::token::TokenProvider;
 /// What the operator has handed over. It mints, and is not changed.
 const FIRST: &str = "the token of the file";
 
-pub(super) async fn examine(
-    config: TokenConfig,
-    plan: Plan,
-    stop: impl FnMut() -> bool + Send,
-) -> Result<Report, ConfigError> {
+pub(super) async fn examine(config: TokenConfig, plan: Plan, stop: impl FnMut() -> bool + Send) -> Result<Report, ConfigError> {
     let rules = policy(&config.role, &config.probes, plan.privileges);
     let provider = TokenProvider::new(config)?;
     let mut exam = Exam::new(&provider.holder, rules, plan, stop);

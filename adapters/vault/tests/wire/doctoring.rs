@@ -47,6 +47,8 @@ async fn a_server_that_goes_halfway_is_not_asked_on_and_what_it_made_is_told() {
     let own = |what: &str| format!("/v1/auth/token/{what}");
     assert_eq!(asked[..3], [own("lookup-self"), "/v1/sys/audit".to_owned(), own("create/rot")]);
     // A read that was not answered is asked once more of a fresh connection; then there is only cleaning up.
-    assert!(asked[3..].iter().all(|path| *path == own("lookup-self") || *path == own("revoke-self") || *path == own("renew-self")));
+    assert!(
+        asked[3..].iter().all(|path| *path == own("lookup-self") || *path == own("revoke-self") || *path == own("renew-self"))
+    );
     assert!(asked.contains(&own("revoke-self")), "{asked:?}");
 }
