@@ -224,14 +224,14 @@ fn text(provider: &Provider) -> String {
             let rules = login_policy(role.app().as_ref(), &wishes.tried.probes(), role.power.privileges());
             let (path, name) = (role.path(), &wishes.name);
             let uses = match role.method {
-                Way::Approle => " \\\n#     secret_id_num_uses=0",
+                Way::Approle => " secret_id_num_uses=0",
                 Way::Jwt | Way::Cert => "",
             };
             format!(
                 "\
-# What a token needs that logs in to `{path}`. Beside what the role has already:
-#   bao write {path} token_policies={name} token_type=service \\
-#     token_period=0 token_num_uses=0 token_ttl=60s token_max_ttl=24h{uses}
+# What a token needs that logs in to `{path}`. Have `{name}` among the role's `token_policies`, and:
+#   bao write {path} token_type=service token_period=0 token_num_uses=0 \\
+#     token_ttl=60s token_max_ttl=24h{uses}
 # `token_ttl` is best the probation: so long a login lives whose answer is lost, and with more each rotation takes a request more.
 # `token_max_ttl` must be more than the period of the rotation and its grace.
 {rules}"
@@ -242,9 +242,9 @@ fn text(provider: &Provider) -> String {
             let (App { mount, role }, name) = (role.app(), &wishes.name);
             format!(
                 "\
-# What a token needs that logs in to the AppRole `{role}`. Beside what the role has already:
-#   bao write auth/{mount}/role/{role} token_policies={name} token_type=service \\
-#     token_num_uses=0 secret_id_num_uses=0 secret_id_ttl=72h
+# What a token needs that logs in to the AppRole `{role}`. Have `{name}` among the role's `token_policies`, and:
+#   bao write auth/{mount}/role/{role} token_type=service token_num_uses=0 \\
+#     secret_id_num_uses=0 secret_id_ttl=72h
 # `secret_id_ttl` must be more than twice the period of the rotation. The first secret id, for the file:
 #   bao write -field=secret_id -f auth/{mount}/role/{role}/secret-id
 {rules}"

@@ -127,8 +127,32 @@ async fn a_second_login_replaces_the_first_and_belongs_to_the_same_entity() {
 
 /// The table in `docs/requests.md`.
 #[tokio::test]
-async fn a_rotation_costs_six_requests_and_its_probes() {
-    let desk = Desk::new("login-cost");
+async fn a_rotation_costs_five_requests_and_its_probes_where_the_role_gives_a_probation() {
+    let desk = Desk::with("login-cost", &json!({"token_ttl": "30s"}));
+    let asked = rotate(&desk).await;
+    let expected = [
+        "nobody auth/login-cost/login",
+        "green secret/data/app",
+        "green auth/token/lookup-self",
+        "green auth/token/renew-self",
+        "blue auth/token/renew-self",
+        "blue auth/token/revoke-self",
+        "green auth/token/lookup",
+    ];
+    assert_eq!(asked, expected);
+}
+
+#[tokio::test]
+async fn a_longer_first_life_is_cut_at_once_by_one_request_more() {
+    let desk = Desk::new("login-costly");
+    let asked = rotate(&desk).await;
+    assert_eq!(asked.len(), 8, "{asked:?}");
+    assert_eq!(asked[..2], ["nobody auth/login-costly/login", "green auth/token/renew-self"]);
+}
+
+/// Who asked for what in a rotation.
+async fn rotate(desk: &Desk) -> Vec<String> {
+    let login = format!("auth/{}/login", desk.mount);
     let provider = desk.provider();
     let blue = credential(1, applied(provider.login(mint(1)).await));
     let before = Audit::read(&desk.server.audit_log()).unwrap().entries().len();
@@ -149,20 +173,9 @@ async fn a_rotation_costs_six_requests_and_its_probes() {
         } else {
             "nobody"
         };
-        (who != "nobody" || entry.path == "auth/login-cost/login").then(|| format!("{who} {}", entry.path))
+        (who != "nobody" || entry.path == login).then(|| format!("{who} {}", entry.path))
     };
-    let asked: Vec<_> = audit.entries()[before..].iter().filter_map(who).collect();
-    let expected = [
-        "nobody auth/login-cost/login",
-        "green auth/token/renew-self",
-        "green secret/data/app",
-        "green auth/token/lookup-self",
-        "green auth/token/renew-self",
-        "blue auth/token/renew-self",
-        "blue auth/token/revoke-self",
-        "green auth/token/lookup",
-    ];
-    assert_eq!(asked, expected);
+    audit.entries()[before..].iter().filter_map(who).collect()
 }
 
 #[tokio::test]
