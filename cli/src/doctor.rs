@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use turquoise::core::Privileges;
 use turquoise::vault::doctor::{self, Finding, Outcome, Plan, Report, Verdict};
 use turquoise::vault::{
-    Address, ClientCertificate, ConfigError, LoginConfig, Method, Namespace, Rule, SecretIdConfig, Tls, TokenConfig, Upstream,
+    Address, ClientCertificate, LoginConfig, Method, Namespace, Rule, SecretIdConfig, Tls, TokenConfig, Upstream,
 };
 
 use crate::policy::{AppRole, LoginRole, TokenRole, Tried, Way};
@@ -48,7 +48,7 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Provider {
-    /// A token that mints its successors through a token role
+    /// A token that mints its successors
     VaultToken {
         #[command(flatten)]
         role: TokenRole,
@@ -116,7 +116,7 @@ struct Common {
 /// Where the server is.
 #[derive(clap::Args)]
 struct Server {
-    /// https://HOST:PORT, http://HOST:PORT or unix:///PATH; may be given again for other nodes
+    /// `https://HOST:PORT`, `http://HOST:PORT` or `unix:///PATH`; may be given again for other nodes
     #[arg(long, required = true)]
     address: Vec<Address>,
     /// The namespace of all that is asked
@@ -169,10 +169,10 @@ impl Provider {
     async fn examine(&self, stop: impl FnMut() -> bool + Send) -> Result<Report, String> {
         let (common, upstream) = (self.common(), self.common().server.upstream());
         match self {
-            Self::VaultToken { role: TokenRole { role, power }, token_file, .. } => {
-                let config =
-                    TokenConfig { probes: common.tried.probes(), ..TokenConfig::new(upstream, role.clone(), token_file) };
-                doctor::token(config, common.plan(power.privileges()), stop).await.map_err(told)
+            Self::VaultToken { role, token_file, .. } => {
+                let probes = common.tried.probes();
+                let config = TokenConfig { probes, ..TokenConfig::new(upstream, role.through(), token_file) };
+                doctor::token(config, common.plan(role.power.privileges()), stop).await.map_err(|why| why.to_string())
             }
             Self::VaultLogin { role, role_id_file, secret_id_file, jwt_file, login_life, .. } => {
                 let mount = role.mount();
@@ -192,7 +192,7 @@ impl Provider {
                 };
                 let probes = common.tried.probes();
                 let config = LoginConfig { probes, login_life: *login_life, ..LoginConfig::new(upstream, method) };
-                doctor::login(config, common.plan(role.power.privileges()), stop).await.map_err(told)
+                doctor::login(config, common.plan(role.power.privileges()), stop).await.map_err(|why| why.to_string())
             }
             Self::ApproleSecretId { role, role_id_file, secret_id_file, .. } => {
                 let (role_id_file, secret_id_file) = (role_id_file.clone(), secret_id_file.clone());
@@ -201,14 +201,10 @@ impl Provider {
                 let plan = common.plan(Privileges::OnlySelf);
                 // Its life is set once, and it must outlive the next one's making.
                 let plan = Plan { life: plan.life.saturating_add(common.every), ..plan };
-                doctor::secret_id(config, plan, stop).await.map_err(told)
+                doctor::secret_id(config, plan, stop).await.map_err(|why| why.to_string())
             }
         }
     }
-}
-
-fn told(why: ConfigError) -> String {
-    why.to_string()
 }
 
 fn needed<T: Clone>(value: Option<&T>, name: &str) -> Result<T, String> {

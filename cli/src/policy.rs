@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
 use turquoise::core::Privileges;
-use turquoise::vault::{App, Issued, Mount, Path, Probe, Role, login_policy, policy, secret_id_policy};
+use turquoise::vault::{App, Issued, Mount, Path, Probe, Role, Through, login_policy, policy, secret_id_policy};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,7 +25,7 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum Provider {
-    /// A token that mints its successors through a token role
+    /// A token that mints its successors
     VaultToken {
         #[command(flatten)]
         role: TokenRole,
@@ -76,8 +76,11 @@ impl Tried {
 #[derive(clap::Args)]
 pub(crate) struct TokenRole {
     /// The token role
-    #[arg(long)]
-    pub(crate) role: Role,
+    #[arg(long, required_unless_present = "create_orphan")]
+    role: Option<Role>,
+    /// Mint by `create-orphan`, which needs no role
+    #[arg(long, conflicts_with = "role")]
+    create_orphan: bool,
     #[command(flatten)]
     pub(crate) power: Power,
 }
@@ -155,6 +158,12 @@ impl Power {
     }
 }
 
+impl TokenRole {
+    pub(crate) fn through(&self) -> Through {
+        self.role.clone().map_or(Through::CreateOrphan, Through::Role)
+    }
+}
+
 impl LoginRole {
     pub(crate) fn mount(&self) -> Mount {
         let name = match self.method {
@@ -207,18 +216,26 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 
 fn text(provider: &Provider) -> String {
     match provider {
-        Provider::VaultToken { role: TokenRole { role, power }, wishes } => {
-            let rules = policy(role, &wishes.tried.probes(), power.privileges());
+        Provider::VaultToken { role, wishes } => {
+            let rules = policy(role.through(), &wishes.tried.probes(), role.power.privileges());
             let name = &wishes.name;
-            format!(
-                "\
+            match role.through() {
+                Through::Role(role) => format!(
+                    "\
 # What each token of the role `{role}` needs, since each mints the next. The role:
 #   bao write auth/token/roles/{role} allowed_policies={name} token_no_default_policy=true \\
 #     orphan=true renewable=true token_type=service
 # The first token, for the token file:
 #   bao write -field=token auth/token/create/{role} ttl=24h
 {rules}"
-            )
+                ),
+                Through::CreateOrphan => format!(
+                    "\
+# What each token needs, since each mints the next, with its own policies. The first token, for the token file:
+#   bao write -field=token auth/token/create-orphan policies={name} no_default_policy=true ttl=24h
+{rules}"
+                ),
+            }
         }
         Provider::VaultLogin { role, wishes } => {
             let rules = login_policy(role.app().as_ref(), &wishes.tried.probes(), role.power.privileges());

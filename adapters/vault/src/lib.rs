@@ -3,7 +3,7 @@
 //! | provider | the next credential is | a good rotation costs, without probes |
 //! | --- | --- | --- |
 //! | [`LoginProvider`] | another login with the same [`Method`]; nothing to set up on the server | five requests; six if the role gives more than a probation |
-//! | [`TokenProvider`] | a parentless sibling, minted with the present one through a token role | five requests |
+//! | [`TokenProvider`] | a parentless sibling, minted with the present one | five requests |
 //! | [`SecretIdProvider`] | another secret id of an AppRole, made with a token that the present one logs in for | some logins |
 //!
 //! None needs power over anybody else's tokens, only what [`login_policy`], [`policy`] and [`secret_id_policy`] print
@@ -50,7 +50,7 @@ mod transport;
 
 #[cfg(feature = "client")]
 pub use client::{ClientGuard, RotatingClient};
-pub use config::{Probe, TokenConfig};
+pub use config::{Probe, Through, TokenConfig};
 pub use lockout::Retry;
 pub use login::{LoginConfig, LoginProvider};
 pub use method::Method;

@@ -4,8 +4,8 @@ use std::fmt;
 
 use turquoise_runtime::core::Privileges;
 
-use crate::config::Probe;
-use crate::name::{App, Role};
+use crate::config::{Probe, Through};
+use crate::name::App;
 use crate::secret_id::Issued;
 
 const LIST: &[&str] = &["list"];
@@ -29,8 +29,7 @@ pub struct Rule {
     without: Option<&'static str>,
 }
 
-/// What a rotated token needs that mints its successors through a role. Every token of the role must have it, since each mints
-/// the next.
+/// What a rotated token needs that mints its successors. Every token of a role must have it, since each mints the next.
 ///
 /// Without the accessor privileges it gives no power over others: a token mints siblings, ends itself, and may look whether a
 /// token that it already *knows* is alive.
@@ -38,8 +37,8 @@ pub struct Rule {
 /// With [`Privileges::Accessor`] *any* token of the namespace can be ended, a root token too (measured). In exchange what a crash
 /// leaves of a mint is ended at once instead of outlived.
 #[must_use]
-pub fn policy(role: &Role, probes: &[Probe], privileges: Privileges) -> Rules {
-    let mint = Rule::new(format!("auth/token/create/{role}"), UPDATE, "mints the next token");
+pub fn policy(through: impl Into<Through>, probes: &[Probe], privileges: Privileges) -> Rules {
+    let mint = Rule::new(through.into().path(), UPDATE, "mints the next token");
     let mut rules = vec![mint];
     rules.extend(own());
     if privileges == Privileges::Accessor {
@@ -187,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_policy_has_one_line_for_each_path_that_says_what_it_is_for() {
-        let role = "rot".parse().expect("a name");
+        let role: crate::name::Role = "rot".parse().expect("a name");
         let probe = |path: &str| Probe { path: path.parse().expect("a path"), max_latency: None };
         let probes = [probe("secret/data/a"), probe("secret/data/a"), probe("auth/token/lookup-self")];
         let rules = policy(&role, &probes, Privileges::OnlySelf);

@@ -23,7 +23,7 @@ use crate::token::TokenProvider;
 const FIRST: &str = "the token of the file";
 
 pub(super) async fn examine(config: TokenConfig, plan: Plan, stop: impl FnMut() -> bool + Send) -> Result<Report, ConfigError> {
-    let rules = policy(&config.role, &config.probes, plan.privileges);
+    let rules = policy(config.through.clone(), &config.probes, plan.privileges);
     let provider = TokenProvider::new(config)?;
     let mut exam = Exam::new(&provider.holder, rules, plan, stop);
     run(&mut exam, &provider).await;
@@ -67,7 +67,7 @@ async fn mint(
     with: &impl ExposeSecret<str>,
 ) -> Option<Arc<Credential>> {
     let (holder, mint, asked) = (exam.holder, exam.mint(), whole_seconds(exam.plan.probation));
-    let request = Request::create(&provider.role, mint.generation, asked, provider.entity_alias.clone());
+    let request = Request::create(&provider.through, mint.generation, asked, provider.entity_alias.clone());
     let path = request.path.clone();
     let minting = async {
         let answer = holder.transport.call(with, request).await?;
@@ -79,6 +79,6 @@ async fn mint(
     let (auth, secret, warnings) = exam.step(subject, &path, minting).await?;
     let judged = provider.as_asked(&auth, &warnings, asked).map_err(|fault| fault.hide(&secret));
     let token = exam.keep(mint, Handle(auth.accessor), secret, Duration::from_secs(auth.ttl));
-    exam.check("a token of the role", "is one that can be rotated", judged)?;
+    exam.check("a token that is minted", "is one that can be rotated", judged)?;
     Some(token)
 }

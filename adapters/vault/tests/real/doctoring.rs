@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use turquoise_runtime::core::Privileges;
 use turquoise_vault::doctor::{self, Outcome, Plan, Report, Verdict};
-use turquoise_vault::{Issued, LoginConfig, Method, Rule, Rules, TokenConfig, Upstream, login_policy, policy, secret_id_policy};
+use turquoise_vault::{
+    Issued, LoginConfig, Method, Rule, Rules, Through, TokenConfig, Upstream, login_policy, policy, secret_id_policy,
+};
 
 use crate::support::{Bench, MINUTE, READABLE, probe, text};
 use crate::{logging_in, secret_ids};
@@ -97,6 +99,22 @@ async fn of_a_token_it_accepts_the_printed_policy_and_names_each_right_that_is_t
         } else {
             assert_eq!(report.left, [""; 0]);
         }
+    }
+}
+
+#[tokio::test]
+async fn of_a_token_without_a_role_it_accepts_the_printed_policy_and_names_each_right_that_is_taken() {
+    let bench = bench("doctor-orphan");
+    let printed = policy(Through::CreateOrphan, &[probe(READABLE)], SELF.privileges);
+    let examine = async || {
+        let config = TokenConfig { through: Through::CreateOrphan, ..bench.config() };
+        doctor::token(config, SELF, never).await.unwrap()
+    };
+    bench.server.write_policy("doctor-orphan", &printed.to_string()).unwrap();
+    is_fit(&examine().await);
+    for (gap, rest) in gaps(&printed) {
+        bench.server.write_policy("doctor-orphan", &rest).unwrap();
+        names(&examine().await, gap, &printed);
     }
 }
 
