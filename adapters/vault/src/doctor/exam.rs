@@ -138,8 +138,8 @@ impl<'a> Exam<'a> {
         let line = self.rules.of(path);
         let (outcome, words) = match &failure {
             denied if denied.is_denial() && line.is_some() => match line.and_then(Rule::without) {
-                None => (Outcome::Missing, "the policy of this token lacks this line".to_owned()),
-                Some(without) => (Outcome::Warning, format!("without this line {without}")),
+                None => (Outcome::Missing, "the policy of this token lacks a line".to_owned()),
+                Some(without) => (Outcome::Warning, format!("the policy of this token lacks a line, and so {without}")),
             },
             Failure::Refused { .. } | Failure::Unfit(_) => (Outcome::Unfit, failure.to_string()),
             Failure::Unavailable(_) | Failure::Throttled { .. } => (Outcome::Failed, failure.to_string()),

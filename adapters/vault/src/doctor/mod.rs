@@ -1,7 +1,8 @@
 //! A look before the leap: whether a server lets a rotation do all that it must, tried with credentials that are thrown away.
 //!
-//! Nothing that anybody uses is changed: what is renewed, cut and ended was made for that, and lives for a probation at most if
-//! this process dies over it. What is found missing is named by its line in [`policy`](crate::policy).
+//! Nothing that anybody uses is changed: what is renewed, cut and ended was made for that. If this process dies over it, that
+//! lives for a probation; a login for what its role gives; and in one moment for the life that a rotation needs, which is tried on
+//! one of them and taken away by the next request. What is found missing is named by its line in [`policy`](crate::policy()).
 //!
 //! Of other people's tokens none is looked at, even where the accessor privileges would allow it: to look at one that is just
 //! being made kills it.
