@@ -58,7 +58,8 @@ impl Case<'_> {
         self.worker = Some(Arc::clone(&worker));
         exam.audit(&worker.secret).await;
         let lookup = Request::lookup_secret_id(&self.provider.app, &first).path;
-        exam.step(FIRST, &lookup, self.provider.look_up(&worker.secret, &first)).await;
+        let looking = async { self.provider.look_up(&worker.secret, &first).await.map_err(|failure| failure.hide(&first)) };
+        exam.step(FIRST, &lookup, looking).await;
         let short = self.make(exam, &worker, exam.plan.probation).await?;
         self.try_out(exam, &worker, &short).await;
         // Only what can surely be ended is made to live long.
@@ -127,7 +128,9 @@ impl Case<'_> {
     async fn destroy(&mut self, exam: &mut Exam<'_>, worker: &Credential, target: &Made) -> Option<()> {
         let request = Request::destroy_secret_id(&self.provider.app, &target.secret);
         let path = request.path.clone();
-        let ending = exam.holder.transport.call(&worker.secret, request);
+        let holder = exam.holder;
+        let ending =
+            async { holder.transport.call(&worker.secret, request).await.map_err(|failure| failure.hide(&target.secret)) };
         exam.step(NEW, &path, ending).await?;
         self.made.retain(|made| made.accessor != target.accessor);
         Some(())
