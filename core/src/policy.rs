@@ -70,8 +70,19 @@ pub struct Policy {
 pub enum Relogin {
     /// It can: the login's own secret may be used again.
     Possible,
+    /// It can, and nothing else outlives the process: a start that finds no secret owes whatever the journal speaks of, and logs
+    /// in anew. What a crash leaves behind lives for as long as it was given: give it little.
+    EachStart,
     /// It cannot: the first credential was handed to us, or its secret was good for one use.
     Impossible,
+}
+
+impl Relogin {
+    /// Whether a login can give another credential.
+    #[must_use]
+    pub const fn is_possible(self) -> bool {
+        !matches!(self, Self::Impossible)
+    }
 }
 
 /// What power we have over credentials whose secret is lost.

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tracing::Instrument as _;
 use turquoise_core::{
     AtStop, Certainty, Event, Generation, Illegal, Input, Mint, Phase, PhaseKind, Policy, PolicyError, Privileges, Record,
-    RecoverError, Resolution, Rotation,
+    RecoverError, Relogin, Resolution, Rotation,
 };
 use turquoise_memory::{LockError, WhenLockingFails};
 
@@ -64,6 +64,12 @@ pub enum StartError {
     /// The provider's contract and the policy do not go together.
     #[error("the policy cannot be kept with this provider: {0}")]
     Contract(#[from] ContractError),
+    /// What the policy says of surviving is not what the store does.
+    #[error(
+        "the store keeps secrets and the policy says that nothing survives, or the other way round: a policy with \
+             `relogin` at `EachStart` goes with `NoStore`, and with nothing else"
+    )]
+    Survival,
     /// The survivor store cannot be read: what it holds decides what may be done.
     #[error("the survivor store cannot be read: {0}")]
     Store(#[from] StoreError),
@@ -173,6 +179,9 @@ impl Identity {
         policy.check()?;
         let contract = provider.contract();
         contract.check(&policy)?;
+        if store.survives() == (policy.relogin == Relogin::EachStart) {
+            return Err(StartError::Survival);
+        }
         tell::contract(&contract);
         let loading = tokio::task::spawn_blocking(move || (store.load(), store)).await;
         let (loaded, store) = loading.map_err(|_| StoreError("reading it panicked".to_owned()))?;

@@ -15,8 +15,8 @@ use turquoise_runtime::core::{
 };
 use turquoise_runtime::memory::WhenLockingFails;
 use turquoise_runtime::port::{
-    Base, Compacted, Contract, Credential, Entry, Handle, History, Journal, Minted, NotCompacted, NotDurable, Observed, Provider,
-    Reason, Reply, Store, StoreError,
+    Base, Compacted, Contract, Credential, Entry, Handle, History, Journal, Minted, NoStore, NotCompacted, NotDurable, Observed,
+    Provider, Reason, Reply, Store, StoreError,
 };
 use turquoise_runtime::{Clock, Identity, Progress, Recorded, Setup, StartError};
 
@@ -181,6 +181,8 @@ pub(crate) struct Sim {
     /// What the next process thinks of logins …
     pub(crate) relogin: Relogin,
     pub(crate) canary: Option<Trial>,
+    /// Its store keeps nothing.
+    pub(crate) nothing_survives: bool,
     /// How far the wall clock has run ahead.
     pub(crate) drift: Arc<Mutex<Duration>>,
     /// … of what it may do with a name alone …
@@ -219,6 +221,7 @@ impl Sim {
             process: 0,
             relogin: Relogin::Impossible,
             canary: None,
+            nothing_survives: false,
             drift: Arc::default(),
             privileges: Privileges::OnlySelf,
             contract: Contract::PROMPT,
@@ -249,8 +252,11 @@ impl Sim {
         let replay = |history: &History| history.replay(&policy, 0, clock.boot(), clock.now());
         assert_eq!(replay(&history), replay(&all), "a journal that began anew says what all its entries say");
         let memory = self.memory;
-        let setup = Setup { policy, provider: self.clone(), journal, history, store: self.clone(), clock, memory };
-        Identity::start(setup).await
+        let provider = self.clone();
+        if self.nothing_survives {
+            return Identity::start(Setup { policy, provider, journal, history, store: NoStore, clock, memory }).await;
+        }
+        Identity::start(Setup { policy, provider, journal, history, store: self.clone(), clock, memory }).await
     }
 
     /// A process that has logged in.

@@ -5,6 +5,7 @@ mod common;
 mod abandons_a_bad_candidate;
 mod aborts_before_the_switch;
 mod asks_before_it_serves_after_a_gap;
+mod begins_anew_where_nothing_survives;
 mod begins_the_journal_anew;
 mod ends_what_is_only_named;
 mod goes_on_after_every_crash;
