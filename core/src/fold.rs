@@ -388,7 +388,7 @@ impl Ledger {
         match self.phase {
             Phase::Vacant(vacant) => Phase::Vacant(recovered_vacant(vacant, held, at, same_boot, policy)),
             Phase::Steady(Steady { current, rotate_at, cool_until }) => {
-                let rotate_at = if same_boot { rotate_at } else { policy.period.map(|period| at + period) };
+                let rotate_at = if same_boot { rotate_at } else { policy.due(at) };
                 let cool_until = if same_boot { cool_until } else { at };
                 Phase::Steady(Steady { current: renewed(current), rotate_at, cool_until })
             }
@@ -669,7 +669,7 @@ pub(crate) fn missing(phase: &Phase, held: Held) -> Option<Generation> {
 
 /// A round is over: the period begins.
 fn steady(current: Lease, at: Instant, policy: &Policy) -> Phase {
-    Phase::Steady(Steady { current, rotate_at: policy.period.map(|period| at + period), cool_until: at })
+    Phase::Steady(Steady { current, rotate_at: policy.due(at), cool_until: at })
 }
 
 const fn abandoning(current: Lease, going: Going, reason: AbandonReason) -> Phase {

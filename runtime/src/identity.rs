@@ -17,6 +17,7 @@ use turquoise_memory::{LockError, WhenLockingFails};
 use crate::clock::Clock;
 use crate::credentials::{Credentials, Switch};
 use crate::driver::{Command, Driver, Face, Ports};
+use crate::load::{Load, Metered};
 use crate::perform::{Secrets, names};
 use crate::port::{ContractError, Handle, History, Journal, Provider, Reason, Store, StoreError, held};
 use crate::tell;
@@ -53,6 +54,8 @@ pub struct Setup<P, J, S> {
     /// What to do with a secret when the system will not lock memory for it. Warn, unless you can rely on the limit: with
     /// refuse, an identity does not start where locking is not permitted, and makes no credential that it has no room for.
     pub memory: WhenLockingFails,
+    /// How many calls to the provider it may make, together with all identities that are given a clone of this.
+    pub load: Load,
 }
 
 /// Why an identity could not start. Nothing was changed anywhere.
@@ -175,7 +178,7 @@ impl Identity {
     ///
     /// See [`StartError`]; the journal is closed.
     pub async fn start<P: Provider, J: Journal, S: Store>(setup: Setup<P, J, S>) -> Result<Self, StartError> {
-        let Setup { policy, provider, journal, history, mut store, clock, memory } = setup;
+        let Setup { policy, provider, journal, history, mut store, clock, memory, load } = setup;
         policy.check()?;
         let contract = provider.contract();
         contract.check(&policy)?;
@@ -198,7 +201,7 @@ impl Identity {
         let status = watch::Sender::new(Status::of(machine.phase()));
         let seen = status.subscribe();
         let ports = Ports {
-            provider: Arc::new(provider),
+            provider: Arc::new(Metered::new(provider, load)),
             journal: Arc::new(Mutex::new(journal)),
             store: Arc::new(Mutex::new(store)),
             clock,

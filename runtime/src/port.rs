@@ -41,7 +41,8 @@ pub enum Reply<T> {
     Throttled {
         /// In whose words.
         reason: Reason,
-        /// When to ask again, if the provider said: asking before makes it worse for everybody.
+        /// When to ask again, if the provider said: until then no identity of the same [`Load`](crate::Load) asks anything, but
+        /// for at most a minute. Nothing, if only this call has to wait.
         retry_after: Option<Duration>,
     },
     /// It may have been done, or may yet be.
