@@ -1,7 +1,9 @@
 //! The `turquoise` program.
 
 mod demo;
+mod doctor;
 mod explore;
+mod policy;
 mod spec;
 mod verify;
 
@@ -30,11 +32,16 @@ Examples:
   turquoise verify --explore 127.0.0.1:3000
                                 walk through its states in a browser
   turquoise spec --format svg   the phases as a picture
+  turquoise policy vault-token --role payments
+                                the least policy that rotating a token needs
+  turquoise doctor vault-token --address https://bao:8200 --role payments --token-file token
+                                whether a server allows all that, tried with throw-away tokens
 
 Exit codes:
   0   all is well
   1   local or usage error
   2   the server is in trouble
+  13  what the server allows would defeat a rotation
   14  something that must hold does not";
 
 /// Blue/green rotation of the credentials that everything else hangs from.
@@ -56,6 +63,10 @@ enum Command {
     Verify(Box<verify::Args>),
     /// Write the specification that the machine obeys: properties, transitions, inputs, diagram
     Spec(spec::Args),
+    /// Print the least policy that a rotation needs, and the role that goes with it
+    Policy(policy::Args),
+    /// Try on a server what a rotation needs, with credentials that are thrown away
+    Doctor(Box<doctor::Args>),
     /// (part of the demo) Read with the token in a sink file
     #[command(hide = true)]
     DemoReader(demo::reader::Args),
@@ -83,6 +94,8 @@ fn main() -> ExitCode {
         Command::Demo => demo::run(),
         Command::Verify(args) => verify::run(&args),
         Command::Spec(args) => spec::run(&args),
+        Command::Policy(args) => policy::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::DemoReader(args) => demo::reader::run(&args),
         Command::DemoSidecar(site) => demo::sidecar::run(&site),
     }

@@ -30,6 +30,13 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Whether a token that lives was refused for want of a right: the server's words then differ from those for a token that
+    /// it does not know. Nothing documents the difference.
+    pub(crate) fn is_denial(&self) -> bool {
+        let Self::Refused { status: StatusCode::FORBIDDEN, words } = self else { return false };
+        words.contains("* permission denied") && !words.contains("invalid token")
+    }
+
     /// Says of what it is.
     pub(crate) fn at(self, what: &impl Display) -> Self {
         let text = format!("reading {what}: {self}");

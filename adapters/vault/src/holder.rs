@@ -23,7 +23,7 @@ const BIRTH: Duration = Duration::from_secs(1);
 
 pub(crate) struct Holder {
     pub(crate) transport: Transport,
-    probes: Vec<Probe>,
+    pub(crate) probes: Vec<Probe>,
 }
 
 impl Holder {
@@ -33,13 +33,9 @@ impl Holder {
 
     /// Takes over the token in a file: it is looked up, and nothing about it is changed. Answers its entity, too.
     pub(crate) async fn adopt(&self, file: &Path) -> Result<(Minted, String), Failure> {
-        let remedy = "write the token there, on one line, readable by this program alone (mode 0600)";
-        let secret = read(file, "token file", remedy)?;
+        let secret = handed_over(file)?;
         let facts = self.look_up_self(&secret).await?;
-        fit(&facts)?;
-        if facts.period != 0 {
-            return Err(unfit("it has a period, so its life cannot be set: hand over a token that has none"));
-        }
+        fit_to_adopt(&facts)?;
         if facts.explicit_max_ttl != 0 {
             tracing::warn!(seconds = facts.explicit_max_ttl, "the adopted token has a maximum life: rotate well before");
         }
@@ -68,7 +64,7 @@ impl Holder {
         Ok(())
     }
 
-    async fn read(&self, token: &impl ExposeSecret<str>, probe: &Probe) -> Result<(), Failure> {
+    pub(crate) async fn read(&self, token: &impl ExposeSecret<str>, probe: &Probe) -> Result<(), Failure> {
         let start = Instant::now();
         self.transport.call(token, Request::read(&probe.path)).await?;
         match probe.max_latency.filter(|limit| start.elapsed() > *limit) {
@@ -192,6 +188,20 @@ impl Holder {
         let address = self.transport.address();
         let own = leader_address.parse::<Address>().is_ok_and(|leader| leader == *address);
         Ok(if !ha_enabled || (is_self && own) { Lead::Yes(address.clone()) } else { Lead::No })
+    }
+}
+
+/// The token in a file.
+pub(crate) fn handed_over(file: &Path) -> Result<SecretString, Failure> {
+    read(file, "token file", "write the token there, on one line, readable by this program alone (mode 0600)")
+}
+
+/// Whether a token that others made can be rotated.
+pub(crate) fn fit_to_adopt(token: &Token) -> Result<(), Failure> {
+    fit(token)?;
+    match token.period {
+        0 => Ok(()),
+        _ => Err(unfit("it has a period, so its life cannot be set: hand over a token that has none")),
     }
 }
 

@@ -2,13 +2,13 @@
 //!
 //! | provider | the next credential is | a good rotation costs, without probes |
 //! | --- | --- | --- |
-//! | [`LoginProvider`] | another login with the same [`Method`]; nothing to set up on the server | six requests |
-//! | [`TokenProvider`] | a parentless sibling, minted with the present one through a token role | five requests |
+//! | [`LoginProvider`] | another login with the same [`Method`]; nothing to set up on the server | five requests; six if the role gives more than a probation |
+//! | [`TokenProvider`] | a parentless sibling, minted with the present one | five requests |
 //! | [`SecretIdProvider`] | another secret id of an AppRole, made with a token that the present one logs in for | some logins |
 //!
 //! None needs power over anybody else's tokens, only what [`login_policy`], [`policy`] and [`secret_id_policy`] print
-//! ([`Issued::End`] and [`ACCESSOR_POLICY`] are the exceptions, by choice). A probe is a request for each path that it reads, and a
-//! lookup.
+//! ([`Issued::End`] and the accessor privileges are the exceptions, by choice). A probe is a request for each path that it reads,
+//! and a lookup. [`doctor`] tries all that on the server before it matters.
 //!
 //! # When something counts as dead
 //!
@@ -28,6 +28,7 @@
 mod client;
 mod config;
 mod connect;
+pub mod doctor;
 mod entity;
 mod failure;
 mod file;
@@ -38,6 +39,7 @@ mod lockout;
 mod login;
 mod method;
 mod name;
+mod policy;
 mod reply;
 mod request;
 mod secret_id;
@@ -48,11 +50,12 @@ mod transport;
 
 #[cfg(feature = "client")]
 pub use client::{ClientGuard, RotatingClient};
-pub use config::{ACCESSOR_POLICY, DISCOVERY_POLICY, Probe, TokenConfig, login_policy, policy};
+pub use config::{Probe, Through, TokenConfig};
 pub use lockout::Retry;
 pub use login::{LoginConfig, LoginProvider};
 pub use method::Method;
 pub use name::{App, Mount, Namespace, Path, Role};
-pub use secret_id::{Issued, SecretIdConfig, SecretIdProvider, secret_id_policy};
+pub use policy::{Rule, Rules, login_policy, policy, secret_id_policy};
+pub use secret_id::{Issued, SecretIdConfig, SecretIdProvider};
 pub use server::{Address, ClientCertificate, ConfigError, Tls, Upstream};
 pub use token::TokenProvider;

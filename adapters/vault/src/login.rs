@@ -21,6 +21,7 @@ use crate::method::{Attempt, Method, Secrets};
 use crate::reply::{Authenticated, SecretIdLooked, Token, parse};
 use crate::request::Request;
 use crate::server::{ConfigError, Upstream};
+use crate::transport::Answer;
 
 /// What a [`LoginProvider`] is made from.
 #[derive(Clone, Debug)]
@@ -62,22 +63,30 @@ const NUMBERED: &str = "the secret id is good for a number of logins only, and e
 /// a row none is tried for ten minutes, unless the files that it logs in with change or [`Retry`] says so: more would lock the
 /// role for everybody.
 ///
-/// A rotation costs six requests and the probes: the login, renew-self to cut its life, to extend it and to shorten that of the
-/// old one, revoke-self, and the lookup by which the new one sees that the old one is dead.
+/// A rotation costs five requests and the probes: the login, renew-self to extend its life and to shorten that of the old one,
+/// revoke-self, and the lookup by which the new one sees that the old one is dead. Where the role gives more life than the
+/// probation it costs one more, a renew-self that cuts it: have the role's `token_ttl` be the probation.
 ///
 /// [`Via::Login`]: turquoise_runtime::core::Via::Login
 /// [`Relogin::Possible`]: turquoise_runtime::core::Relogin::Possible
 pub struct LoginProvider {
-    holder: Holder,
-    method: Method,
+    pub(crate) holder: Holder,
+    pub(crate) method: Method,
     policies: Option<BTreeSet<String>>,
-    probation: Duration,
+    pub(crate) probation: Duration,
     login_life: Duration,
     lockout: Lockout,
     /// Whom the first token belonged to.
     entity: Entity,
     /// What was last found to be good for more than one login.
     lasting: Mutex<Option<Vec<Mark>>>,
+}
+
+/// What a login gave.
+pub(crate) struct LoggedIn {
+    pub(crate) auth: Token,
+    pub(crate) secret: SecretString,
+    pub(crate) handle: Handle,
 }
 
 impl LoginProvider {
@@ -116,6 +125,14 @@ impl LoginProvider {
     }
 
     async fn log_in_with(&self, mint: Mint, request: Request, secrets: Secrets, marks: &[Mark]) -> Result<Minted, Failure> {
+        let LoggedIn { auth, secret, handle } = self.send(mint, request, &secrets, marks).await?;
+        match self.admit(&auth, &secret, &handle).await {
+            Ok(remaining) => Ok(Minted { secret: secret.into(), handle, remaining }),
+            Err(fault) => Err(self.holder.discard(&secret, fault).await),
+        }
+    }
+
+    async fn send(&self, mint: Mint, request: Request, secrets: &Secrets, marks: &[Mark]) -> Result<LoggedIn, Failure> {
         let request = Request { rotation: Some(mint.generation), ..request };
         let answered = self.holder.transport.call_as_nobody(request).await;
         self.lockout.note(marks, &answered, Instant::now());
@@ -128,14 +145,32 @@ impl LoginProvider {
             let warning = Failure::Unfit(words(&[warning])).hide(&secret);
             tracing::warn!(handle = handle.0, warning = shorten(&warning.to_string()), "logged in, but");
         }
-        match self.admit(&auth, &secret, &handle).await {
-            Ok(remaining) => Ok(Minted { secret: secret.into(), handle, remaining }),
-            Err(fault) => Err(self.holder.discard(&secret, fault).await),
+        Ok(LoggedIn { auth, secret, handle })
+    }
+
+    /// Logs in and takes what comes, whether it is as declared or not. Nothing, where there is no login.
+    pub(crate) async fn try_login(&self, mint: Mint) -> Result<Option<LoggedIn>, Failure> {
+        match self.method.attempt()? {
+            Attempt::Adopt(_) => Ok(None),
+            Attempt::LogIn(request, secrets) => self.send(mint, request, &secrets, &self.method.marks()).await.map(Some),
         }
     }
 
     /// Takes a new token on, on probation, or says why not. Answers what is left of its life.
     async fn admit(&self, auth: &Token, secret: &SecretString, handle: &Handle) -> Result<Duration, Failure> {
+        self.as_declared(auth)?;
+        self.check_uses(secret).await?;
+        let given = Duration::from_secs(auth.ttl);
+        if given <= self.probation {
+            return Ok(given);
+        }
+        let cut = self.holder.renew(secret, handle, self.probation).await?;
+        is_cut(cut, self.probation)?;
+        Ok(cut)
+    }
+
+    /// Whether a new token is what was declared, and fit to be rotated.
+    pub(crate) fn as_declared(&self, auth: &Token) -> Result<(), Failure> {
         fit(auth)?;
         let (given, most) = (Duration::from_secs(auth.ttl), self.login_life);
         if given > most {
@@ -147,15 +182,7 @@ impl LoginProvider {
         if let Some(expected) = self.policies.as_ref().filter(|expected| **expected != got) {
             return Err(Failure::Unfit(format!("its policies are {got:?} where {expected:?} were expected")));
         }
-        self.entity.check(&auth.entity_id)?;
-        self.check_uses(secret).await?;
-        let cut = self.holder.renew(secret, handle, self.probation.min(given)).await?;
-        if cut > self.probation.max(Duration::from_secs(1)) + Duration::from_secs(1) {
-            return Err(Failure::Unfit(format!(
-                "its life cannot be cut, {cut:?} are left: the role must have no `token_period`"
-            )));
-        }
-        Ok(cut)
+        self.entity.check(&auth.entity_id)
     }
 
     /// Once for each secret.
@@ -166,12 +193,7 @@ impl LoginProvider {
         }
         let Some(request) = self.method.uses()? else { return Ok(()) };
         match self.holder.transport.call(token, request).await {
-            // It was there a moment ago: our own login has used it up.
-            Ok(answer) if answer.status == StatusCode::NO_CONTENT => return Err(unfit(NUMBERED)),
-            Ok(answer) if parse::<SecretIdLooked>(&answer.body)?.data.uses != 0 => {
-                return Err(unfit(NUMBERED));
-            }
-            Ok(_) => {}
+            Ok(answer) => lasts(&answer)?,
             Err(Failure::Refused { status: StatusCode::FORBIDDEN, .. }) => {
                 tracing::warn!("whether the secret id can be used again is not known: its lookup is not allowed");
             }
@@ -180,6 +202,23 @@ impl LoginProvider {
         *self.lasting.lock().unwrap_or_else(PoisonError::into_inner) = marks;
         Ok(())
     }
+}
+
+/// Whether a secret id that was looked up is good for any number of logins.
+pub(crate) fn lasts(looked_up: &Answer) -> Result<(), Failure> {
+    // It was there a moment ago: our own login has used it up.
+    if looked_up.status == StatusCode::NO_CONTENT || parse::<SecretIdLooked>(&looked_up.body)?.data.uses != 0 {
+        return Err(unfit(NUMBERED));
+    }
+    Ok(())
+}
+
+/// Whether a life was cut to what was asked, as servers count.
+pub(crate) fn is_cut(left: Duration, asked: Duration) -> Result<(), Failure> {
+    if left <= asked.max(Duration::from_secs(1)) + Duration::from_secs(1) {
+        return Ok(());
+    }
+    Err(Failure::Unfit(format!("its life cannot be cut, {left:?} are left: the role must have no `token_period`")))
 }
 
 impl Provider for LoginProvider {

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use crate::failure::Failure;
 use crate::file::{Mark, read};
-use crate::name::{Mount, Role};
+use crate::name::{App, Mount, Role};
 use crate::request::Request;
 
 /// A way to get a token from something else that is ours. Each login reads its files anew.
@@ -91,19 +91,19 @@ impl Method {
 
     /// The request that shows whether a login with the same secret can be repeated, where that can be asked.
     pub(crate) fn uses(&self) -> Result<Option<Request>, Failure> {
-        match (self.uses_path(), self) {
-            (Some(path), Self::AppRole { secret_id_file: Some(file), .. }) => {
-                Ok(Some(Request::lookup_secret_id(path, &read_secret_id(file)?)))
+        match (self.app(), self) {
+            (Some(app), Self::AppRole { secret_id_file: Some(file), .. }) => {
+                Ok(Some(Request::lookup_secret_id(&app, &read_secret_id(file)?)))
             }
             _ => Ok(None),
         }
     }
 
-    /// Where that is asked.
-    pub(crate) fn uses_path(&self) -> Option<String> {
+    /// The AppRole whose secret ids' uses are asked for: what [`login_policy`](crate::login_policy) is to allow.
+    pub fn app(&self) -> Option<App> {
         match self {
             Self::AppRole { mount, secret_id_file: Some(_), role: Some(role), .. } => {
-                Some(format!("auth/{mount}/role/{role}/secret-id/lookup"))
+                Some(App { mount: mount.clone(), role: role.clone() })
             }
             _ => None,
         }

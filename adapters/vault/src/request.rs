@@ -13,11 +13,12 @@ use serde::Serialize;
 use turquoise_runtime::core::Generation;
 use vaultrs::api::auth::approle::requests::{DeleteSecretIDAccessorRequest, ListSecretIDRequest, ReadSecretIDAccessorRequest};
 use vaultrs::api::token::requests::{
-    CreateRoleTokenRequest, ListAccessorRequest, LookupTokenAccessorRequest, LookupTokenSelfRequest, RenewTokenSelfRequest,
-    RevokeTokenAccessorRequest, RevokeTokenSelfRequest,
+    CreateOrphanTokenRequest, CreateRoleTokenRequest, ListAccessorRequest, LookupTokenAccessorRequest, LookupTokenSelfRequest,
+    RenewTokenSelfRequest, RevokeTokenAccessorRequest, RevokeTokenSelfRequest,
 };
 use zeroize::Zeroizing;
 
+use crate::config::Through;
 use crate::name::{App, Mount, Path, Role};
 
 /// What a request does to the server's state. A write is always answered by the node that leads.
@@ -62,18 +63,24 @@ impl Request {
         Self { method: Method::POST, path: path.into(), body: bytes, effect, rotation: None }
     }
 
-    /// Mints a token through a role, named after its generation.
-    pub(crate) fn create(role: &Role, generation: Generation, seconds: u64, entity_alias: Option<String>) -> Self {
-        let endpoint = CreateRoleTokenRequest {
-            role_name: role.to_string(),
-            ttl: Some(format!("{seconds}s")),
-            renewable: Some(true),
-            display_name: Some(format!("turquoise-{generation}")),
-            meta: Some(HashMap::from([("rotation".to_owned(), generation.to_string())])),
-            entity_alias,
-            ..CreateRoleTokenRequest::default()
+    /// Mints a token without a parent, named after its generation.
+    pub(crate) fn create(through: &Through, generation: Generation, seconds: u64, entity_alias: Option<String>) -> Self {
+        let (ttl, renewable) = (Some(format!("{seconds}s")), Some(true));
+        let display_name = Some(format!("turquoise-{generation}"));
+        let meta = Some(HashMap::from([("rotation".to_owned(), generation.to_string())]));
+        let made = match through {
+            Through::Role(role) => {
+                let (role_name, more) = (role.to_string(), CreateRoleTokenRequest::default());
+                let endpoint = CreateRoleTokenRequest { role_name, ttl, renewable, display_name, meta, entity_alias, ..more };
+                Self::of(&endpoint, Effect::Write)
+            }
+            Through::CreateOrphan => {
+                let more = CreateOrphanTokenRequest::default();
+                let endpoint = CreateOrphanTokenRequest { ttl, renewable, display_name, meta, entity_alias, ..more };
+                Self::of(&endpoint, Effect::Write)
+            }
         };
-        Self { rotation: Some(generation), ..Self::of(&endpoint, Effect::Write) }
+        Self { rotation: Some(generation), ..made }
     }
 
     /// Sets what is left of the caller's life. Without an increment the server would apply the last one again.
@@ -156,8 +163,9 @@ impl Request {
     }
 
     /// Looks a secret id up by its value.
-    pub(crate) fn lookup_secret_id(path: String, secret_id: &impl ExposeSecret<str>) -> Self {
+    pub(crate) fn lookup_secret_id(app: &App, secret_id: &impl ExposeSecret<str>) -> Self {
         let secret_id = secret_id.expose_secret();
+        let path = format!("auth/{}/role/{}/secret-id/lookup", app.mount, app.role);
         Self::secret(path, Effect::Read, &SecretId { secret_id }, secret_id.len())
     }
 
@@ -207,6 +215,11 @@ impl Request {
         Self::of(&ListAccessorRequest {}, Effect::Read)
     }
 
+    /// Lists the audit devices.
+    pub(crate) fn list_audits() -> Self {
+        Self::get("sys/audit")
+    }
+
     /// Asks a node whether it leads. Needs no right.
     pub(crate) fn leader() -> Self {
         Self::get("sys/leader")
@@ -226,7 +239,7 @@ mod tests {
     fn a_request_is_what_the_endpoint_says() {
         let role: Role = "rot".parse().expect("a name");
         let generation = Generation { incarnation: 1, number: 2 };
-        let request = Request::create(&role, generation, 30, None);
+        let request = Request::create(&Through::Role(role), generation, 30, None);
         assert_eq!((request.method, request.path.as_str()), (Method::POST, "auth/token/create/rot"));
         let body: serde_json::Value = serde_json::from_slice(&request.body).expect("JSON");
         assert_eq!((&body["ttl"], &body["meta"]["rotation"]), (&"30s".into(), &"00000001-2".into()));

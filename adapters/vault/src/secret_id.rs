@@ -52,25 +52,6 @@ pub enum Issued {
     Outlive,
 }
 
-/// The least policy that the tokens of a rotated AppRole need, to make and end its secret ids.
-#[must_use]
-pub fn secret_id_policy(app: &App, issued: Issued, probes: &[Probe]) -> String {
-    let role = format!("auth/{}/role/{}", app.mount, app.role);
-    let of_role = |what: &&str| (format!("{role}/{what}"), r#""update""#);
-    let own =
-        ["custom-secret-id", "secret-id/lookup", "secret-id/destroy", "secret-id-accessor/lookup", "secret-id-accessor/destroy"];
-    let all = [
-        ("auth/token/accessors", r#""list", "sudo""#),
-        ("auth/token/lookup-accessor", r#""update""#),
-        ("auth/token/revoke-accessor", r#""update""#),
-    ];
-    let all = all.iter().filter(|_| issued == Issued::End).map(|(path, can)| ((*path).to_owned(), *can));
-    let end = [("auth/token/revoke-self".to_owned(), r#""update""#), (format!("{role}/secret-id"), r#""list""#)];
-    let read = probes.iter().map(|probe| (probe.path.to_string(), r#""read""#));
-    let line = |(path, can)| format!("path \"{path}\" {{ capabilities = [{can}] }}\n");
-    own.iter().map(of_role).chain(end).chain(all).chain(read).map(line).collect()
-}
-
 /// Rotates an AppRole's secret id: the next one is made with a token that the present one logs in for.
 ///
 /// A candidate is proved by a real login. The old one is destroyed by its accessor. The life of a secret id is set when it is made and
@@ -80,8 +61,8 @@ pub fn secret_id_policy(app: &App, issued: Issued, probes: &[Probe]) -> String {
 /// We choose the secret, not the server: so one that may have been made without our hearing of it can be looked for, and ended.
 /// Each call costs a login and the end of its token beside what it is for.
 pub struct SecretIdProvider {
-    holder: Holder,
-    app: App,
+    pub(crate) holder: Holder,
+    pub(crate) app: App,
     role_id_file: PathBuf,
     secret_id_file: PathBuf,
     issued: Issued,
@@ -89,9 +70,9 @@ pub struct SecretIdProvider {
 }
 
 /// A token to work with for the length of one call.
-struct Worker {
-    token: SecretString,
-    accessor: String,
+pub(crate) struct Worker {
+    pub(crate) token: SecretString,
+    pub(crate) accessor: String,
 }
 
 impl SecretIdProvider {
@@ -122,7 +103,7 @@ impl SecretIdProvider {
         result.map_err(|failure| failure.hide(&worker.token).hide(secret_id))
     }
 
-    async fn log_in(&self, secret_id: &impl ExposeSecret<str>) -> Result<Worker, Failure> {
+    pub(crate) async fn log_in(&self, secret_id: &impl ExposeSecret<str>) -> Result<Worker, Failure> {
         let role_id = read(&self.role_id_file, "file of the role id", "write the AppRole's role id there")?;
         let request = Request::log_in_approle(&self.app.mount, &role_id, Some(secret_id));
         self.lockout.check(secret_id.expose_secret(), Instant::now())?;
@@ -134,17 +115,25 @@ impl SecretIdProvider {
         Ok(Worker { token: auth.secret.take().ok_or_else(none)?, accessor: auth.accessor })
     }
 
-    async fn adopt(&self) -> Result<Minted, Failure> {
+    /// The secret id that was handed to us.
+    pub(crate) fn first(&self) -> Result<SecretString, Failure> {
         let remedy = "write the AppRole's secret id there, readable by this program alone (mode 0600)";
-        let secret = read(&self.secret_id_file, "file of the secret id", remedy)?;
-        let (handle, remaining) = self.with(&secret, async |worker| self.look_up(worker, &secret).await).await?;
+        read(&self.secret_id_file, "file of the secret id", remedy)
+    }
+
+    async fn adopt(&self) -> Result<Minted, Failure> {
+        let secret = self.first()?;
+        let (handle, remaining) = self.with(&secret, async |worker| self.look_up(&worker.token, &secret).await).await?;
         Ok(Minted { secret: secret.into(), handle, remaining })
     }
 
     /// What is left of a secret id that can be used again and has an end.
-    async fn look_up(&self, worker: &Worker, secret_id: &impl ExposeSecret<str>) -> Result<(Handle, Duration), Failure> {
-        let path = format!("auth/{}/role/{}/secret-id/lookup", self.app.mount, self.app.role);
-        let answer = self.holder.transport.call(&worker.token, Request::lookup_secret_id(path, secret_id)).await?;
+    pub(crate) async fn look_up(
+        &self,
+        token: &impl ExposeSecret<str>,
+        secret_id: &impl ExposeSecret<str>,
+    ) -> Result<(Handle, Duration), Failure> {
+        let answer = self.holder.transport.call(token, Request::lookup_secret_id(&self.app, secret_id)).await?;
         if answer.status == StatusCode::NO_CONTENT {
             return Err(unfit("there is no such secret id any more: a use of it was its last"));
         }
@@ -176,7 +165,7 @@ impl SecretIdProvider {
     /// Whether a secret id was made although its answer was lost. If not, it may yet be: it is unknown, but what there is by
     /// then is ended.
     async fn resolve(&self, worker: &Worker, secret: SecretString, why: &str) -> Result<Minted, Failure> {
-        if let Ok((handle, remaining)) = self.look_up(worker, &secret).await {
+        if let Ok((handle, remaining)) = self.look_up(&worker.token, &secret).await {
             return Ok(Minted { secret: secret.into(), handle, remaining });
         }
         let ended = self.holder.transport.call(&worker.token, Request::destroy_secret_id(&self.app, &secret)).await;
@@ -198,9 +187,9 @@ impl SecretIdProvider {
     }
 
     /// What is left of a secret id; nothing, if it is dead. The login just before was a write, so no node lags behind it.
-    async fn left_of(&self, worker: &Worker, target: &Handle) -> Result<Option<Duration>, Failure> {
+    pub(crate) async fn left_of(&self, token: &impl ExposeSecret<str>, target: &Handle) -> Result<Option<Duration>, Failure> {
         let request = Request::lookup_secret_id_accessor(&self.app, &target.0);
-        match self.holder.transport.call(&worker.token, request).await {
+        match self.holder.transport.call(token, request).await {
             Ok(answer) if answer.status != StatusCode::NO_CONTENT => {
                 remaining(&parse::<SecretIdLooked>(&answer.body)?.data, &answer).map(Some)
             }
@@ -228,7 +217,7 @@ impl SecretIdProvider {
 
     /// Dead is what no node that is up to date knows, and whose tokens are dead, too. What a crash left of them is ended here.
     async fn look(&self, worker: &Worker, target: &Credential) -> Result<Observed, Failure> {
-        if let Some(left) = self.left_of(worker, &target.handle).await? {
+        if let Some(left) = self.left_of(&worker.token, &target.handle).await? {
             return Ok(Observed::Alive(left));
         }
         match self.end_issued(worker, target.mint.generation).await? {
@@ -272,14 +261,14 @@ impl Provider for SecretIdProvider {
     async fn probe(&self, with: &Credential) -> Reply<Duration> {
         let tried = self.with(&with.secret, async |worker| {
             self.holder.read_all(&worker.token).await?;
-            self.look_up(worker, &with.secret).await
+            self.look_up(&worker.token, &with.secret).await
         });
         answer("logging in with the secret id", tried.await.map(|(_, remaining)| remaining))
     }
 
     /// Nothing can be set: what is left is answered.
     async fn set_life(&self, with: &Credential, _: Duration) -> Reply<Duration> {
-        let seen = self.with(&with.secret, async |worker| self.look_up(worker, &with.secret).await).await;
+        let seen = self.with(&with.secret, async |worker| self.look_up(&worker.token, &with.secret).await).await;
         answer("looking the secret id up", seen.map(|(_, remaining)| remaining))
     }
 
@@ -303,7 +292,7 @@ impl Provider for SecretIdProvider {
     }
 
     async fn observe_named(&self, target: &Handle, witness: &Credential) -> Reply<Observed> {
-        let seen = self.with(&witness.secret, async |worker| self.left_of(worker, target).await).await;
+        let seen = self.with(&witness.secret, async |worker| self.left_of(&worker.token, target).await).await;
         let seen = seen.map(|found| found.map_or(Observed::Dead, Observed::Alive));
         answer("looking whether the secret id is dead by its accessor", seen)
     }
@@ -314,7 +303,7 @@ impl Provider for SecretIdProvider {
     }
 }
 
-fn as_asked(made: &SecretIdLooked, asked: u64) -> Result<(), Failure> {
+pub(crate) fn as_asked(made: &SecretIdLooked, asked: u64) -> Result<(), Failure> {
     let SecretId { ttl, uses, .. } = &made.data;
     if *uses != 0 {
         return Err(unfit("its number of uses is limited: use an AppRole with `secret_id_num_uses = 0`"));
@@ -341,7 +330,7 @@ fn remaining(found: &SecretId, answer: &Answer) -> Result<Duration, Failure> {
 }
 
 /// A secret that nobody guesses.
-fn random() -> Result<SecretString, Failure> {
+pub(crate) fn random() -> Result<SecretString, Failure> {
     let mut bytes = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *bytes).map_err(|e| Failure::Unavailable(format!("the system gives no random bytes ({e})")))?;
     Ok(SecretString::from(BASE64_URL_SAFE_NO_PAD.encode(*bytes)))

@@ -1,4 +1,4 @@
-//! A token that mints its own successors through a token role.
+//! A token that mints its own successors.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -7,36 +7,35 @@ use std::time::Duration;
 use turquoise_runtime::core::{Generation, Mint};
 use turquoise_runtime::port::{Contract, Credential, Handle, Minted, Observed, Provider, Reply};
 
-use crate::config::TokenConfig;
+use crate::config::{Through, TokenConfig};
 use crate::entity::Entity;
 use crate::failure::{Failure, answer, words};
 use crate::fit::{fit, whole_seconds};
 use crate::holder::Holder;
-use crate::name::Role;
 use crate::reply::{Authenticated, Origin, Token, parse};
 use crate::request::Request;
 use crate::server::ConfigError;
 
-/// Rotates a token by its siblings: parentless tokens minted through a role, so that the end of one is not the end of
+/// Rotates a token by its siblings: parentless tokens, so that the end of one is not the end of
 /// the next.
 ///
 /// What would defeat that is refused with its reason, at login and again at each mint: root tokens, batch tokens,
 /// children of other tokens, tokens that cannot be renewed, that have a period or a number of uses.
 pub struct TokenProvider {
-    holder: Holder,
-    role: Role,
-    token_file: PathBuf,
+    pub(crate) holder: Holder,
+    pub(crate) through: Through,
+    pub(crate) token_file: PathBuf,
     policies: Option<BTreeSet<String>>,
-    entity_alias: Option<String>,
+    pub(crate) entity_alias: Option<String>,
     entity: Entity,
 }
 
 impl TokenProvider {
     /// Takes a configuration; nothing is sent or read yet.
     pub fn new(config: TokenConfig) -> Result<Self, ConfigError> {
-        let TokenConfig { upstream, role, token_file, probes, policies, entity_alias } = config;
+        let TokenConfig { upstream, through, token_file, probes, policies, entity_alias } = config;
         let holder = Holder::new(&upstream, probes)?;
-        Ok(Self { holder, role, token_file, policies, entity_alias, entity: Entity::default() })
+        Ok(Self { holder, through, token_file, policies, entity_alias, entity: Entity::default() })
     }
 
     async fn adopt(&self) -> Result<Minted, Failure> {
@@ -55,7 +54,7 @@ impl TokenProvider {
 
     async fn mint(&self, with: &Credential, mint: Mint, life: Duration) -> Result<Minted, Failure> {
         let asked = whole_seconds(life);
-        let request = Request::create(&self.role, mint.generation, asked, self.entity_alias.clone());
+        let request = Request::create(&self.through, mint.generation, asked, self.entity_alias.clone());
         let answer = self.holder.transport.call(&with.secret, request).await?;
         let Authenticated { mut auth, warnings } = parse(&answer.body)?;
         let none = || Failure::Unknown("the reply has no token in it".to_owned());
@@ -66,7 +65,8 @@ impl TokenProvider {
         Ok(Minted { secret: secret.into(), handle: Handle(auth.accessor), remaining: Duration::from_secs(auth.ttl) })
     }
 
-    fn as_asked(&self, auth: &Token, warnings: &[String], asked: u64) -> Result<(), Failure> {
+    /// Whether a new token is what was asked for, and fit to be rotated.
+    pub(crate) fn as_asked(&self, auth: &Token, warnings: &[String], asked: u64) -> Result<(), Failure> {
         fit(auth)?;
         if !(1..=asked).contains(&auth.ttl) {
             let got = auth.ttl;
@@ -97,7 +97,7 @@ impl Provider for TokenProvider {
     }
 
     async fn issue(&self, with: &Credential, mint: Mint, life: Duration) -> Reply<Minted> {
-        answer(&format!("minting through the role {}", self.role), self.mint(with, mint, life).await)
+        answer(&format!("minting by {}", self.through.path()), self.mint(with, mint, life).await)
     }
 
     async fn probe(&self, with: &Credential) -> Reply<Duration> {
@@ -123,7 +123,7 @@ impl Provider for TokenProvider {
 
     /// Among all tokens of the namespace: the metadata of each tell its generation.
     async fn discover(&self, lost: Generation, witness: &Credential) -> Reply<Option<Handle>> {
-        let (path, generation) = (format!("auth/token/create/{}", self.role), lost.to_string());
+        let (path, generation) = (self.through.path(), lost.to_string());
         let theirs = |origin: &Origin| origin.path == path && origin.rotation() == Some(&generation);
         let found = self.holder.find(&witness.secret, &witness.handle.0, theirs).await;
         answer("looking for a token whose mint was not answered", found.map(|found| found.into_iter().next().map(Handle)))

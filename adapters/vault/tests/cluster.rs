@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use turquoise_openbao::{Binary, Cluster};
-use turquoise_runtime::core::{Color, Generation, Mint};
+use turquoise_runtime::core::{Color, Generation, Mint, Privileges};
 use turquoise_runtime::port::{Credential, Handle, Observed, Provider, Reply};
 use turquoise_vault::{Role, TokenConfig, TokenProvider, Upstream, policy};
 
@@ -36,7 +36,7 @@ async fn through_standbys_what_is_called_dead_is_dead_on_the_leader() {
     let cluster = Cluster::start(&Binary::obtain(|_| ()).unwrap(), Duration::from_secs(30)).unwrap();
     let leader = cluster.leader().unwrap();
     let role: Role = "rot".parse().unwrap();
-    let rules = json!({"policy": policy(&role, &[])});
+    let rules = json!({"policy": policy(&role, &[], Privileges::OnlySelf).to_string()});
     cluster.admin("POST", "sys/policies/acl/rot", &rules).unwrap();
     let limits = json!({"orphan": true, "allowed_policies": ["rot"], "token_no_default_policy": true, "token_type": "service"});
     cluster.admin("POST", "auth/token/roles/rot", &limits).unwrap();

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::task::spawn_blocking;
+use turquoise::core::Privileges;
 use turquoise::memory::{ExposeSecret as _, Secret};
 use turquoise::vault::{ConfigError, Probe, Role, policy};
 use turquoise_openbao::{Accessor, AdminError, Audit, Binary, Options, Server};
@@ -130,8 +131,8 @@ impl Site {
 fn furnish(server: &Server, site: &Site) -> Result<(), Trouble> {
     server.enable_kv()?;
     server.write_secret("app", &json!({"motto": "never dark"}))?;
-    server.write_policy(ROTATOR, &policy(&site.role, &[probe()?]))?;
-    server.write_policy(USELESS, &policy(&site.role, &[]))?;
+    server.write_policy(ROTATOR, &policy(&site.role, &[probe()?], Privileges::OnlySelf).to_string())?;
+    server.write_policy(USELESS, &policy(&site.role, &[], Privileges::OnlySelf).to_string())?;
     server.write_token_role(ROLE, &[ROTATOR])?;
     let first = server.mint(ROLE, FIRST_LIFE)?;
     fs::create_dir(server.dir().join("demo"))?;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use tempfile::TempDir;
-use turquoise::core::{Generation, Ledger, Rotation, Step};
+use turquoise::core::{Generation, Ledger, Privileges, Rotation, Step};
 use turquoise::journal::FileJournal;
 use turquoise::port::Store as _;
 use turquoise::port::{Entry, held};
@@ -64,8 +64,8 @@ impl Site {
     pub(crate) fn new(server: &Server, role: &str) -> Self {
         let name: Role = role.parse().unwrap();
         let probe = |path: &str| Probe { path: path.parse().unwrap(), max_latency: None };
-        server.write_policy(role, &rules(&name, &[probe(PROBED), probe(WORK)])).unwrap();
-        server.write_policy(&useless(role), &rules(&name, &[probe(WORK)])).unwrap();
+        server.write_policy(role, &rules(&name, &[probe(PROBED), probe(WORK)], Privileges::OnlySelf).to_string()).unwrap();
+        server.write_policy(&useless(role), &rules(&name, &[probe(WORK)], Privileges::OnlySelf).to_string()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let site = Self { role: role.to_owned(), address: server.address().to_owned(), folder, logs: AtomicUsize::new(0) };
         site.mint_with(server, Rights::Good);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use turquoise::core::Privileges;
 use turquoise::vault::{Method, Probe, login_policy};
 use turquoise_openbao::{AdminError, Binary, Options, Server};
 
@@ -62,7 +63,7 @@ fn prepare(server: &Server, folder: &Path) -> Result<Method, Fault> {
     server.enable_kv()?;
     server.write_secret("app", &json!({"motto": "never dark"}))?;
     let read = Probe { path: "secret/data/app".parse()?, max_latency: None };
-    server.write_policy("app", &login_policy(&method, &[read]))?;
+    server.write_policy("app", &login_policy(method.app().as_ref(), &[read], Privileges::OnlySelf).to_string())?;
     server.admin("POST", "sys/auth/approle", &json!({"type": "approle"}))?;
     let rules = json!({"token_policies": ["app"], "token_no_default_policy": true, "token_ttl": "5m"});
     server.admin("POST", "auth/approle/role/app", &rules)?;

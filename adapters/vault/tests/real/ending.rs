@@ -1,9 +1,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use turquoise_runtime::core::Privileges;
 use turquoise_runtime::memory::Secret;
 use turquoise_runtime::port::{Credential, Handle, Observed, Provider};
-use turquoise_vault::{ACCESSOR_POLICY, DISCOVERY_POLICY, policy};
+use turquoise_vault::policy;
 
 use crate::support::{Bench, MINUTE, applied, credential, mint, refused, start, unavailable, unknown};
 
@@ -74,7 +75,7 @@ async fn an_empty_token_is_never_looked_up() {
 #[tokio::test]
 async fn what_only_a_name_is_left_of_is_ended_with_the_accessor_privileges() {
     let bench = Bench::new("end-named");
-    let rules = format!("{}{ACCESSOR_POLICY}", policy(&bench.role, &[]));
+    let rules = policy(&bench.role, &[], Privileges::Accessor).to_string();
     bench.server.write_policy("end-named", &rules).unwrap();
     let provider = bench.provider();
     let (blue, lost) = (bench.blue(), bench.blue().handle);
@@ -89,7 +90,7 @@ async fn what_only_a_name_is_left_of_is_ended_with_the_accessor_privileges() {
 #[tokio::test]
 async fn a_token_whose_mint_was_not_answered_is_found() {
     let bench = Bench::new("end-found");
-    let rules = format!("{}{ACCESSOR_POLICY}{DISCOVERY_POLICY}", policy(&bench.role, &[]));
+    let rules = policy(&bench.role, &[], Privileges::Accessor).to_string();
     let provider = bench.provider();
     let blue = bench.blue();
     refused(provider.discover(mint(2).generation, &blue).await, "permission denied");
@@ -103,7 +104,7 @@ async fn a_token_whose_mint_was_not_answered_is_found() {
 #[tokio::test]
 async fn a_search_kills_no_token_that_is_being_made() {
     let bench = Bench::new("end-birth");
-    let rules = format!("{}{ACCESSOR_POLICY}{DISCOVERY_POLICY}", policy(&bench.role, &[]));
+    let rules = policy(&bench.role, &[], Privileges::Accessor).to_string();
     bench.server.write_policy("end-birth", &rules).unwrap();
     let (searcher, minter) = (bench.blue(), bench.blue());
     let (searching, minting) = (bench.provider(), bench.provider());

@@ -8,28 +8,29 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use turquoise_openbao::{AdminError, Audit, Server};
+use turquoise_runtime::core::Privileges;
 use turquoise_runtime::port::{Credential, Minted, Observed, Provider, Reply};
-use turquoise_vault::{LoginConfig, LoginProvider, Method, Upstream, login_policy};
+use turquoise_vault::{LoginConfig, LoginProvider, Method, Probe, Upstream, login_policy};
 
 use crate::support::{MINUTE, READABLE, applied, credential, mint, probe, refused, server, unavailable, unknown};
 
 /// An AppRole with a mount of its own, and the files to log in with.
-struct Desk {
-    server: Arc<Server>,
+pub(crate) struct Desk {
+    pub(crate) server: Arc<Server>,
     mount: String,
     folder: TempDir,
 }
 
 impl Desk {
     /// A role as it should be, and one secret id of it.
-    fn new(mount: &str) -> Self {
+    pub(crate) fn new(mount: &str) -> Self {
         Self::with(mount, &json!({}))
     }
 
-    fn with(mount: &str, change: &Value) -> Self {
+    pub(crate) fn with(mount: &str, change: &Value) -> Self {
         let desk = Self { server: server(), mount: mount.to_owned(), folder: TempDir::new().unwrap() };
         desk.admin("POST", &format!("sys/auth/{mount}"), &json!({"type": "approle"}));
-        desk.server.write_policy(mount, &login_policy(&desk.method(), &[probe(READABLE)])).unwrap();
+        desk.server.write_policy(mount, &desk.rules(&[probe(READABLE)])).unwrap();
         let mut role =
             json!({"token_policies": [mount], "token_no_default_policy": true, "token_ttl": "10m", "token_max_ttl": "1h"});
         role.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
@@ -54,11 +55,11 @@ impl Desk {
         format!("auth/{}/role/app", self.mount)
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn method(&self) -> Method {
+    pub(crate) fn method(&self) -> Method {
         Method::AppRole {
             mount: self.mount.parse().unwrap(),
             role_id_file: self.file("role-id"),
@@ -67,7 +68,11 @@ impl Desk {
         }
     }
 
-    fn config(&self) -> LoginConfig {
+    fn rules(&self, probes: &[Probe]) -> String {
+        login_policy(self.method().app().as_ref(), probes, Privileges::OnlySelf).to_string()
+    }
+
+    pub(crate) fn config(&self) -> LoginConfig {
         let upstream = Upstream::new([self.server.address().parse().unwrap()]);
         LoginConfig { probes: vec![probe(READABLE)], ..LoginConfig::new(upstream, self.method()) }
     }
@@ -81,7 +86,7 @@ impl Desk {
     }
 
     /// How many tokens of the mount live.
-    fn alive(&self) -> usize {
+    pub(crate) fn alive(&self) -> usize {
         match self.server.admin("LIST", &format!("sys/leases/lookup/auth/{}/login", self.mount), &Value::Null) {
             Ok(reply) => reply["data"]["keys"].as_array().unwrap().len(),
             Err(AdminError::Refused { status: 404, .. }) => 0,
@@ -121,8 +126,32 @@ async fn a_second_login_replaces_the_first_and_belongs_to_the_same_entity() {
 
 /// The table in `docs/requests.md`.
 #[tokio::test]
-async fn a_rotation_costs_six_requests_and_its_probes() {
-    let desk = Desk::new("login-cost");
+async fn a_rotation_costs_five_requests_and_its_probes_where_the_role_gives_a_probation() {
+    let desk = Desk::with("login-cost", &json!({"token_ttl": "30s"}));
+    let asked = rotate(&desk).await;
+    let expected = [
+        "nobody auth/login-cost/login",
+        "green secret/data/app",
+        "green auth/token/lookup-self",
+        "green auth/token/renew-self",
+        "blue auth/token/renew-self",
+        "blue auth/token/revoke-self",
+        "green auth/token/lookup",
+    ];
+    assert_eq!(asked, expected);
+}
+
+#[tokio::test]
+async fn a_longer_first_life_is_cut_at_once_by_one_request_more() {
+    let desk = Desk::new("login-costly");
+    let asked = rotate(&desk).await;
+    assert_eq!(asked.len(), 8, "{asked:?}");
+    assert_eq!(asked[..2], ["nobody auth/login-costly/login", "green auth/token/renew-self"]);
+}
+
+/// Who asked for what in a rotation.
+async fn rotate(desk: &Desk) -> Vec<String> {
+    let login = format!("auth/{}/login", desk.mount);
     let provider = desk.provider();
     let blue = credential(1, applied(provider.login(mint(1)).await));
     let before = Audit::read(&desk.server.audit_log()).unwrap().entries().len();
@@ -143,26 +172,15 @@ async fn a_rotation_costs_six_requests_and_its_probes() {
         } else {
             "nobody"
         };
-        (who != "nobody" || entry.path == "auth/login-cost/login").then(|| format!("{who} {}", entry.path))
+        (who != "nobody" || entry.path == login).then(|| format!("{who} {}", entry.path))
     };
-    let asked: Vec<_> = audit.entries()[before..].iter().filter_map(who).collect();
-    let expected = [
-        "nobody auth/login-cost/login",
-        "green auth/token/renew-self",
-        "green secret/data/app",
-        "green auth/token/lookup-self",
-        "green auth/token/renew-self",
-        "blue auth/token/renew-self",
-        "blue auth/token/revoke-self",
-        "green auth/token/lookup",
-    ];
-    assert_eq!(asked, expected);
+    audit.entries()[before..].iter().filter_map(who).collect()
 }
 
 #[tokio::test]
 async fn no_line_of_the_printed_policy_is_spare() {
     let desk = Desk::new("login-spare");
-    let rules = login_policy(&desk.method(), &[probe(READABLE)]);
+    let rules = desk.rules(&[probe(READABLE)]);
     for gap in rules.lines().filter(|line| !line.contains("/secret-id/lookup")) {
         let rest: Vec<_> = rules.lines().filter(|line| *line != gap).collect();
         desk.server.write_policy("login-spare", &rules).unwrap();
@@ -228,7 +246,7 @@ async fn other_policies_than_expected_are_refused() {
 #[tokio::test]
 async fn a_token_that_may_not_renew_itself_is_ended_and_refused() {
     let desk = Desk::new("login-fixed");
-    let rules = login_policy(&desk.method(), &[]);
+    let rules = desk.rules(&[]);
     let rules: Vec<_> = rules.lines().filter(|line| !line.contains("renew-self")).collect();
     desk.server.write_policy("login-fixed", &rules.join("\n")).unwrap();
     refused(desk.log_in().await, "permission denied");

@@ -5,6 +5,7 @@
 mod adopting;
 mod certify;
 mod conforming;
+mod doctoring;
 mod ending;
 mod living;
 mod logging_in;

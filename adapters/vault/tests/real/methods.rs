@@ -7,6 +7,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use rcgen::{KeyPair, PKCS_ED25519, SigningKey as _};
 use serde_json::json;
 use tempfile::TempDir;
+use turquoise_runtime::core::Privileges;
 use turquoise_runtime::port::{Observed, Provider, Reply};
 use turquoise_vault::{ConfigError, LoginConfig, LoginProvider, Method, Upstream, login_policy};
 
@@ -60,7 +61,7 @@ async fn with_a_json_web_token() {
     server.admin("POST", "sys/auth/jwt", &json!({"type": "jwt"})).unwrap();
     let trusted = json!({"jwt_validation_pubkeys": [key.public_key_pem()], "jwt_supported_algs": ["EdDSA"]});
     server.admin("POST", "auth/jwt/config", &trusted).unwrap();
-    server.write_policy("jwt", &login_policy(&method, &[probe(READABLE)])).unwrap();
+    server.write_policy("jwt", &login_policy(None, &[probe(READABLE)], Privileges::OnlySelf).to_string()).unwrap();
     let role = json!({
         "role_type": "jwt", "user_claim": "sub", "bound_audiences": ["bao"], "bound_subject": "app",
         "token_policies": ["jwt"], "token_no_default_policy": true, "token_ttl": "10m",
@@ -81,7 +82,7 @@ async fn with_the_certificate_of_the_connection() {
     let secure = secure();
     let method = Method::Certificate { mount: "cert".parse().unwrap(), role: Some("app".parse().unwrap()) };
     secure.server.admin("POST", "sys/auth/cert", &json!({"type": "cert"})).unwrap();
-    secure.server.write_policy("cert", &login_policy(&method, &[probe(READABLE)])).unwrap();
+    secure.server.write_policy("cert", &login_policy(None, &[probe(READABLE)], Privileges::OnlySelf).to_string()).unwrap();
     let authority = fs::read_to_string(secure.authority.certificate()).unwrap();
     let role = json!({
         "certificate": authority, "allowed_common_names": ["client"],

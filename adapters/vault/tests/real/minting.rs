@@ -2,10 +2,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use turquoise_runtime::port::{Minted, Provider, Reply};
-use turquoise_vault::{TokenConfig, TokenProvider};
+use turquoise_runtime::core::Privileges;
+use turquoise_runtime::port::{Minted, Observed, Provider, Reply};
+use turquoise_vault::{Through, TokenConfig, TokenProvider, policy};
 
-use crate::support::{Bench, MINUTE, applied, credential, mint, refused, text, unknown};
+use crate::support::{Bench, MINUTE, READABLE, applied, credential, mint, probe, refused, text, unknown};
 
 async fn issue(bench: &Bench) -> Reply<Minted> {
     let blue = bench.blue();
@@ -37,6 +38,26 @@ async fn a_mint_carries_its_generation_where_an_operator_can_find_it() {
     let found = bench.server.admin("POST", "auth/token/lookup-accessor", &json!({"accessor": green.handle.0})).unwrap();
     assert_eq!(found["data"]["meta"]["rotation"], "00007e57-2");
     assert_eq!(found["data"]["display_name"], "token-turquoise-00007e57-2");
+}
+
+/// It needs no role, and has a sibling be what its minter is.
+#[tokio::test]
+async fn a_sibling_is_minted_without_a_role_by_create_orphan() {
+    let bench = Bench::new("mint-orphan");
+    let rules = policy(Through::CreateOrphan, &[probe(READABLE)], Privileges::OnlySelf).to_string();
+    bench.server.write_policy("mint-orphan", &rules).unwrap();
+    let config = TokenConfig {
+        through: Through::CreateOrphan,
+        policies: Some(BTreeSet::from(["mint-orphan".to_owned()])),
+        ..bench.config()
+    };
+    let provider = TokenProvider::new(config).unwrap();
+    let blue = bench.blue();
+    let green = credential(2, applied(provider.issue(&blue, mint(2), MINUTE).await));
+    applied(provider.revoke(&blue).await);
+    applied(provider.probe(&green).await);
+    assert_eq!(applied(provider.observe(&blue, &green).await), Observed::Dead);
+    applied(provider.issue(&green, mint(3), MINUTE).await);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::net::TcpListener;
+use turquoise_runtime::core::Privileges;
 use turquoise_runtime::port::Provider;
 use turquoise_vault::{Address, ConfigError, Tls, TokenConfig, TokenProvider, Upstream, policy};
 
@@ -85,7 +86,7 @@ async fn a_node_that_cannot_be_connected_to_in_time_is_passed_over() {
 async fn a_namespace_goes_with_every_request() {
     let bench = Bench::new("reach-space");
     bench.server.admin("POST", "sys/namespaces/team", &json!({})).unwrap();
-    let rules = policy(&bench.role, &[probe(READABLE)]);
+    let rules = policy(&bench.role, &[probe(READABLE)], Privileges::OnlySelf).to_string();
     bench.server.admin("POST", "team/sys/policies/acl/reach-space", &json!({"policy": rules})).unwrap();
     let role =
         json!({"orphan": true, "allowed_policies": ["reach-space"], "token_no_default_policy": true, "token_type": "service"});

@@ -13,19 +13,19 @@ use turquoise_vault::{App, Issued, SecretIdConfig, SecretIdProvider, Upstream, s
 use crate::support::{MINUTE, READABLE, applied, credential, mint, probe, refused, server, text, unknown};
 
 /// An AppRole with a mount of its own.
-struct Desk {
-    server: Arc<Server>,
-    app: App,
+pub(crate) struct Desk {
+    pub(crate) server: Arc<Server>,
+    pub(crate) app: App,
     folder: TempDir,
 }
 
 impl Desk {
-    fn new(mount: &str) -> Self {
+    pub(crate) fn new(mount: &str) -> Self {
         Self::with(mount, &json!({"ttl": "1h"}))
     }
 
     /// A role as it should be, and a first secret id as told.
-    fn with(mount: &str, first: &Value) -> Self {
+    pub(crate) fn with(mount: &str, first: &Value) -> Self {
         let app = App { mount: mount.parse().unwrap(), role: "app".parse().unwrap() };
         let desk = Self { server: server(), app, folder: TempDir::new().unwrap() };
         desk.admin("POST", &format!("sys/auth/{mount}"), &json!({"type": "approle"}));
@@ -40,27 +40,30 @@ impl Desk {
     }
 
     fn rules(&self) -> String {
-        secret_id_policy(&self.app, Issued::End, &[probe(READABLE)])
+        secret_id_policy(&self.app, Issued::End, &[probe(READABLE)]).to_string()
     }
 
-    fn admin(&self, method: &str, path: &str, body: &Value) -> Value {
+    pub(crate) fn admin(&self, method: &str, path: &str, body: &Value) -> Value {
         self.server.admin(method, path, body).unwrap()
     }
 
-    fn role(&self) -> String {
+    pub(crate) fn role(&self) -> String {
         format!("auth/{}/role/app", self.app.mount)
     }
 
-    fn provider(&self, issued: Issued) -> SecretIdProvider {
-        let config = SecretIdConfig {
+    pub(crate) fn config(&self, issued: Issued) -> SecretIdConfig {
+        SecretIdConfig {
             upstream: Upstream::new([self.server.address().parse().unwrap()]),
             app: self.app.clone(),
             role_id_file: self.folder.path().join("role-id"),
             secret_id_file: self.folder.path().join("secret-id"),
             probes: vec![probe(READABLE)],
             issued,
-        };
-        SecretIdProvider::new(config).unwrap()
+        }
+    }
+
+    fn provider(&self, issued: Issued) -> SecretIdProvider {
+        SecretIdProvider::new(self.config(issued)).unwrap()
     }
 
     /// The first one, adopted.
@@ -81,7 +84,7 @@ impl Desk {
     }
 
     /// How many secret ids and tokens of the role there are.
-    fn alive(&self) -> [usize; 2] {
+    pub(crate) fn alive(&self) -> [usize; 2] {
         [format!("{}/secret-id", self.role()), format!("sys/leases/lookup/auth/{}/login", self.app.mount)].map(|path| match self
             .server
             .admin("LIST", &path, &Value::Null)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use turquoise_openbao::{Binary, Options, Server};
-use turquoise_runtime::core::{Color, Generation, Mint};
+use turquoise_runtime::core::{Color, Generation, Mint, Privileges};
 use turquoise_runtime::memory::ExposeSecret;
 use turquoise_runtime::port::{Credential, Minted, Provider, Reply};
 use turquoise_vault::{Path, Probe, Role, TokenConfig, TokenProvider, Upstream, policy};
@@ -96,7 +96,7 @@ impl Bench {
 
     pub(crate) fn on(server: Arc<Server>, name: &str) -> Self {
         let role: Role = name.parse().unwrap();
-        server.write_policy(name, &policy(&role, &[probe(READABLE)])).unwrap();
+        server.write_policy(name, &policy(&role, &[probe(READABLE)], Privileges::OnlySelf).to_string()).unwrap();
         server.write_token_role(name, &[name]).unwrap();
         Self { server, role, folder: TempDir::new().unwrap() }
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends with what it did not expect")]
 
 mod consistency;
+mod doctoring;
 mod faults;
 mod nodes;
 mod secret_ids;

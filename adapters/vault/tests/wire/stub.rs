@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 use turquoise_runtime::core::{Color, Generation, Mint};
 use turquoise_runtime::memory::Secret;
 use turquoise_runtime::port::{Credential, Handle};
-use turquoise_vault::{TokenConfig, TokenProvider, Upstream};
+use turquoise_vault::{Role, TokenConfig, TokenProvider, Upstream};
 
 pub(crate) const TOKEN: &str = "s.canary-canary";
 pub(crate) const MINTED: &str = r#"{"auth":{"client_token":"s.new","accessor":"acc","lease_duration":60,"token_type":"service",
@@ -71,7 +71,7 @@ impl Stub {
 }
 
 pub(crate) fn config(address: &str) -> TokenConfig {
-    TokenConfig::new(Upstream::new([address.parse().unwrap()]), "rot".parse().unwrap(), "/nowhere")
+    TokenConfig::new(Upstream::new([address.parse().unwrap()]), "rot".parse::<Role>().unwrap(), "/nowhere")
 }
 
 pub(crate) fn provider(address: &str) -> TokenProvider {
