@@ -194,14 +194,12 @@ impl Abstract {
         // What is owed has left the rotation: it only has to die.
         let owed = world.ghost.debt;
         let live = || world.live.iter().map(|credential| credential.generation).filter(move |one| owed != Some(*one));
-        let new_work = match &world.process {
-            Process::Up(machine) => machine.serving(),
-            Process::Down(_) => None,
-        };
         Self {
             may: live().chain(minting).collect(),
             must: live().filter(|generation| !doomed(generation)).collect(),
-            serving: new_work
+            serving: world
+                .process
+                .serving()
                 .into_iter()
                 .chain(world.published)
                 .chain(world.reader.as_ref().map(|reader| reader.holds))

@@ -1,0 +1,126 @@
+//! The journal and the survivor store on a disk that fails.
+
+use turquoise_runtime::core::{Color, Mint, Outcome};
+use turquoise_runtime::port::{
+    Base, Compacted, Credential, Entry, History, Journal, NotCompacted, NotDurable, Store, StoreError,
+};
+
+use crate::provider::Hands;
+use crate::world::{For, Shared};
+
+/// A journal in memory.
+pub(crate) struct Ledger(pub(crate) Hands);
+
+impl Ledger {
+    /// Opens it: what was in doubt is there.
+    pub(crate) fn open(hands: &Hands) -> (Self, History) {
+        let mut state = hands.shared.lock();
+        state.torn = false;
+        if let Some(entry) = state.doubtful.take() {
+            let now = hands.shared.now(&state);
+            state.recorded(now, &entry);
+        }
+        let stands_for = state.base.as_ref().map_or(0, |base| base.checkpoint.lsn.0);
+        let entries = state.entries.iter().filter(|entry| entry.record.lsn.0 > stands_for).cloned().collect();
+        (Self(hands.clone()), History { base: state.base.clone(), entries })
+    }
+}
+
+fn full() -> NotDurable {
+    NotDurable("no space left on device".to_owned())
+}
+
+impl Journal for Ledger {
+    fn append(&mut self, entry: &Entry) -> Result<(), NotDurable> {
+        let Hands { shared, process } = &self.0;
+        let mut state = shared.lock();
+        let lsn = entry.record.lsn.0;
+        let now = shared.now(&state);
+        if state.alive == Some(*process) {
+            state.site.decides(now, &entry.record);
+        }
+        if state.alive != Some(*process) || state.torn || shared.dies(&mut state, *process, 20_000_000 + lsn) {
+            return Err(full());
+        }
+        let mut dice = shared.dice(&mut state, For::Append, lsn);
+        if state.trouble && dice.permille(shared.plan.disk) {
+            state.torn = true;
+            let written = dice.permille(500);
+            state.doubtful = written.then(|| entry.clone());
+            shared.tell(&mut state, format!("NOT DURABLE, {written}: {lsn} {:?}", entry.record.step));
+            return Err(full());
+        }
+        state.recorded(now, entry);
+        shared.tell(&mut state, format!("record {lsn} {:?}", entry.record.step));
+        if shared.dies(&mut state, *process, 30_000_000 + lsn) { Err(full()) } else { Ok(()) }
+    }
+
+    fn compact(&mut self, base: &Base) -> Result<Option<Compacted>, NotCompacted> {
+        let Hands { shared, process } = &self.0;
+        let mut state = shared.lock();
+        let last = state.entries.last().map(|entry| entry.record.lsn);
+        let due = shared.dice(&mut state, For::Compaction, base.checkpoint.lsn.0).permille(300);
+        if state.alive != Some(*process) || last != Some(base.checkpoint.lsn) || !due {
+            return Ok(None);
+        }
+        state.base = Some(base.clone());
+        Ok(Some(Compacted { archive: format!("the first {}", base.checkpoint.lsn.0), removed: Vec::new() }))
+    }
+}
+
+/// The survivor store: the model's slots.
+pub(crate) struct Slots(pub(crate) Hands);
+
+impl Slots {
+    fn write(&self, what: &str, mint: Mint, write: fn(&Shared, &mut crate::world::State, Mint) -> Outcome) -> Result<(), StoreError> {
+        let Hands { shared, process } = &self.0;
+        let mut state = shared.lock();
+        let of = 1_000 * what.len() as u64 + u64::from(mint.generation.number);
+        let failed = || StoreError("input/output error".to_owned());
+        if state.alive != Some(*process) || shared.dies(&mut state, *process, 40_000_000 + of) {
+            return Err(failed());
+        }
+        let mut dice = shared.dice(&mut state, For::Store, of);
+        let fails = state.trouble && dice.permille(shared.plan.disk);
+        // What fails may have been done.
+        let done = !fails || dice.permille(500);
+        let outcome = if done { write(shared, &mut state, mint) } else { Outcome::Unknown };
+        shared.tell(&mut state, format!("{what} {mint:?}: done {done}, fails {fails}, {outcome:?}"));
+        let dead = shared.dies(&mut state, *process, 50_000_000 + of);
+        if !fails && !dead && matches!(outcome, Outcome::Applied(_)) { Ok(()) } else { Err(failed()) }
+    }
+}
+
+impl Store for Slots {
+    fn load(&mut self) -> Result<Vec<Credential>, StoreError> {
+        let state = self.0.shared.lock();
+        let slots = state.site.world().slots;
+        let load = |slot: Color| {
+            let generation = slots.slot(slot)?;
+            let (handle, secret) = state.minted.get(&generation)?;
+            Some(Credential { mint: Mint { generation, slot }, handle: handle.clone(), secret: secret.clone().into() })
+        };
+        Ok([Color::Blue, Color::Green].into_iter().filter_map(load).collect())
+    }
+
+    fn persist(&mut self, credential: &Credential) -> Result<(), StoreError> {
+        self.write("persist", credential.mint, |shared, state, mint| {
+            let now = shared.now(state);
+            state.site.persists(now, mint)
+        })
+    }
+
+    fn publish(&mut self, credential: &Credential) -> Result<(), StoreError> {
+        self.write("publish it", credential.mint, |shared, state, mint| {
+            let now = shared.now(state);
+            state.site.publishes(now, mint)
+        })
+    }
+
+    fn clear(&mut self, mint: Mint) -> Result<(), StoreError> {
+        self.write("clear", mint, |shared, state, mint| {
+            let now = shared.now(state);
+            state.site.clears(now, mint)
+        })
+    }
+}

@@ -1,0 +1,27 @@
+//! A thousand runs, each another policy and another misfortune, and none breaks a promise.
+
+use crate::plan::Plan;
+use crate::run::{commits, run};
+
+const RUNS: u64 = 1_000;
+
+#[test]
+fn a_thousand_runs_keep_every_promise() {
+    let (mut rotations, mut deaths) = (0, 0);
+    for seed in 0..RUNS {
+        let told = run(Plan::of(seed));
+        if let Some((property, what)) = told.wrong {
+            panic!("seed {seed} breaks {}: {what}\n{}", property.unwrap_or("the order"), told.story);
+        }
+        rotations += told.steps.iter().filter(|step| commits(**step)).count();
+        deaths += told.deaths - 1;
+    }
+    assert!(rotations > 2_000 && deaths > 1_000, "{rotations} rotations and {deaths} deaths are few");
+}
+
+#[test]
+fn a_seed_can_be_told() {
+    let Ok(seed) = std::env::var("TURQUOISE_SEED") else { return };
+    let told = run(Plan::of(seed.parse().unwrap()));
+    panic!("{:?}\n{}", told.wrong, told.story);
+}

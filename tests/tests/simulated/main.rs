@@ -1,0 +1,16 @@
+//! The driver against the model's own world, in simulated time: what the provider sees, the journal says and work is given is
+//! judged by the functions that the explorers judge by.
+//!
+//! A run is all in its seed: `TURQUOISE_SEED=7 cargo test -p turquoise-tests --test simulated a_seed` tells the story of
+//! seed 7.
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod dice;
+mod disk;
+mod plan;
+mod provider;
+mod run;
+mod world;
+
+mod conforms;
+mod judges_a_thousand_runs;

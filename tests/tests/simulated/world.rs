@@ -1,0 +1,173 @@
+//! What all share: the model's world, the secrets it has no type for, and what went wrong so far.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time;
+use turquoise_model::{Invariant, Outside};
+use turquoise_runtime::core::{BootId, Generation, Instant};
+use turquoise_runtime::port::{Base, Entry, Handle};
+use turquoise_runtime::Clock;
+
+use crate::dice::Dice;
+use crate::plan::Plan;
+
+/// Where the clock stands when a run begins.
+const DAWN: u64 = 1_000_000;
+
+/// What dice are drawn for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum For {
+    Wire = 10,
+    Append = 11,
+    Store = 12,
+    Death = 13,
+    Work = 14,
+    Chaos = 15,
+    Compaction = 16,
+    Rights = 17,
+}
+
+/// One run's world, and the notes on it.
+pub(crate) struct State {
+    pub(crate) site: Outside,
+    /// The process whose hands have an effect; none while there is no such process.
+    pub(crate) alive: Option<u32>,
+    pub(crate) processes: u32,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) base: Option<Base>,
+    /// A record that was written and not acknowledged.
+    pub(crate) doubtful: Option<Entry>,
+    /// After an error a journal takes nothing more until it is opened anew.
+    pub(crate) torn: bool,
+    /// What each credential is called, and its secret.
+    pub(crate) minted: BTreeMap<Generation, (Handle, String)>,
+    pub(crate) born: BTreeMap<Generation, Instant>,
+    pub(crate) died: BTreeMap<Generation, Instant>,
+    /// Whether anything goes wrong at all.
+    pub(crate) trouble: bool,
+    /// Until then nothing reaches the provider.
+    pub(crate) outage: Instant,
+    /// How long everything has slept, and how often.
+    pub(crate) slept: Duration,
+    pub(crate) naps: u32,
+    counted: BTreeMap<(u64, u64), u64>,
+    /// What happened, to be told if it goes wrong.
+    pub(crate) story: Vec<(u64, String)>,
+    /// What must not be, and was, besides the invariants.
+    pub(crate) wrong: Option<String>,
+}
+
+/// What all hands hold.
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    pub(crate) plan: Plan,
+    start: time::Instant,
+    /// The process has died.
+    pub(crate) crashed: Notify,
+}
+
+impl Shared {
+    pub(crate) fn new(plan: Plan) -> Arc<Self> {
+        let state = State {
+            site: Outside::new(plan.config(), Instant(DAWN)),
+            alive: None,
+            processes: 0,
+            entries: Vec::new(),
+            base: None,
+            doubtful: None,
+            torn: false,
+            minted: BTreeMap::new(),
+            born: BTreeMap::new(),
+            died: BTreeMap::new(),
+            trouble: !plan.trouble.is_zero(),
+            outage: Instant(0),
+            slept: Duration::ZERO,
+            naps: 0,
+            counted: BTreeMap::new(),
+            story: Vec::new(),
+            wrong: None,
+        };
+        Arc::new(Self { state: Mutex::new(state), plan, start: time::Instant::now(), crashed: Notify::new() })
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What time it is.
+    pub(crate) fn now(&self, state: &State) -> Instant {
+        Instant(DAWN) + self.start.elapsed() + state.slept
+    }
+
+    /// The next draw for something.
+    pub(crate) fn dice(&self, state: &mut State, purpose: For, of: u64) -> Dice {
+        let count = state.counted.entry((purpose as u64, of)).or_default();
+        *count += 1;
+        Dice::new(self.plan.seed, &[purpose as u64, of, *count])
+    }
+
+    /// Notes what happened.
+    pub(crate) fn tell(&self, state: &mut State, what: String) {
+        let now = self.now(state).0 - DAWN;
+        let broken = state.site.world().violated;
+        state.story.push((now, what));
+        if let (Some(broken), None) = (broken, &state.wrong) {
+            state.wrong = Some(format!("{broken} is broken: {}", broken.sentence()));
+            state.story.push((now, format!("BROKEN {broken}")));
+        }
+    }
+
+    /// Whether the process dies here.
+    pub(crate) fn dies(&self, state: &mut State, process: u32, of: u64) -> bool {
+        let crash = self.plan.crash;
+        let dies = state.trouble && self.dice(state, For::Death, of).permille(crash) && state.alive == Some(process);
+        if dies {
+            self.kill(state);
+        }
+        dies
+    }
+
+    /// The process dies: all that it does from now on has no effect.
+    pub(crate) fn kill(&self, state: &mut State) {
+        state.alive = None;
+        let now = self.now(state);
+        state.site.die(now);
+        self.tell(state, "CRASH".to_owned());
+        self.crashed.notify_one();
+    }
+}
+
+impl State {
+    /// The invariant that was broken first, if any.
+    pub(crate) const fn broken(&self) -> Option<Invariant> {
+        self.site.world().violated
+    }
+
+    /// A record has become durable.
+    pub(crate) fn recorded(&mut self, now: Instant, entry: &Entry) {
+        if let Err(refused) = self.site.records(now, &entry.record) {
+            self.wrong.get_or_insert(format!("a record does not follow: {refused}"));
+        }
+        self.entries.push(entry.clone());
+    }
+}
+
+/// The driver's clock: Tokio's paused time, and what was slept.
+pub(crate) struct PausedClock(pub(crate) Arc<Shared>);
+
+impl Clock for PausedClock {
+    fn now(&self) -> Instant {
+        self.0.now(&self.0.lock())
+    }
+
+    fn drift(&self) -> Duration {
+        self.0.lock().slept
+    }
+
+    fn boot(&self) -> BootId {
+        BootId(7)
+    }
+}
