@@ -79,7 +79,8 @@ impl Outside {
         let steady = world.journal.phase().kind() == PhaseKind::Steady && world.journal.debt().is_none();
         let alone = world.live.iter().map(|credential| credential.generation).eq([current.generation]);
         let kept = world.slots.has(current) && world.slots.slot(current.slot.other()).is_none();
-        steady && alone && kept && !world.disabled && world.flight.is_empty() && world.published == Some(current.generation)
+        let calm = !self.leaving && self.woken.is_none() && !world.disabled;
+        steady && alone && kept && calm && world.flight.is_empty() && world.published == Some(current.generation)
     }
 
     /// How an operator who tells the truth resolves a contradiction, if it can be resolved now.
@@ -202,6 +203,8 @@ impl Outside {
         let ended = self.world.journal.phase().going().or(self.world.journal.debt()).map(|going| going.mint);
         self.is_backed(record.step, ended);
         self.world.journal.apply(record, &self.config.policy)?;
+        // Then the end is asked for no more.
+        self.leaving &= !matches!(self.world.journal.phase().kind(), PhaseKind::Closing | PhaseKind::NeedsOperator);
         let previous = self.world.ghost.previous;
         self.world.work = None;
         self.world.note(record);
@@ -264,11 +267,10 @@ impl Outside {
         self.world.flight.push(Request { op: Some(OpId(0)), effect, sent: now, swallowed: false });
     }
 
-    /// The request that was sent then has come to the provider, which does what it does.
-    pub fn grants(&mut self, now: Instant, sent: Instant, ask: Ask, useless: bool) -> Outcome {
+    /// The request has come to the provider, which does what it does.
+    pub fn grants(&mut self, now: Instant, ask: Ask, useless: bool) -> Outcome {
         self.at(now);
         self.ends(ask);
-        let committed = self.world.ghost.committed;
         if self.world.disabled
             && let Ask::SetLife { generation, .. } = ask
         {
@@ -277,11 +279,15 @@ impl Outside {
         let outcome = self.world.grant(&self.config, ask, useless);
         if matches!(outcome, Outcome::Applied(_)) {
             self.granted.push(ask);
-            let anew = matches!(ask, Ask::SetLife { .. } | Ask::Probe(_)) && ask.secret() == committed;
-            self.woken = self.woken.filter(|woken| !anew || sent < *woken);
         }
         self.judge();
         outcome
+    }
+
+    /// The driver is told that the request which it sent then was done: after a sleep it knows now that what serves is accepted.
+    pub fn answers(&mut self, sent: Instant, ask: Ask) {
+        let anew = matches!(ask, Ask::SetLife { .. } | Ask::Probe(_)) && ask.secret() == self.world.ghost.committed;
+        self.woken = self.woken.filter(|woken| !anew || sent < *woken);
     }
 
     /// What a node answers that lags, and does nothing.

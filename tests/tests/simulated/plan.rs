@@ -59,6 +59,10 @@ const POLICY: Policy = Policy {
     sown: Sown::NOTHING,
 };
 
+/// A renewal and a mint that are refused are tried again within `backoff_cap` for ever: what they leave must suffice for the
+/// probe that tells that the credential is dead, which leaves three to others.
+const BUDGET: Budget = Budget { every: Duration::from_millis(150), burst: 6 };
+
 const CANARY: Trial =
     Trial { share: 5_000, window: secs(1), samples: 1, forgiven: 0, slower: 0, shortage: Shortage::ProbesSuffice };
 
@@ -80,7 +84,7 @@ impl Plan {
         policy.privileges = dice.one(&[Privileges::OnlySelf, Privileges::OnlySelf, Privileges::Accessor]);
         policy.period = dice.permille(300).then_some(secs(40));
         policy.grace = secs(4 + dice.below(7));
-        policy.budget = dice.permille(300).then_some(Budget { every: Duration::from_millis(400), burst: 6 });
+        policy.budget = dice.permille(300).then_some(BUDGET);
         policy.most_live = dice.one(&[2, 3]);
         let lags = dice.permille(300);
         let revocation = if lags { secs(2) } else { Duration::ZERO };

@@ -17,7 +17,7 @@ use crate::dice::Dice;
 use crate::disk::{Ledger, Slots};
 use crate::plan::Plan;
 use crate::provider::Hands;
-use crate::world::{For, PausedClock, Shared};
+use crate::world::{For, Idle, PausedClock, Shared};
 
 /// Within this time after the last fault everything has come to rest: a lost login is waited out, and then some.
 const REST: Duration = Duration::from_mins(4);
@@ -38,10 +38,16 @@ pub(crate) struct Run {
 
 /// Runs a plan to its end, on a clock of its own.
 pub(crate) fn run(plan: Plan) -> Run {
-    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("there is memory");
-    runtime.block_on(async {
-        let shared = Shared::new(plan);
+    let idle = Arc::new(Idle::default());
+    let (parks, unparks) = (Arc::clone(&idle), Arc::clone(&idle));
+    let mut runtime = Builder::new_current_thread();
+    runtime.enable_time().start_paused(true);
+    runtime.on_thread_park(move || parks.set(true)).on_thread_unpark(move || unparks.set(false));
+    runtime.build().expect("there is memory").block_on(async {
+        let shared = Shared::new(plan, Arc::clone(&idle));
         let failed = play(&shared).await.err();
+        // Nobody waits for this runtime any more.
+        idle.set(true);
         let state = shared.lock();
         let broken = state.broken().map(Invariant::id);
         let wrong = state.wrong.clone().map(|what| (broken, what)).or(failed);
@@ -403,7 +409,7 @@ async fn use_it(shared: &Shared, process: u32, credentials: &Credentials, guard:
         }
         // A candidate may pass its probes and yet not do for the work.
         let mut rights = Dice::new(shared.plan.seed, &[For::Rights as u64, candidate.number.into()]);
-        let served = state.site.accepts(candidate) && !rights.permille(300);
+        let served = state.site.accepts(candidate) && !(state.trouble && rights.permille(300));
         let otherwise = serving.is_some_and(|serving| serving != candidate && state.site.accepts(serving));
         let announced = state.site.world().ghost.announced == Some(candidate);
         if served {
@@ -418,7 +424,7 @@ async fn use_it(shared: &Shared, process: u32, credentials: &Credentials, guard:
         // The driver hears of it now, unless it has just committed itself.
         sleep(Duration::from_millis(1)).await;
         let mut state = shared.lock();
-        if state.alive == Some(process) {
+        if state.alive == Some(process) && state.doubtful.is_none() {
             state.site.blames(candidate);
         }
     }

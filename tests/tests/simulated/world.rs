@@ -1,7 +1,7 @@
 //! What all share: the model's world, the secrets it has no type for, and what went wrong so far.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -60,17 +60,38 @@ pub(crate) struct State {
     pub(crate) wrong: Option<String>,
 }
 
+/// Whether the runtime waits. The disk works on a thread of its own, and only then: so the order is the same each time.
+#[derive(Debug, Default)]
+pub(crate) struct Idle {
+    waits: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Idle {
+    pub(crate) fn set(&self, waits: bool) {
+        *self.waits.lock().unwrap_or_else(PoisonError::into_inner) = waits;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn wait(&self) {
+        let waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.changed.wait_while(waits, |waits| !*waits));
+    }
+}
+
 /// What all hands hold.
 pub(crate) struct Shared {
     state: Mutex<State>,
     pub(crate) plan: Plan,
+    /// Whether the runtime has nothing else to do.
+    pub(crate) idle: Arc<Idle>,
     start: time::Instant,
     /// The process has died.
     pub(crate) crashed: Notify,
 }
 
 impl Shared {
-    pub(crate) fn new(plan: Plan) -> Arc<Self> {
+    pub(crate) fn new(plan: Plan, idle: Arc<Idle>) -> Arc<Self> {
         let state = State {
             site: Outside::new(plan.config(), Instant(DAWN)),
             alive: None,
@@ -90,7 +111,7 @@ impl Shared {
             story: Vec::new(),
             wrong: None,
         };
-        Arc::new(Self { state: Mutex::new(state), plan, start: time::Instant::now(), crashed: Notify::new() })
+        Arc::new(Self { state: Mutex::new(state), plan, idle, start: time::Instant::now(), crashed: Notify::new() })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
