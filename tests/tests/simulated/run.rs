@@ -1,6 +1,7 @@
 //! One run: processes that come and go on one world, work, operators and others; then peace, in which everything must come
 //! to rest; then the judgement.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,14 +11,14 @@ use tokio::time::{Instant, sleep};
 use turquoise_memory::WhenLockingFails;
 use turquoise_model::Invariant;
 use turquoise_runtime::core::{AtStop, BootId, Certainty, Color, Generation, PhaseKind, StepKind};
-use turquoise_runtime::port::History;
+use turquoise_runtime::port::{Entry, History};
 use turquoise_runtime::{Credentials, Guard, Identity, Report, Setup, Status};
 
 use crate::dice::Dice;
 use crate::disk::{Ledger, Slots};
 use crate::plan::Plan;
 use crate::provider::Hands;
-use crate::world::{For, Idle, PausedClock, Shared};
+use crate::world::{For, Idle, PausedClock, Shared, Wrong};
 
 /// Within this time after the last fault everything has come to rest: a lost login is waited out, and then some.
 const REST: Duration = Duration::from_mins(4);
@@ -27,14 +28,19 @@ const WORKERS: u64 = 2;
 /// What a run came to.
 #[derive(Debug)]
 pub(crate) struct Run {
-    /// What must not be, and was, if anything; by the name of the property if it has one.
-    pub(crate) wrong: Option<(Option<&'static str>, String)>,
+    /// What must not be, and was, if anything.
+    pub(crate) wrong: Option<Wrong>,
     /// What happened.
     pub(crate) story: String,
-    /// The steps that were recorded, and how often a process died.
-    pub(crate) steps: Vec<StepKind>,
+    /// How often another credential became current, and how often a process died.
+    pub(crate) rotations: usize,
     pub(crate) deaths: u32,
+    /// The transitions that its journal takes.
+    pub(crate) rows: BTreeSet<Row>,
 }
+
+/// From one phase, by a step, to another one.
+pub(crate) type Row = (PhaseKind, StepKind, PhaseKind);
 
 /// Runs a plan to its end, on a clock of its own.
 pub(crate) fn run(plan: Plan) -> Run {
@@ -49,20 +55,24 @@ pub(crate) fn run(plan: Plan) -> Run {
         // Nobody waits for this runtime any more.
         idle.set(true);
         let state = shared.lock();
-        let broken = state.broken().map(Invariant::id);
-        let wrong = state.wrong.clone().map(|what| (broken, what)).or(failed);
+        let wrong = state.wrong.clone().or(failed);
         let mut story = format!("{plan:#?}\n");
         for (at, what) in &state.story {
             story += &format!("{at:>7} {what}\n");
         }
-        let steps = state.entries.iter().map(|entry| entry.record.step.kind()).collect();
-        Run { wrong, story, steps, deaths: state.processes }
+        // What is drawn at random by the driver itself is not told: a story is the same each time.
+        let names = state.site.world().journal.phase().current().map(|lease| lease.mint.generation.incarnation);
+        if let Some(incarnation) = names {
+            story = story.replace(&format!("incarnation: {incarnation}, "), "").replace(&format!("{incarnation:08x}-"), "g");
+        }
+        let rows = state.rows.clone();
+        let commits = |entry: &&Entry| matches!(entry.record.step.kind(), StepKind::Promoted | StepKind::RolledBack);
+        let rotations = state.entries.iter().filter(commits).count();
+        Run { wrong, story, rotations, deaths: state.processes - 1, rows }
     })
 }
 
-type Failed = (Option<&'static str>, String);
-
-async fn play(shared: &Arc<Shared>) -> Result<(), Failed> {
+async fn play(shared: &Arc<Shared>) -> Result<(), Wrong> {
     let mut dice = Dice::new(shared.plan.seed, &[For::Chaos as u64]);
     let mut life = Life::start(shared).await?;
     let end = Instant::now() + shared.plan.trouble;
@@ -83,7 +93,7 @@ async fn play(shared: &Arc<Shared>) -> Result<(), Failed> {
     let after = life.comes_to_rest(shared).await?;
     let wrong = shared.lock().wrong.is_some();
     if before == after && !wrong {
-        return Err((Some("L1"), format!("it rotated, but {before:?} serves on")));
+        return Err(Wrong::restless(format!("it rotated, but {before:?} serves on")));
     }
     life.identity.stop().await;
     life.work.shutdown().await;
@@ -91,7 +101,7 @@ async fn play(shared: &Arc<Shared>) -> Result<(), Failed> {
 }
 
 /// Nothing goes wrong any more.
-async fn peace(shared: &Arc<Shared>, life: Life) -> Result<Life, Failed> {
+async fn peace(shared: &Arc<Shared>, life: Life) -> Result<Life, Wrong> {
     let up = {
         let mut state = shared.lock();
         state.trouble = false;
@@ -104,7 +114,7 @@ async fn peace(shared: &Arc<Shared>, life: Life) -> Result<Life, Failed> {
 }
 
 /// The journal is one that the table allows: all of it, and it says what the world's own copy says.
-fn replay(shared: &Shared) -> Result<(), Failed> {
+fn replay(shared: &Shared) -> Result<(), Wrong> {
     let state = shared.lock();
     let policy = shared.plan.policy;
     let first = state.entries.first().map(|entry| entry.record);
@@ -112,8 +122,8 @@ fn replay(shared: &Shared) -> Result<(), Failed> {
     let replayed = History::from(state.entries.clone()).replay(&policy, 0, boot, at);
     match replayed {
         Ok(ledger) if ledger == state.site.world().journal => Ok(()),
-        Ok(ledger) => Err((None, format!("replayed, the journal says otherwise: {ledger:?}"))),
-        Err(refused) => Err((None, format!("the journal does not replay: {refused}"))),
+        Ok(ledger) => Err(Wrong::disorder(format!("replayed, the journal says otherwise: {ledger:?}"))),
+        Err(refused) => Err(Wrong::disorder(format!("the journal does not replay: {refused}"))),
     }
 }
 
@@ -124,7 +134,7 @@ struct Life {
 }
 
 impl Life {
-    async fn start(shared: &Arc<Shared>) -> Result<Self, Failed> {
+    async fn start(shared: &Arc<Shared>) -> Result<Self, Wrong> {
         let process = {
             let mut state = shared.lock();
             state.processes += 1;
@@ -146,7 +156,7 @@ impl Life {
             clock: Box::new(PausedClock(Arc::clone(shared))),
             memory: WhenLockingFails::Warn,
         };
-        let identity = Identity::start(setup).await.map_err(|refused| (None, format!("it does not start: {refused}")))?;
+        let identity = Identity::start(setup).await.map_err(|refused| Wrong::disorder(format!("it does not start: {refused}")))?;
         let mut work = JoinSet::new();
         for worker in 0..WORKERS {
             let dice = Dice::new(shared.plan.seed, &[For::Work as u64, process.into(), worker]);
@@ -156,7 +166,7 @@ impl Life {
     }
 
     /// The process has died, or is ended now; after a while there is another one.
-    async fn replaced(mut self, shared: &Arc<Shared>, dice: &mut Dice) -> Result<Self, Failed> {
+    async fn replaced(mut self, shared: &Arc<Shared>, dice: &mut Dice) -> Result<Self, Wrong> {
         {
             let mut state = shared.lock();
             if state.alive.is_some() {
@@ -182,7 +192,7 @@ impl Life {
     }
 
     /// Something happens to it.
-    async fn suffers(self, shared: &Arc<Shared>, dice: &mut Dice) -> Result<Self, Failed> {
+    async fn suffers(self, shared: &Arc<Shared>, dice: &mut Dice) -> Result<Self, Wrong> {
         let status = self.identity.status();
         if status.phase == PhaseKind::Stopped || status.stalled && dice.permille(500) {
             return self.replaced(shared, dice).await;
@@ -235,7 +245,7 @@ impl Life {
     }
 
     /// L1: nothing goes wrong any more, so it ends with one credential, and no debt.
-    async fn comes_to_rest(&mut self, shared: &Arc<Shared>) -> Result<Option<Generation>, Failed> {
+    async fn comes_to_rest(&mut self, shared: &Arc<Shared>) -> Result<Option<Generation>, Wrong> {
         let end = Instant::now() + REST;
         loop {
             sleep(Duration::from_millis(500)).await;
@@ -257,7 +267,7 @@ impl Life {
             }
             if Instant::now() >= end {
                 let truth = shared.lock().site.world().live.clone();
-                return Err((Some("L1"), format!("it does not come to rest: {status:?}, live: {truth:?}")));
+                return Err(Wrong::restless(format!("it does not come to rest: {status:?}, live: {truth:?}")));
             }
         }
     }
@@ -268,7 +278,7 @@ impl Life {
         }
     }
 
-    async fn start_after(shared: &Arc<Shared>, mut work: JoinSet<()>) -> Result<Self, Failed> {
+    async fn start_after(shared: &Arc<Shared>, mut work: JoinSet<()>) -> Result<Self, Wrong> {
         {
             let mut state = shared.lock();
             if state.alive.is_some() {
@@ -280,7 +290,7 @@ impl Life {
     }
 
     /// One more rotation must do.
-    async fn rotates(&self, shared: &Arc<Shared>) -> Result<(), Failed> {
+    async fn rotates(&self, shared: &Arc<Shared>) -> Result<(), Wrong> {
         let end = Instant::now() + REST;
         while Instant::now() < end && shared.lock().wrong.is_none() {
             let before = self.identity.status().current;
@@ -293,7 +303,7 @@ impl Life {
             }
             sleep(Duration::from_millis(500)).await;
         }
-        if shared.lock().wrong.is_some() { Ok(()) } else { Err((Some("L1"), "it never can be rotated again".to_owned())) }
+        if shared.lock().wrong.is_some() { Ok(()) } else { Err(Wrong::restless("it never can be rotated again")) }
     }
 }
 
@@ -435,9 +445,4 @@ fn release(shared: &Shared, process: u32, generation: Generation) {
     if state.alive == Some(process) {
         state.site.releases(generation);
     }
-}
-
-/// What a rotation leaves in the journal, for those who count.
-pub(crate) const fn commits(step: StepKind) -> bool {
-    matches!(step, StepKind::Promoted | StepKind::RolledBack)
 }

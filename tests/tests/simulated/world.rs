@@ -1,18 +1,22 @@
 //! What all share: the model's world, the secrets it has no type for, and what went wrong so far.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time;
-use turquoise_model::{Invariant, Outside};
+use turquoise_model::Outside;
 use turquoise_runtime::core::{BootId, Generation, Instant};
 use turquoise_runtime::port::{Base, Entry, Handle};
 use turquoise_runtime::Clock;
 
 use crate::dice::Dice;
 use crate::plan::Plan;
+use crate::run::Row;
+
+/// Nobody asks for the time more often without letting any pass.
+const OFTEN: u32 = 10_000;
 
 /// Where the clock stands when a run begins.
 const DAWN: u64 = 1_000_000;
@@ -37,6 +41,8 @@ pub(crate) struct State {
     pub(crate) alive: Option<u32>,
     pub(crate) processes: u32,
     pub(crate) entries: Vec<Entry>,
+    /// The transitions that they take.
+    pub(crate) rows: BTreeSet<Row>,
     pub(crate) base: Option<Base>,
     /// A record that was written and not acknowledged.
     pub(crate) doubtful: Option<Entry>,
@@ -57,7 +63,29 @@ pub(crate) struct State {
     /// What happened, to be told if it goes wrong.
     pub(crate) story: Vec<(u64, String)>,
     /// What must not be, and was, besides the invariants.
-    pub(crate) wrong: Option<String>,
+    pub(crate) wrong: Option<Wrong>,
+    /// When the driver asked for the time last, and how often at that time.
+    asked: (Instant, u32),
+}
+
+/// What must not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    /// The property that this breaks, if it has a name.
+    pub(crate) property: Option<&'static str>,
+    pub(crate) what: String,
+}
+
+impl Wrong {
+    /// L1 is broken.
+    pub(crate) fn restless(what: impl Into<String>) -> Self {
+        Self { property: Some("L1"), what: what.into() }
+    }
+
+    /// The journal is not one that the table allows, or a process does not start.
+    pub(crate) fn disorder(what: impl Into<String>) -> Self {
+        Self { property: None, what: what.into() }
+    }
 }
 
 /// Whether the runtime waits. The disk works on a thread of its own, and only then: so the order is the same each time.
@@ -97,6 +125,7 @@ impl Shared {
             alive: None,
             processes: 0,
             entries: Vec::new(),
+            rows: BTreeSet::new(),
             base: None,
             doubtful: None,
             torn: false,
@@ -110,6 +139,7 @@ impl Shared {
             counted: BTreeMap::new(),
             story: Vec::new(),
             wrong: None,
+            asked: (Instant(0), 0),
         };
         Arc::new(Self { state: Mutex::new(state), plan, idle, start: time::Instant::now(), crashed: Notify::new() })
     }
@@ -136,7 +166,7 @@ impl Shared {
         let broken = state.site.world().violated;
         state.story.push((now, what));
         if let (Some(broken), None) = (broken, &state.wrong) {
-            state.wrong = Some(format!("{broken} is broken: {}", broken.sentence()));
+            state.wrong = Some(Wrong { property: Some(broken.id()), what: broken.sentence().to_owned() });
             state.story.push((now, format!("BROKEN {broken}")));
         }
     }
@@ -162,15 +192,13 @@ impl Shared {
 }
 
 impl State {
-    /// The invariant that was broken first, if any.
-    pub(crate) const fn broken(&self) -> Option<Invariant> {
-        self.site.world().violated
-    }
-
     /// A record has become durable.
     pub(crate) fn recorded(&mut self, now: Instant, entry: &Entry) {
-        if let Err(refused) = self.site.records(now, &entry.record) {
-            self.wrong.get_or_insert(format!("a record does not follow: {refused}"));
+        let before = self.site.world().journal.phase().kind();
+        let records = self.site.records(now, &entry.record);
+        self.rows.insert((before, entry.record.step.kind(), self.site.world().journal.phase().kind()));
+        if let Err(refused) = records {
+            self.wrong.get_or_insert(Wrong::disorder(format!("a record does not follow: {refused}")));
         }
         self.entries.push(entry.clone());
     }
@@ -181,7 +209,15 @@ pub(crate) struct PausedClock(pub(crate) Arc<Shared>);
 
 impl Clock for PausedClock {
     fn now(&self) -> Instant {
-        self.0.now(&self.0.lock())
+        let mut state = self.0.lock();
+        let now = self.0.now(&state);
+        state.asked = if state.asked.0 == now { (now, state.asked.1 + 1) } else { (now, 0) };
+        if state.asked.1 > OFTEN {
+            state.wrong.get_or_insert(Wrong::restless("the driver spins"));
+            drop(state);
+            panic!("the driver asks for the time again and again and lets none pass");
+        }
+        now
     }
 
     fn drift(&self) -> Duration {
