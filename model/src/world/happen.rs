@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use turquoise_core::{
-    BootId, Color, Consumers, Effect, Generation, Held, Illegal, Input, Instant, Lease, Ledger, Lsn, OpId, Outcome,
-    Output, Record, Refusal, Rewrite, Rotation, Step, Tally, Verdict,
+    BootId, Color, Consumers, Effect, Generation, Held, Illegal, Input, Instant, Lease, Ledger, Lsn, OpId, Outcome, Output,
+    Record, Refusal, Rewrite, Rotation, Step, Tally, Verdict,
 };
 
 use super::provider::Ask;

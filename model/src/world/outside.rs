@@ -7,8 +7,7 @@
 use std::time::Duration;
 
 use turquoise_core::{
-    Color, Effect, Generation, Held, Instant, Ledger, Mint, OpId, Outcome, PhaseKind, RecoverError, Record, Resolution,
-    Step,
+    Color, Effect, Generation, Held, Instant, Ledger, Mint, OpId, Outcome, PhaseKind, Record, RecoverError, Resolution, Step,
 };
 
 use super::{Ask, BOOT, Ghost, NOW, Process, Request, Seen, World};

@@ -5,6 +5,9 @@
 //! seed 7.
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+#[path = "../system/document.rs"]
+mod document;
+
 mod dice;
 mod disk;
 mod plan;
@@ -15,6 +18,7 @@ mod world;
 mod catches_what_is_sown;
 mod conforms;
 mod judges_a_thousand_runs;
+mod survives_every_crash_point;
 
 /// So many seeds are run.
 const RUNS: u64 = 1_000;

@@ -3,12 +3,98 @@
 use std::time::Duration;
 
 use turquoise_model::{Config, SINK};
-use turquoise_runtime::core::{
-    Budget, Consumers, Jitter, Policy, Privileges, Relogin, Shortage, Sown, Trial, Via, Writer,
-};
+use turquoise_runtime::core::{Budget, Consumers, Jitter, Policy, Privileges, Relogin, Shortage, Sown, Trial, Via, Writer};
 use turquoise_runtime::port::Contract;
 
 use crate::dice::Dice;
+
+/// What is under way when a process dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Story {
+    Login,
+    Rotation,
+    BadCandidate,
+    LostMint,
+    LostMintFound,
+    Abort,
+    Rollback,
+    Compromise,
+    CompromisedCandidate,
+    CanaryPassed,
+    CanaryRefused,
+    Debt,
+    Emergency,
+    Replaced,
+    Stuck,
+    BreakGlass,
+    StopKeep,
+    StopRevoke,
+}
+
+impl Story {
+    pub(crate) const ALL: [Self; 18] = [
+        Self::Login,
+        Self::Rotation,
+        Self::BadCandidate,
+        Self::LostMint,
+        Self::LostMintFound,
+        Self::Abort,
+        Self::Rollback,
+        Self::Compromise,
+        Self::CompromisedCandidate,
+        Self::CanaryPassed,
+        Self::CanaryRefused,
+        Self::Debt,
+        Self::Emergency,
+        Self::Replaced,
+        Self::Stuck,
+        Self::BreakGlass,
+        Self::StopKeep,
+        Self::StopRevoke,
+    ];
+
+    /// What it passes, or it is not that story.
+    pub(crate) const fn hallmark(self) -> &'static str {
+        match self {
+            Self::Login => "after Ready",
+            Self::Rotation | Self::CanaryPassed | Self::Emergency => "after Promoted",
+            Self::BadCandidate | Self::LostMint | Self::Abort | Self::CanaryRefused => "after AbandonIntent",
+            Self::LostMintFound => "after discover",
+            Self::Rollback => "after RolledBack",
+            Self::Compromise | Self::CompromisedCandidate => "after Compromised",
+            Self::Debt => "after Owed",
+            Self::Replaced => "after login",
+            Self::Stuck => "after Resolved",
+            Self::BreakGlass => "after Waived",
+            Self::StopKeep => "after Stopped",
+            Self::StopRevoke => "after CloseIntent",
+        }
+    }
+
+    /// What it is about.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Login => "a first login",
+            Self::Rotation => "a good rotation",
+            Self::BadCandidate => "a candidate that cannot do its work",
+            Self::LostMint => "a mint whose reply is lost, waited out",
+            Self::LostMintFound => "a mint whose reply is lost, found and ended",
+            Self::Abort => "an operator calls it off",
+            Self::Rollback => "an operator wants the old one back",
+            Self::Compromise => "others know the current one",
+            Self::CompromisedCandidate => "others know the candidate",
+            Self::CanaryPassed => "a canary that passes",
+            Self::CanaryRefused => "a canary that is refused",
+            Self::Debt => "an end that cannot be confirmed: a debt",
+            Self::Emergency => "a current one that is renewed no more",
+            Self::Replaced => "others revoke the current one: a login",
+            Self::Stuck => "others revoke the current one: an operator",
+            Self::BreakGlass => "the glass is broken",
+            Self::StopKeep => "a stop that keeps, and a successor",
+            Self::StopRevoke => "a stop that revokes, and a successor",
+        }
+    }
+}
 
 /// One run: the driver's policy, and how much goes wrong.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +110,10 @@ pub(crate) struct Plan {
     pub(crate) disk: u64,
     /// What others do: in a thousand things that happen.
     pub(crate) others: u64,
+    /// Instead of all that, one story, in which processes die exactly there: so many places after the story began, and then
+    /// so many after the next process did.
+    pub(crate) story: Option<Story>,
+    pub(crate) deaths: [Option<usize>; 2],
 }
 
 const fn secs(seconds: u64) -> Duration {
@@ -70,7 +160,18 @@ impl Plan {
     /// A quiet world: nothing goes wrong.
     pub(crate) fn calm(seed: u64) -> Self {
         let contract = Contract { login_life: POLICY.login_life, ..Contract::PROMPT };
-        Self { seed, policy: POLICY, contract, trouble: Duration::ZERO, wire: 0, crash: 0, disk: 0, others: 0 }
+        Self {
+            seed,
+            policy: POLICY,
+            contract,
+            trouble: Duration::ZERO,
+            wire: 0,
+            crash: 0,
+            disk: 0,
+            others: 0,
+            story: None,
+            deaths: [None; 2],
+        }
     }
 
     /// That of a seed.
@@ -98,6 +199,20 @@ impl Plan {
             others: dice.one(&[0, 100, 250]),
             ..Self::calm(seed)
         }
+    }
+
+    /// A story, with the deaths in it.
+    pub(crate) fn tells(story: Story, deaths: [Option<usize>; 2]) -> Self {
+        let mut policy = POLICY;
+        policy.grace = secs(4);
+        let counted = matches!(story, Story::CanaryRefused | Story::CanaryPassed);
+        policy.consumers = if counted { Consumers::Counted } else { Consumers::Uncounted };
+        policy.canary = counted.then_some(Trial { share: 10_000, window: secs(3), ..CANARY });
+        let logs_in = matches!(story, Story::Compromise | Story::Replaced | Story::BreakGlass);
+        policy.relogin = if logs_in { Relogin::Possible } else { Relogin::Impossible };
+        let named = matches!(story, Story::Debt | Story::LostMintFound);
+        policy.privileges = if named { Privileges::Accessor } else { Privileges::OnlySelf };
+        Self { policy, story: Some(story), deaths, ..Self::calm(0) }
     }
 
     /// The world of the model with this timing.

@@ -12,7 +12,7 @@ use turquoise_runtime::core::{Applied, Generation, Instant, Mint, Outcome, Refus
 use turquoise_runtime::port::{Contract, Credential, Handle, Limit, Minted, Observed, Provider, Reason, Reply};
 
 use crate::dice::Dice;
-use crate::plan::Plan;
+use crate::plan::{Plan, Story};
 use crate::world::{For, Shared, State};
 
 /// The hands of one process on the world.
@@ -75,7 +75,7 @@ impl Hands {
         let Self { shared, process } = self;
         let mut state = shared.lock();
         let of = code(ask);
-        if state.alive != Some(*process) || shared.dies(&mut state, *process, of) {
+        if state.alive != Some(*process) || shared.dies(&mut state, *process, of, format_args!("before {}", name(ask))) {
             return None;
         }
         let sent = shared.now(&state);
@@ -85,6 +85,8 @@ impl Hands {
         let fate = if known { draw(&shared.plan, &state, sent, ask, &mut dice) } else { Fate::Stranger };
         shared.tell(&mut state, format!("{ask:?}: {fate:?}"));
         let naps = state.naps;
+        // A request that is under way outlives the process.
+        shared.dies(&mut state, *process, of, format_args!("during {}", name(ask)));
         Some((Sent { ask, sent, naps, fate }, times(&shared.plan, fate, &mut dice)))
     }
 
@@ -92,7 +94,9 @@ impl Hands {
     fn hears(&self, sent: Instant, ask: Ask, answer: &Answer) -> bool {
         let Self { shared, process } = self;
         let mut state = shared.lock();
-        if state.alive != Some(*process) || shared.dies(&mut state, *process, 1_000 + code(ask)) {
+        if state.alive != Some(*process)
+            || shared.dies(&mut state, *process, 1_000 + code(ask), format_args!("after {}", name(ask)))
+        {
             return false;
         }
         if matches!(answer, Answer::Outcome(Outcome::Applied(_))) {
@@ -126,9 +130,10 @@ impl Hands {
             let remaining = life(applied);
             let generation = ask.makes().map(|mint| mint.generation);
             let state = self.shared.lock();
-            let (handle, secret) = generation.and_then(|generation| state.minted.get(&generation)).cloned().unwrap_or_else(|| {
-                (Handle("nothing was made".to_owned()), String::new())
-            });
+            let (handle, secret) = generation
+                .and_then(|generation| state.minted.get(&generation))
+                .cloned()
+                .unwrap_or_else(|| (Handle("nothing was made".to_owned()), String::new()));
             Minted { secret: Secret::from(secret), handle, remaining }
         })
     }
@@ -314,7 +319,7 @@ const fn code(ask: Ask) -> u64 {
 
 fn draw(plan: &Plan, state: &State, now: Instant, ask: Ask, dice: &mut Dice) -> Fate {
     if !state.trouble {
-        return Fate::Done;
+        return fate_in(plan, state, now, ask);
     }
     if now < state.outage {
         return Fate::Unavailable;
@@ -338,6 +343,38 @@ fn draw(plan: &Plan, state: &State, now: Instant, ask: Ask, dice: &mut Dice) -> 
     }
 }
 
+/// What a story wants.
+fn fate_in(plan: &Plan, state: &State, now: Instant, ask: Ask) -> Fate {
+    let retiring = |generation| state.site.world().ghost.previous == Some(generation);
+    let ends = match ask {
+        Ask::Revoke(_) | Ask::RevokeNamed { .. } | Ask::Observe { .. } => true,
+        Ask::SetLife { generation, .. } => retiring(generation),
+        _ => false,
+    };
+    match (plan.story.filter(|_| state.counting), ask) {
+        (Some(Story::BadCandidate), Ask::Issue { .. }) => Fate::Useless,
+        (Some(Story::LostMint | Story::LostMintFound), Ask::Issue { .. }) => Fate::ReplyLost,
+        (Some(Story::Debt), _) if ends && now < state.begun + CONFIRMED => Fate::Unavailable,
+        _ => Fate::Done,
+    }
+}
+
+/// From then on the end of a debt can be confirmed.
+const CONFIRMED: Duration = Duration::from_secs(12);
+
+/// What is asked for, in a word.
+const fn name(ask: Ask) -> &'static str {
+    match ask {
+        Ask::Login { .. } => "login",
+        Ask::Issue { .. } => "issue",
+        Ask::Probe(_) => "probe",
+        Ask::SetLife { .. } => "set life",
+        Ask::Revoke(_) | Ask::RevokeNamed { .. } => "revoke",
+        Ask::Observe { .. } => "observe",
+        Ask::Discover { .. } => "discover",
+    }
+}
+
 /// How long a request is on its way, and its answer.
 fn times(plan: &Plan, fate: Fate, dice: &mut Dice) -> (Duration, Duration) {
     let (patience, delta) = (plan.policy.patience, plan.policy.delta);
@@ -356,9 +393,7 @@ fn reply<T>(answer: Answer, applied: impl FnOnce(Applied) -> T) -> Reply<T> {
         Answer::Outcome(Outcome::NotApplied(_)) => Reply::Refused(reason("permission denied")),
         Answer::Outcome(Outcome::Unknown) => Reply::Unknown(reason("it may be dead already")),
         Answer::Unavailable => Reply::Unavailable(reason("connection refused")),
-        Answer::Throttled => {
-            Reply::Throttled { reason: reason("too many requests"), retry_after: Some(Duration::from_secs(1)) }
-        }
+        Answer::Throttled => Reply::Throttled { reason: reason("too many requests"), retry_after: Some(Duration::from_secs(1)) },
         Answer::Reset => Reply::Unknown(reason("connection reset by peer")),
     }
 }

@@ -16,7 +16,7 @@ use turquoise_runtime::{Credentials, Guard, Identity, Report, Setup, Status};
 
 use crate::dice::Dice;
 use crate::disk::{Ledger, Slots};
-use crate::plan::Plan;
+use crate::plan::{Plan, Story};
 use crate::provider::Hands;
 use crate::world::{For, Idle, PausedClock, Shared, Wrong};
 
@@ -37,6 +37,9 @@ pub(crate) struct Run {
     pub(crate) deaths: u32,
     /// The transitions that its journal takes.
     pub(crate) rows: BTreeSet<Row>,
+    /// The places that its story has passed, and where processes died.
+    pub(crate) places: Vec<String>,
+    pub(crate) died_at: Vec<String>,
 }
 
 /// From one phase, by a step, to another one.
@@ -51,7 +54,10 @@ pub(crate) fn run(plan: Plan) -> Run {
     runtime.on_thread_park(move || parks.set(true)).on_thread_unpark(move || unparks.set(false));
     runtime.build().expect("there is memory").block_on(async {
         let shared = Shared::new(plan, Arc::clone(&idle));
-        let failed = play(&shared).await.err();
+        let failed = match plan.story {
+            None => play(&shared).await.err(),
+            Some(story) => tell(&shared, story).await.err(),
+        };
         // Nobody waits for this runtime any more.
         idle.set(true);
         let state = shared.lock();
@@ -68,7 +74,8 @@ pub(crate) fn run(plan: Plan) -> Run {
         let rows = state.rows.clone();
         let commits = |entry: &&Entry| matches!(entry.record.step.kind(), StepKind::Promoted | StepKind::RolledBack);
         let rotations = state.entries.iter().filter(commits).count();
-        Run { wrong, story, rotations, deaths: state.processes - 1, rows }
+        let (places, died_at) = (state.places.clone(), state.died_at.clone());
+        Run { wrong, story, rotations, deaths: state.processes - 1, rows, places, died_at }
     })
 }
 
@@ -95,6 +102,46 @@ async fn play(shared: &Arc<Shared>) -> Result<(), Wrong> {
     if before == after && !wrong {
         return Err(Wrong::restless(format!("it rotated, but {before:?} serves on")));
     }
+    life.identity.stop().await;
+    life.work.shutdown().await;
+    replay(shared)
+}
+
+/// One story, from rest to rest, whoever dies in between.
+async fn tell(shared: &Arc<Shared>, story: Story) -> Result<(), Wrong> {
+    let mut dice = Dice::new(shared.plan.seed, &[For::Chaos as u64]);
+    let mut life = Life::start(shared).await?;
+    let (mut begun, mut followed) = (story == Story::Login, false);
+    let end = Instant::now() + REST;
+    loop {
+        sleep(Duration::from_millis(51)).await;
+        let status = life.identity.status();
+        let (alive, quiet, wrong) = {
+            let state = shared.lock();
+            (state.alive.is_some(), state.site.is_quiet(), state.wrong.is_some())
+        };
+        if wrong {
+            return Ok(());
+        } else if !alive || status.phase == PhaseKind::Stopped {
+            life = life.replaced(shared, &mut dice).await?;
+        } else if status.phase == PhaseKind::NeedsOperator {
+            life.resolves(shared).await;
+        } else if begun && !followed {
+            followed = life.follows(shared, story, &status).await || quiet && story != Story::Emergency;
+        } else if quiet && status.phase == PhaseKind::Steady && status.second.is_none() {
+            if begun {
+                break;
+            }
+            begun = true;
+            life.begins(shared, story, &status).await;
+        }
+        if Instant::now() >= end {
+            return Err(Wrong::restless(format!("the story does not end: {status:?}")));
+        }
+    }
+    shared.lock().counting = false;
+    life.rotates(shared).await?;
+    life.comes_to_rest(shared).await?;
     life.identity.stop().await;
     life.work.shutdown().await;
     replay(shared)
@@ -146,7 +193,7 @@ impl Life {
             process
         };
         let hands = Hands { shared: Arc::clone(shared), process };
-        let (journal, history) = Ledger::open(&hands);
+        let (journal, history) = Ledger::open(&hands)?;
         let setup = Setup {
             policy: shared.plan.policy,
             provider: hands.clone(),
@@ -156,7 +203,8 @@ impl Life {
             clock: Box::new(PausedClock(Arc::clone(shared))),
             memory: WhenLockingFails::Warn,
         };
-        let identity = Identity::start(setup).await.map_err(|refused| Wrong::disorder(format!("it does not start: {refused}")))?;
+        let identity =
+            Identity::start(setup).await.map_err(|refused| Wrong::disorder(format!("it does not start: {refused}")))?;
         let mut work = JoinSet::new();
         for worker in 0..WORKERS {
             let dice = Dice::new(shared.plan.seed, &[For::Work as u64, process.into(), worker]);
@@ -233,6 +281,52 @@ impl Life {
         };
         let mut state = shared.lock();
         shared.tell(&mut state, format!("operator: {what}"));
+    }
+
+    /// How a story begins.
+    async fn begins(&self, shared: &Arc<Shared>, story: Story, status: &Status) {
+        let current = status.current.map(|mint| mint.generation);
+        {
+            let mut state = shared.lock();
+            state.counting = true;
+            let now = shared.now(&state);
+            state.begun = now;
+            match (story, current) {
+                (Story::Replaced | Story::Stuck, Some(current)) => state.site.others_revoke(now, current),
+                (Story::Emergency, Some(current)) => state.site.cap(current),
+                _ => {}
+            }
+        }
+        let identity = &self.identity;
+        // Who dies meanwhile answers nothing, and what is refused is not done: either ends the story.
+        match (story, current) {
+            (Story::Login | Story::Replaced | Story::Stuck | Story::Emergency, _) | (Story::Compromise, None) => {}
+            (Story::Compromise, Some(current)) => drop(identity.compromise(current).await),
+            (Story::BreakGlass, _) => drop(identity.break_glass(Certainty::Confirmed).await),
+            (Story::StopKeep | Story::StopRevoke, _) => {
+                let how = if story == Story::StopKeep { AtStop::Keep } else { AtStop::Revoke };
+                shared.lock().site.leaves();
+                drop(identity.shutdown(how, Duration::ZERO).await);
+            }
+            _ => drop(identity.rotate().await),
+        }
+    }
+
+    /// How a story goes on: whether it needs to go on no more.
+    async fn follows(&self, shared: &Arc<Shared>, story: Story, status: &Status) -> bool {
+        let identity = &self.identity;
+        match (story, status.phase, status.second) {
+            (Story::Rollback, PhaseKind::Draining, _) => identity.rollback().await.is_ok(),
+            (Story::Abort, PhaseKind::Validating, _) => identity.abort().await.is_ok(),
+            (Story::CompromisedCandidate, PhaseKind::Validating, Some(mint)) => {
+                identity.compromise(mint.generation).await.is_ok()
+            }
+            (Story::Rollback | Story::Abort | Story::CompromisedCandidate, _, _) => false,
+            // It takes its time until the driver meets it.
+            (Story::Replaced | Story::Stuck, _, _) => shared.lock().site.world().ghost.excused.is_empty(),
+            (Story::Emergency, _, _) => status.second.is_some(),
+            _ => true,
+        }
     }
 
     async fn resolves(&self, shared: &Arc<Shared>) {
@@ -419,7 +513,9 @@ async fn use_it(shared: &Shared, process: u32, credentials: &Credentials, guard:
         }
         // A candidate may pass its probes and yet not do for the work.
         let mut rights = Dice::new(shared.plan.seed, &[For::Rights as u64, candidate.number.into()]);
-        let served = state.site.accepts(candidate) && !(state.trouble && rights.permille(300));
+        let refused = state.trouble && rights.permille(300);
+        let refused = refused || state.counting && shared.plan.story == Some(Story::CanaryRefused);
+        let served = state.site.accepts(candidate) && !refused;
         let otherwise = serving.is_some_and(|serving| serving != candidate && state.site.accepts(serving));
         let announced = state.site.world().ghost.announced == Some(candidate);
         if served {

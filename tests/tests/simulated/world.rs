@@ -1,18 +1,19 @@
 //! What all share: the model's world, the secrets it has no type for, and what went wrong so far.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time;
 use turquoise_model::Outside;
+use turquoise_runtime::Clock;
 use turquoise_runtime::core::{BootId, Generation, Instant};
 use turquoise_runtime::port::{Base, Entry, Handle};
-use turquoise_runtime::Clock;
 
 use crate::dice::Dice;
-use crate::plan::Plan;
+use crate::plan::{Plan, Story};
 use crate::run::Row;
 
 /// Nobody asks for the time more often without letting any pass.
@@ -64,6 +65,15 @@ pub(crate) struct State {
     pub(crate) story: Vec<(u64, String)>,
     /// What must not be, and was, besides the invariants.
     pub(crate) wrong: Option<Wrong>,
+    /// Whether the story is under way, which places it has passed, and at which a process is to die next and then.
+    pub(crate) counting: bool,
+    pub(crate) places: Vec<String>,
+    pub(crate) deaths: [Option<usize>; 2],
+    pub(crate) died_at: Vec<String>,
+    /// When the story began.
+    pub(crate) begun: Instant,
+    /// Where a journal in a file is, if the story has one.
+    pub(crate) folder: Option<tempfile::TempDir>,
     /// When the driver asked for the time last, and how often at that time.
     asked: (Instant, u32),
 }
@@ -139,6 +149,12 @@ impl Shared {
             counted: BTreeMap::new(),
             story: Vec::new(),
             wrong: None,
+            counting: plan.story == Some(Story::Login),
+            places: Vec::new(),
+            deaths: plan.deaths,
+            died_at: Vec::new(),
+            begun: Instant(DAWN),
+            folder: plan.story.map(|_| folder()),
             asked: (Instant(0), 0),
         };
         Arc::new(Self { state: Mutex::new(state), plan, idle, start: time::Instant::now(), crashed: Notify::new() })
@@ -172,10 +188,14 @@ impl Shared {
     }
 
     /// Whether the process dies here.
-    pub(crate) fn dies(&self, state: &mut State, process: u32, of: u64) -> bool {
+    pub(crate) fn dies(&self, state: &mut State, process: u32, of: u64, place: fmt::Arguments<'_>) -> bool {
+        if state.alive != Some(process) {
+            return false;
+        }
         let crash = self.plan.crash;
-        let dies = state.trouble && self.dice(state, For::Death, of).permille(crash) && state.alive == Some(process);
+        let dies = state.trouble && self.dice(state, For::Death, of).permille(crash) || state.passes(place);
         if dies {
+            self.tell(state, format!("dies {place}"));
             self.kill(state);
         }
         dies
@@ -191,7 +211,27 @@ impl Shared {
     }
 }
 
+/// In memory where that is to be had: that what is synced is on the disk is for the journal's own tests.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder is made")
+}
+
 impl State {
+    /// A place is passed at which a story may want a process to die; whether it does.
+    fn passes(&mut self, place: fmt::Arguments<'_>) -> bool {
+        if !self.counting {
+            return false;
+        }
+        let dies = self.deaths[0] == Some(self.places.len());
+        self.places.push(place.to_string());
+        if dies {
+            self.deaths = [self.deaths[1], None];
+            self.places.clear();
+            self.died_at.push(place.to_string());
+        }
+        dies
+    }
+
     /// A record has become durable.
     pub(crate) fn recorded(&mut self, now: Instant, entry: &Entry) {
         let before = self.site.world().journal.phase().kind();
