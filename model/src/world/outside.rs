@@ -82,10 +82,22 @@ impl Outside {
         steady && alone && kept && calm && world.flight.is_empty() && world.published == Some(current.generation)
     }
 
-    /// How an operator who tells the truth resolves a contradiction, if it can be resolved now.
+    /// How an operator who tells the truth resolves a contradiction, if it can be resolved now: only what has its secret
+    /// in a slot can be kept.
     #[must_use]
     pub fn truth(&self) -> Option<Resolution> {
-        self.world.truth()
+        let World { live, slots, .. } = &self.world;
+        let usable = live.iter().any(|one| [slots.blue, slots.green].contains(&Some(one.generation)));
+        self.world.truth().filter(|resolution| *resolution == Resolution::Forget || usable)
+    }
+
+    /// A fault: what serves and can be renewed no more may not be replaced in time.
+    pub fn hinders(&mut self) {
+        let committed = self.world.ghost.committed;
+        let capped = |one: &Generation| self.world.alive(*one).is_some_and(|credential| credential.capped);
+        if let Some(generation) = committed.filter(capped) {
+            self.world.starve(generation);
+        }
     }
 
     /// Keeps what was seen to be broken, unless something was before.
@@ -213,7 +225,13 @@ impl Outside {
                 self.world.live.iter_mut().filter(|one| Some(one.generation) == committed).for_each(|one| one.served = true);
             }
             // Work that still holds it is named in the journal and left to fail.
-            Step::RevokeIntent { .. } => self.held.retain(|held| Some(*held) != previous),
+            Step::RevokeIntent { .. } => {
+                self.held.retain(|held| Some(*held) != previous);
+                // The grace of what gets no more life ends with that life: readers may come too late.
+                let capped = |one: &Generation| self.world.alive(*one).is_some_and(|credential| credential.capped);
+                let short = previous.filter(capped);
+                self.world.ghost.excused.extend(short);
+            }
             Step::Waived { .. } | Step::CloseIntent { .. } => self.held.clear(),
             Step::ExtendIntent | Step::RollbackIntent | Step::LoginIntent { .. } | Step::IssueIntent { .. } => {
                 self.granted.clear();
@@ -232,7 +250,9 @@ impl Outside {
         let set = |one: Option<Generation>| {
             self.granted.iter().any(|ask| matches!(ask, Ask::SetLife { generation, .. } if Some(*generation) == one))
         };
-        let kept = |one: Option<Generation>| one.is_some() && [world.slots.blue, world.slots.green].contains(&one);
+        // A slot may have lost its secret before what was written is found.
+        let lost = |one: Option<Generation>| one.is_some_and(|one| world.ghost.excused.contains(&one));
+        let kept = |one: Option<Generation>| one.is_some() && [world.slots.blue, world.slots.green].contains(&one) || lost(one);
         let made = || self.granted.iter().any(|ask| ask.makes().map(|mint| mint.generation) == announced);
         let backed = match step {
             Step::LoggedIn { .. } | Step::Issued { .. } => made(),
@@ -396,7 +416,9 @@ impl Outside {
             broken = broken.or_else(|| Invariant::broken_by_deed(&self.world, deed, witness));
         }
         self.world.work = None;
-        broken.into_iter().for_each(|invariant| self.world.violate(invariant));
+        if let Some(broken) = broken {
+            self.world.violate(broken);
+        }
     }
 
     /// S10: no stretch of time sees more requests than the burst, and one for each interval in it.

@@ -85,7 +85,8 @@ impl World {
                 let lies = config.broken == Some(Assumption::AnswersAreTrue);
                 let asked = self.now + life / if lies { 3 } else { 1 };
                 let credential = &mut self.live[i];
-                credential.starved = false;
+                // What gets no more life is not helped by this.
+                credential.starved &= credential.capped;
                 credential.expires = if credential.capped { asked.min(credential.expires) } else { asked };
                 let remaining = if lies { life } else { credential.expires.since(self.now) };
                 Outcome::Applied(Applied::Alive { remaining })

@@ -25,7 +25,7 @@ const CAUGHT: [(SeededBug, &str); 12] = [
 fn catches(bug: SeededBug, property: &str, seed: u64) -> bool {
     let mut plan = Plan::of(seed);
     plan.policy.sown = Sown::bug(bug);
-    run(plan).wrong.is_some_and(|wrong| wrong.property == Some(property))
+    run(&plan).wrong.is_some_and(|wrong| wrong.property == Some(property))
 }
 
 #[test]

@@ -16,7 +16,7 @@ async fn conforms(contract: Contract, privileges: Privileges) {
         let mut plan = Plan::calm(0);
         plan.contract = Contract { login_life: plan.contract.login_life, ..contract };
         plan.policy.privileges = privileges;
-        let shared = Shared::new(plan, Arc::default());
+        let shared = Shared::new(&plan, Arc::default());
         shared.lock().alive = Some(1);
         Hands { shared: Arc::clone(&shared), process: 1 }
     })

@@ -74,6 +74,7 @@ impl Journal for Ledger {
         let mut dice = shared.dice(&mut state, For::Append, lsn);
         if state.trouble && dice.permille(shared.plan.disk) {
             state.torn = true;
+            state.site.hinders();
             let written = dice.permille(500);
             state.doubtful = written.then(|| entry.clone());
             shared.tell(&mut state, format!("NOT DURABLE, {written}: {lsn} {:?}", entry.record.step));
@@ -123,6 +124,9 @@ impl Slots {
         let fails = state.trouble && dice.permille(shared.plan.disk);
         // What fails may have been done.
         let done = !fails || dice.permille(500);
+        if fails {
+            state.site.hinders();
+        }
         let outcome = if done { write(shared, &mut state, mint) } else { Outcome::Unknown };
         shared.tell(&mut state, format!("{what} {mint:?}: done {done}, fails {fails}, {outcome:?}"));
         let dead = shared.dies(&mut state, *process, 50_000_000 + of, format_args!("after {what}"));

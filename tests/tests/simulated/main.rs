@@ -2,7 +2,7 @@
 //! judged by the functions that the explorers judge by.
 //!
 //! A run is all in its seed: `TURQUOISE_SEED=7 cargo test -p turquoise-tests --test simulated a_seed_can` tells the story of
-//! seed 7.
+//! seed 7, and `TURQUOISE_SEEDS=1000..20000` judges other ones than the first thousand.
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 #[path = "../system/document.rs"]

@@ -59,7 +59,7 @@ impl Hands {
     /// Sends a request; answers what the provider made of it, and for a mint what it is called.
     async fn ask(&self, ask: Ask, known: bool) -> (Answer, Ask) {
         let Some((request, times)) = self.send(ask, known) else { return pending().await };
-        let (ask, sent) = (request.ask, request.sent);
+        let (ask, sent) = (request.ask, request.at);
         let (reply, answer) = oneshot::channel();
         // A request outlives who sent it.
         tokio::spawn(deliver(Arc::clone(&self.shared), request, times, reply));
@@ -83,11 +83,14 @@ impl Hands {
         state.site.asks(sent, ask);
         let mut dice = shared.dice(&mut state, For::Wire, of);
         let fate = if known { draw(&shared.plan, &state, sent, ask, &mut dice) } else { Fate::Stranger };
+        if fate != Fate::Done {
+            state.site.hinders();
+        }
         shared.tell(&mut state, format!("{ask:?}: {fate:?}"));
         let naps = state.naps;
         // A request that is under way outlives the process.
         shared.dies(&mut state, *process, of, format_args!("during {}", name(ask)));
-        Some((Sent { ask, sent, naps, fate }, times(&shared.plan, fate, &mut dice)))
+        Some((Sent { ask, at: sent, naps, fate }, times(&shared.plan, fate, &mut dice)))
     }
 
     /// Whether the process lives to hear an answer.
@@ -126,7 +129,7 @@ impl Hands {
 
     async fn mint(&self, ask: Ask, known: bool) -> Reply<Minted> {
         let (answer, ask) = self.ask(ask, known).await;
-        reply(answer, |applied| {
+        reply(&answer, |applied| {
             let remaining = life(applied);
             let generation = ask.makes().map(|mint| mint.generation);
             let state = self.shared.lock();
@@ -139,11 +142,11 @@ impl Hands {
     }
 
     async fn life(&self, ask: Ask, known: bool) -> Reply<Duration> {
-        reply(self.ask(ask, known).await.0, life)
+        reply(&self.ask(ask, known).await.0, life)
     }
 
     async fn observed(&self, ask: Ask, known: bool) -> Reply<Observed> {
-        reply(self.ask(ask, known).await.0, |applied| match applied {
+        reply(&self.ask(ask, known).await.0, |applied| match applied {
             Applied::Alive { remaining } => Observed::Alive(remaining),
             Applied::Done | Applied::Dead => Observed::Dead,
         })
@@ -172,7 +175,7 @@ impl Provider for Hands {
     }
 
     async fn revoke(&self, with: &Credential) -> Reply<()> {
-        reply(self.ask(Ask::Revoke(self.whose(with)), self.knows(with)).await.0, |_| ())
+        reply(&self.ask(Ask::Revoke(self.whose(with)), self.knows(with)).await.0, |_| ())
     }
 
     async fn observe(&self, target: &Credential, witness: &Credential) -> Reply<Observed> {
@@ -181,7 +184,7 @@ impl Provider for Hands {
 
     async fn revoke_named(&self, target: &Handle, with: &Credential) -> Reply<()> {
         let Some(generation) = self.named(target) else { return Reply::Refused(Reason("invalid accessor".to_owned())) };
-        reply(self.ask(Ask::RevokeNamed { generation, by: self.whose(with) }, self.knows(with)).await.0, |_| ())
+        reply(&self.ask(Ask::RevokeNamed { generation, by: self.whose(with) }, self.knows(with)).await.0, |_| ())
     }
 
     async fn observe_named(&self, target: &Handle, witness: &Credential) -> Reply<Observed> {
@@ -193,14 +196,14 @@ impl Provider for Hands {
         let ask = Ask::Discover { generation: lost, by: self.whose(witness) };
         let answer = self.ask(ask, self.knows(witness)).await.0;
         let handle = self.shared.lock().minted.get(&lost).map(|(handle, _)| handle.clone());
-        reply(answer, |applied| if applied == Applied::Done { handle } else { None })
+        reply(&answer, |applied| if applied == Applied::Done { handle } else { None })
     }
 }
 
 /// A request on its way.
 struct Sent {
     ask: Ask,
-    sent: Instant,
+    at: Instant,
     naps: u32,
     fate: Fate,
 }
@@ -238,7 +241,7 @@ async fn deliver(shared: Arc<Shared>, request: Sent, times: (Duration, Duration)
     };
     sleep(times.1).await;
     // Half of those who get no answer are told that their connection is gone.
-    let told = answer.or_else(|| (times.1.as_millis() % 4 == 0 && fate != Fate::Late).then_some(Answer::Reset));
+    let told = answer.or_else(|| (times.1.as_millis().is_multiple_of(4) && fate != Fate::Late).then_some(Answer::Reset));
     match told {
         // Who has gone meanwhile does not hear it.
         Some(answer) => drop(reply.send(answer)),
@@ -386,9 +389,9 @@ fn times(plan: &Plan, fate: Fate, dice: &mut Dice) -> (Duration, Duration) {
     (there, dice.even(2, 30))
 }
 
-fn reply<T>(answer: Answer, applied: impl FnOnce(Applied) -> T) -> Reply<T> {
+fn reply<T>(answer: &Answer, applied: impl FnOnce(Applied) -> T) -> Reply<T> {
     let reason = |why: &str| Reason(why.to_owned());
-    match answer {
+    match *answer {
         Answer::Outcome(Outcome::Applied(what)) => Reply::Applied(applied(what)),
         Answer::Outcome(Outcome::NotApplied(_)) => Reply::Refused(reason("permission denied")),
         Answer::Outcome(Outcome::Unknown) => Reply::Unknown(reason("it may be dead already")),

@@ -2,6 +2,7 @@
 //! to rest; then the judgement.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ pub(crate) struct Run {
 pub(crate) type Row = (PhaseKind, StepKind, PhaseKind);
 
 /// Runs a plan to its end, on a clock of its own.
-pub(crate) fn run(plan: Plan) -> Run {
+pub(crate) fn run(plan: &Plan) -> Run {
     let idle = Arc::new(Idle::default());
     let (parks, unparks) = (Arc::clone(&idle), Arc::clone(&idle));
     let mut runtime = Builder::new_current_thread();
@@ -64,7 +65,7 @@ pub(crate) fn run(plan: Plan) -> Run {
         let wrong = state.wrong.clone().or(failed);
         let mut story = format!("{plan:#?}\n");
         for (at, what) in &state.story {
-            story += &format!("{at:>7} {what}\n");
+            let _ = writeln!(story, "{at:>7} {what}");
         }
         // What is drawn at random by the driver itself is not told: a story is the same each time.
         let names = state.site.world().journal.phase().current().map(|lease| lease.mint.generation.incarnation);
@@ -421,6 +422,7 @@ fn befall(shared: &Shared, dice: &mut Dice) {
         25..40 => {
             let time = Duration::from_secs(3 + dice.below(60));
             state.site.sleep(now, time);
+            state.site.hinders();
             state.slept += time;
             state.naps += 1;
             format!("everything sleeps for {time:?}")

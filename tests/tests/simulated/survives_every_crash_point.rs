@@ -22,12 +22,12 @@ struct Row {
 
 impl Row {
     fn of(story: Story) -> (Self, Vec<String>) {
-        let course = run(Plan::tells(story, [None; 2]));
+        let course = run(&Plan::tells(story, [None; 2]));
         assert_eq!(course.wrong, None, "{story:?}\n{}", course.story);
         assert!(course.places.iter().any(|place| place == story.hallmark()), "{story:?}: {:?}", course.places);
         let (mut wrong, mut twice) = (Vec::new(), 0);
         for (at, place) in course.places.iter().enumerate() {
-            let told = run(Plan::tells(story, [Some(at), Some(at % EARLY)]));
+            let told = run(&Plan::tells(story, [Some(at), Some(at % EARLY)]));
             assert_eq!(told.died_at.first(), Some(place), "{story:?} takes another course the second time");
             twice += usize::from(told.died_at.len() == 2);
             if let Some(what) = told.wrong {
@@ -60,8 +60,8 @@ fn a_recovery_that_forgets_the_candidate_is_found_out() {
         plan.policy.sown = Sown::bug(SeededBug::RecoveryForgetsCandidate);
         plan
     };
-    let course = run(plan([None; 2]));
+    let course = run(&plan([None; 2]));
     assert_eq!(course.wrong, None, "without a death there is no recovery\n{}", course.story);
-    let found = (0..course.places.len()).filter(|at| run(plan([Some(*at), None])).wrong.is_some()).count();
+    let found = (0..course.places.len()).filter(|at| run(&plan([Some(*at), None])).wrong.is_some()).count();
     assert!(found > 10, "only at {found} points");
 }

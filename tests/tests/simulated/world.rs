@@ -129,7 +129,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(plan: Plan, idle: Arc<Idle>) -> Arc<Self> {
+    pub(crate) fn new(plan: &Plan, idle: Arc<Idle>) -> Arc<Self> {
         let state = State {
             site: Outside::new(plan.config(), Instant(DAWN)),
             alive: None,
@@ -157,7 +157,7 @@ impl Shared {
             folder: plan.story.map(|_| folder()),
             asked: (Instant(0), 0),
         };
-        Arc::new(Self { state: Mutex::new(state), plan, idle, start: time::Instant::now(), crashed: Notify::new() })
+        Arc::new(Self { state: Mutex::new(state), plan: *plan, idle, start: time::Instant::now(), crashed: Notify::new() })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -204,6 +204,7 @@ impl Shared {
     /// The process dies: all that it does from now on has no effect.
     pub(crate) fn kill(&self, state: &mut State) {
         state.alive = None;
+        state.site.hinders();
         let now = self.now(state);
         state.site.die(now);
         self.tell(state, "CRASH".to_owned());
