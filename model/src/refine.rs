@@ -192,8 +192,7 @@ impl Abstract {
             under_way().any(|effect| matches!(effect, Effect::Revoke { generation, .. } if generation == *live))
         };
         // What is owed has left the rotation: it only has to die.
-        let owed = world.ghost.debt;
-        let live = || world.live.iter().map(|credential| credential.generation).filter(move |one| owed != Some(*one));
+        let live = || world.live.iter().map(|credential| credential.generation).filter(|one| !world.ghost.debts.contains(one));
         Self {
             may: live().chain(minting).collect(),
             must: live().filter(|generation| !doomed(generation)).collect(),

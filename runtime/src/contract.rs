@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use turquoise_core::Policy;
+use turquoise_core::{Policy, Relogin};
 
 /// What a [`Provider`](crate::port::Provider) declares of the credentials that it makes. The conformance kit (feature
 /// `conformance`) tests a provider against its own declaration.
@@ -106,6 +106,12 @@ pub enum ContractError {
         /// As the provider declares.
         login_life: Duration,
     },
+    /// There is no login to begin anew with.
+    #[error(
+        "nothing survives a crash, and its provider's login makes nothing: keep secrets in a sink or a sealed store, and set \
+             `relogin` to what it can"
+    )]
+    NothingToBeginWith,
 }
 
 impl Contract {
@@ -138,6 +144,9 @@ impl Contract {
         let needed = self.propagation.saturating_add(probing);
         if policy.validate_for < needed {
             return Err(ContractError::ValidationTooShort { propagation: self.propagation, needed });
+        }
+        if policy.relogin == Relogin::EachStart && self.login_life.is_zero() {
+            return Err(ContractError::NothingToBeginWith);
         }
         if policy.login_life < self.login_life {
             return Err(ContractError::LoginOutlives { login_life: self.login_life });

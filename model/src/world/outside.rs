@@ -34,6 +34,8 @@ pub struct Outside {
     woken: Option<Instant>,
     /// The end of what serves was asked for.
     leaving: bool,
+    /// When the grace began last: a renewal of before may have waited for its turn.
+    graced: Option<Instant>,
 }
 
 impl Outside {
@@ -61,7 +63,7 @@ impl Outside {
             violated: None,
         };
         let (held, sent, granted) = (Vec::new(), Vec::new(), Vec::new());
-        Self { config, world, held, sent, granted, woken: None, leaving: false }
+        Self { config, world, held, sent, granted, woken: None, leaving: false, graced: None }
     }
 
     /// What is true.
@@ -224,6 +226,7 @@ impl Outside {
                 let committed = self.world.ghost.committed;
                 self.world.live.iter_mut().filter(|one| Some(one.generation) == committed).for_each(|one| one.served = true);
             }
+            Step::ShortenIntent { .. } => self.graced = Some(now),
             // Work that still holds it is named in the journal and left to fail.
             Step::RevokeIntent { .. } => {
                 self.held.retain(|held| Some(*held) != previous);
@@ -394,10 +397,13 @@ impl Outside {
                 let until = world.now + life;
                 let Some(credential) = world.alive(generation) else { return Deed::Exempt };
                 let retiring = ghost.previous == Some(generation);
-                let by_deadline = retiring && ghost.deadline.is_some_and(|deadline| until <= deadline);
+                // A call may have waited for its turn since the machine wanted it, with the life that was right then.
+                let patience = self.config.policy.patience;
+                let queued = self.graced.is_some_and(|graced| world.now <= graced + patience);
+                let by_deadline = retiring && ghost.deadline.is_some_and(|deadline| until <= deadline + patience);
                 if until < credential.expires || by_deadline {
                     Deed::Shorten { generation, life }
-                } else if ghost.committed == Some(generation) || retiring && ghost.deadline.is_none() {
+                } else if ghost.committed == Some(generation) || retiring && (ghost.deadline.is_none() || queued) {
                     Deed::Exempt
                 } else {
                     Deed::Extend

@@ -13,7 +13,7 @@ use turquoise_memory::WhenLockingFails;
 use turquoise_model::Invariant;
 use turquoise_runtime::core::{AtStop, BootId, Certainty, Color, Generation, PhaseKind, StepKind};
 use turquoise_runtime::port::{Entry, History};
-use turquoise_runtime::{Credentials, Guard, Identity, Report, Setup, Status};
+use turquoise_runtime::{Credentials, Guard, Identity, Load, Report, Setup, Status};
 
 use crate::dice::Dice;
 use crate::disk::{Ledger, Slots};
@@ -203,6 +203,7 @@ impl Life {
             store: Slots(hands),
             clock: Box::new(PausedClock(Arc::clone(shared))),
             memory: WhenLockingFails::Warn,
+            load: Load::unlimited(),
         };
         let identity =
             Identity::start(setup).await.map_err(|refused| Wrong::disorder(format!("it does not start: {refused}")))?;
