@@ -35,5 +35,7 @@ pub use clock::{BootClock, Clock};
 pub use credentials::{Credentials, Guard, NotReady, Report};
 pub use identity::{AskError, Identity, Progress, Recorded, Setup, ShutdownError, StartError, Status};
 pub use load::{Load, jitter};
+/// What it runs on, for programs that have no other need of it.
+pub use tokio;
 pub use turquoise_core as core;
 pub use turquoise_memory as memory;

@@ -9,10 +9,9 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::sync::broadcast;
 use turquoise::core::{Consumers, Jitter, Policy, Privileges, Relogin, Sown, StepKind, Via, Writer};
 use turquoise::journal::FileJournal;
-use turquoise::memory::WhenLockingFails;
 use turquoise::sink::{FileSink, Mode};
 use turquoise::vault::{Role, TokenConfig, TokenProvider, Upstream};
-use turquoise::{BootClock, Identity, Load, Progress, Setup};
+use turquoise::{Identity, Progress, Setup};
 
 use super::process::Process;
 use super::scene::probe;
@@ -54,17 +53,9 @@ impl Site {
         config.probes = vec![probe()?];
         config.upstream.timeout = policy.patience;
         let opened = FileJournal::open(&self.journal)?;
-        let setup = Setup {
-            policy,
-            provider: TokenProvider::new(config)?,
-            journal: opened.journal,
-            history: opened.history,
-            store: FileSink::open(&self.sink, Mode::PRIVATE)?,
-            clock: Box::new(BootClock::new()?),
-            memory: WhenLockingFails::Warn,
-            load: Load::unlimited(),
-        };
-        let identity = Identity::start(setup).await?;
+        let store = FileSink::open(&self.sink, Mode::PRIVATE)?;
+        let setup = Setup::new(TokenProvider::new(config)?, opened.journal, opened.history, store)?;
+        let identity = Identity::start(Setup { policy, ..setup }).await?;
         let progress = identity.progress();
         Ok((identity, progress))
     }

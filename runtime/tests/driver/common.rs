@@ -477,7 +477,8 @@ fn secrets_named(handle: &Handle) -> String {
 impl Store for Sim {
     fn load(&mut self) -> Result<Vec<Credential>, StoreError> {
         let credential = |slot: Slot| Credential { mint: slot.mint, handle: slot.handle, secret: slot.secret.into() };
-        Ok(self.world().slots.values().cloned().map(credential).collect())
+        let world = self.disk.wait_while(self.world(), |world| world.disk_hangs).expect("nobody panics with the world");
+        Ok(world.slots.values().cloned().map(credential).collect())
     }
 
     fn persist(&mut self, credential: &Credential) -> Result<(), StoreError> {

@@ -24,5 +24,6 @@ mod shuts_down;
 mod spreads_its_start;
 mod stops_and_keeps;
 mod survives_what_hangs;
+mod survives_what_is_dropped;
 mod tries_a_candidate;
 mod waits_for_work;
