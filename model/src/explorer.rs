@@ -120,6 +120,7 @@ fn picture(world: &World) -> String {
     let process = match world.process {
         Process::Up(_) => "up".to_owned(),
         Process::Down(ticks) => format!("down for {ticks} ticks"),
+        Process::Outside(_) => "a driver's".to_owned(),
     };
     let mut told = String::new();
     let mut line = |what: &str, words: String| _ = writeln!(told, "{what:<10} {words}");

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use turquoise_core::{Applied, Effect, Generation, Input, OpId, Outcome, Phase, Steady, StepKind};
+use std::time::Duration;
+
+use turquoise_core::{Applied, Effect, Generation, Input, Mint, OpId, Outcome, Phase, Steady, StepKind};
 
 use crate::world::{Process, World};
 
@@ -105,14 +107,58 @@ impl Invariant {
     /// The invariant that sending this effect in this state breaks, if any.
     #[must_use]
     pub fn broken_by(world: &World, effect: &Effect) -> Option<Self> {
-        if !announced(world, effect) {
+        let witness = match effect {
+            Effect::Revoke { witness, .. } => witness.map(turquoise_core::Witness::by),
+            Effect::Shorten { witness, .. } => Some(witness.by()),
+            _ => None,
+        };
+        Self::broken_by_deed(world, Deed::of(effect), witness)
+    }
+
+    /// The invariant that doing this in this state breaks, if any; who is said to stay behind is named.
+    pub(crate) fn broken_by_deed(world: &World, deed: Deed, witness: Option<Generation>) -> Option<Self> {
+        if !announced(world, deed) {
             return Some(Self::S3);
         }
-        match *effect {
-            Effect::Login { .. } | Effect::Issue { .. } if world.is_minting() => Some(Self::S4),
-            Effect::Revoke { .. } | Effect::Shorten { .. } if !permits(world, effect) => Some(Self::S2),
-            Effect::Clear(mint) if world.alive(mint.generation).is_some() => Some(Self::L2),
+        match deed {
+            Deed::Login | Deed::Issue if world.is_minting() => Some(Self::S4),
+            Deed::Revoke(_) | Deed::Shorten { .. } if !permits(world, deed, witness) => Some(Self::S2),
+            Deed::Clear(mint) if world.alive(mint.generation).is_some() => Some(Self::L2),
             _ => None,
+        }
+    }
+}
+
+/// What an effect does, as far as an invariant asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// It changes nothing, or only lengthens a life that serves.
+    Exempt,
+    Login,
+    Issue,
+    Persist,
+    Extend,
+    Publish,
+    Shorten {
+        generation: Generation,
+        life: Duration,
+    },
+    Revoke(Generation),
+    Clear(Mint),
+}
+
+impl Deed {
+    const fn of(effect: &Effect) -> Self {
+        match *effect {
+            Effect::Probe(_) | Effect::Renew { .. } | Effect::Observe { .. } | Effect::Discover { .. } => Self::Exempt,
+            Effect::Login { .. } => Self::Login,
+            Effect::Issue { .. } => Self::Issue,
+            Effect::Persist(_) => Self::Persist,
+            Effect::Extend { .. } => Self::Extend,
+            Effect::Publish(_) => Self::Publish,
+            Effect::Shorten { generation, life, .. } => Self::Shorten { generation, life },
+            Effect::Revoke { generation, .. } => Self::Revoke(generation),
+            Effect::Clear(mint) => Self::Clear(mint),
         }
     }
 }
@@ -130,13 +176,10 @@ fn lit(world: &World) -> bool {
     let alive = |generation| world.alive(generation).is_some() || excused(generation);
     let over =
         |generation| ghost.compromised.contains(&generation) || ghost.deadline.is_some_and(|deadline| world.now >= deadline);
-    let served = match &world.process {
-        Process::Up(machine) => machine.serving().is_none_or(|given| alive(given) && ghost.slept != Some(given)),
-        Process::Down(_) => true,
-    };
+    let served = world.process.serving().is_none_or(|given| alive(given) && ghost.slept != Some(given));
     let survives = ghost.committed.is_none_or(|generation| {
         let kept = [world.slots.blue, world.slots.green].contains(&Some(generation));
-        excused(generation) || kept && (matches!(world.process, Process::Down(_)) || alive(generation))
+        excused(generation) || kept && (world.process.is_down() || alive(generation))
     });
     // Before the first credential is ready nothing is promised to readers.
     let reads = |generation| alive(generation) || ghost.compromised.contains(&generation) || ghost.committed.is_none();
@@ -147,17 +190,17 @@ fn lit(world: &World) -> bool {
 }
 
 /// S2: the conditions under which a credential may be ended or cut short.
-fn permits(world: &World, effect: &Effect) -> bool {
-    let (generation, witness, until) = match *effect {
-        Effect::Revoke { generation, witness } => (generation, witness, world.now),
-        Effect::Shorten { generation, life, witness } => (generation, Some(witness), world.now + life),
+fn permits(world: &World, deed: Deed, witness: Option<Generation>) -> bool {
+    let (generation, until) = match deed {
+        Deed::Revoke(generation) => (generation, world.now),
+        Deed::Shorten { generation, life } => (generation, world.now + life),
         _ => return true,
     };
     let ghost = &world.ghost;
     let sound = |other: Generation| world.alive(other).is_some() || ghost.excused.contains(&other);
     let Some(witness) = witness else { return ghost.waived };
-    let recent = world.alive(witness.by()).is_none_or(|credential| world.now < credential.accepted);
-    if witness.by() == generation || !sound(witness.by()) || !recent {
+    let recent = world.alive(witness).is_none_or(|credential| world.now < credential.accepted);
+    if witness == generation || !sound(witness) || !recent {
         return false;
     }
     if !world.alive(generation).is_some_and(|credential| credential.served) {
@@ -170,40 +213,42 @@ fn permits(world: &World, effect: &Effect) -> bool {
     let successor = ghost.committed.filter(|successor| *successor != generation);
     let proven = |other| world.alive(other).is_none_or(|credential| credential.proven > 0) && sound(other);
     let ready = successor.is_some_and(proven) && world.published == successor;
-    let unheld = world.reader.is_none() && world.work != Some(generation) && matches!(effect, Effect::Revoke { .. });
+    let unheld = world.reader.is_none() && world.work != Some(generation) && matches!(deed, Deed::Revoke(_));
     let over = ghost.deadline.is_some_and(|deadline| until >= deadline || unheld);
     let overridden = |one: Option<Generation>| one.is_some_and(|one| ghost.compromised.contains(&one));
     ready && (over || overridden(Some(generation)) || overridden(successor))
 }
 
 /// S3: the last durable record announces it.
-fn announced(world: &World, effect: &Effect) -> bool {
+fn announced(world: &World, deed: Deed) -> bool {
     use StepKind as Last;
     let last = |kinds: &[Last]| world.ghost.last.is_some_and(|last| kinds.contains(&last));
-    match effect {
-        Effect::Probe(_) | Effect::Renew { .. } | Effect::Observe { .. } | Effect::Discover { .. } => true,
-        Effect::Login { .. } => last(&[Last::LoginIntent, Last::IssueIntent]),
-        Effect::Issue { .. } => last(&[Last::IssueIntent]),
-        Effect::Persist(_) => last(&[Last::LoggedIn, Last::Issued]),
-        Effect::Extend { .. } => last(&[Last::ExtendIntent, Last::RollbackIntent, Last::Resolved]),
-        Effect::Publish(_) => last(&[Last::LoggedIn, Last::Promoted, Last::RolledBack, Last::RollbackFailed, Last::Resolved]),
-        Effect::Shorten { .. } => last(&[Last::ShortenIntent, Last::RollbackFailed, Last::Resolved]),
+    match deed {
+        Deed::Exempt => true,
+        Deed::Login => last(&[Last::LoginIntent, Last::IssueIntent]),
+        Deed::Issue => last(&[Last::IssueIntent]),
+        Deed::Persist => last(&[Last::LoggedIn, Last::Issued]),
+        Deed::Extend => last(&[Last::ExtendIntent, Last::RollbackIntent, Last::Resolved]),
+        Deed::Publish => last(&[Last::LoggedIn, Last::Promoted, Last::RolledBack, Last::RollbackFailed, Last::Resolved]),
+        Deed::Shorten { .. } => last(&[Last::ShortenIntent, Last::RollbackFailed, Last::Resolved]),
         // Before a debt was one it was announced that it goes.
-        Effect::Revoke { generation, .. } => {
+        Deed::Revoke(generation) => {
             let announced = [Last::RevokeIntent, Last::AbandonIntent, Last::CloseIntent, Last::Waived, Last::Resolved];
-            last(&announced) || world.ghost.debts.contains(generation)
+            last(&announced) || world.ghost.debts.contains(&generation)
         }
-        Effect::Clear(_) => last(&[Last::Died, Last::Resolved, Last::Waived]),
+        Deed::Clear(_) => last(&[Last::Died, Last::Resolved, Last::Waived]),
     }
 }
 
 /// S5: (b) what serves is what the last durable commit made current.
 fn serves_the_committed(world: &World) -> bool {
-    let Process::Up(machine) = &world.process else { return true };
+    if world.process.is_down() {
+        return true;
+    }
     let lost = world.ghost.committed.is_some_and(|generation| world.ghost.excused.contains(&generation));
-    match machine.serving() {
+    match world.process.serving() {
         // Before the last credential goes it is given to nobody any more; and nobody can give what is lost.
-        None => world.ghost.committed.is_none() || machine.asked() || machine.is_waking() || lost,
+        None => world.ghost.committed.is_none() || world.process.is_dim() || lost,
         serving => serving == world.ghost.committed,
     }
 }
@@ -224,15 +269,14 @@ fn at_most_two(world: &World) -> bool {
 
 /// Rule 4: a candidate that is given to new work has been accepted.
 fn tried_once_proven(world: &World) -> bool {
-    let Process::Up(machine) = &world.process else { return true };
-    let tried = machine.canary().and_then(|canary| world.alive(canary.candidate));
-    tried.is_none_or(|candidate| u16::from(candidate.proven) >= machine.policy().probes)
+    let Some((candidate, probes)) = world.process.tried() else { return true };
+    world.alive(candidate).is_none_or(|candidate| u16::from(candidate.proven) >= probes)
 }
 
 /// S4: (b) when a round is over, nothing is left of it.
 fn alone_in_steady(world: &World) -> bool {
-    match (&world.process, world.phase()) {
-        (Process::Up(_), Phase::Steady(Steady { current, .. })) => {
+    match world.phase() {
+        Phase::Steady(Steady { current, .. }) if !world.process.is_down() => {
             let owed = |one| world.ghost.debts.contains(&one);
             let mut live = world.live.iter().map(|credential| credential.generation);
             live.all(|one| one == current.mint.generation || owed(one))

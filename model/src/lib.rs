@@ -33,4 +33,4 @@ pub use story::tell;
 pub use turquoise_core::SeededBug;
 pub use turquoise_core::Sown;
 pub use words::{hear, say};
-pub use world::{Action, Credential, Demand, Event, Ghost, NOW, Process, Reader, Request, World};
+pub use world::{Action, Ask, Credential, Demand, Event, Ghost, NOW, Outside, Process, Reader, Request, Seen, World};

@@ -193,14 +193,12 @@ impl Abstract {
         };
         // What is owed has left the rotation: it only has to die.
         let live = || world.live.iter().map(|credential| credential.generation).filter(|one| !world.ghost.debts.contains(one));
-        let new_work = match &world.process {
-            Process::Up(machine) => machine.serving(),
-            Process::Down(_) => None,
-        };
         Self {
             may: live().chain(minting).collect(),
             must: live().filter(|generation| !doomed(generation)).collect(),
-            serving: new_work
+            serving: world
+                .process
+                .serving()
                 .into_iter()
                 .chain(world.published)
                 .chain(world.reader.as_ref().map(|reader| reader.holds))

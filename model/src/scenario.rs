@@ -205,8 +205,5 @@ const fn is_up(world: &World) -> bool {
 
 /// What new work is given.
 fn serving(world: &World) -> Option<u32> {
-    match &world.process {
-        Process::Up(machine) => machine.serving().map(|generation| generation.number),
-        Process::Down(_) => None,
-    }
+    world.process.serving().map(|generation| generation.number)
 }

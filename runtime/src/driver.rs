@@ -91,15 +91,19 @@ pub(crate) struct Driver<P, J, S> {
     round: Option<Round>,
     /// When the last record of this process was decided.
     last_record: Option<core::Instant>,
+    /// How far the clocks had drifted apart when the machine was told something last.
+    drift: Duration,
 }
 
 impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
     #[expect(clippy::large_types_passed_by_value, reason = "it is moved in, once")]
     pub(crate) fn new(machine: Rotation, ledger: Ledger, ports: Ports<P, J, S>, secrets: Secrets, face: Face) -> Self {
+        let drift = ports.clock.drift();
         Self {
             machine,
             ledger,
             ports,
+            drift,
             secrets,
             face,
             tasks: JoinSet::new(),
@@ -119,12 +123,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         if going_on.is_continue() {
             self.settle();
         }
-        let mut drift = self.ports.clock.drift();
         while going_on.is_continue() && !self.has_stopped() {
-            if self.ports.clock.drift().abs_diff(drift) > GAP {
-                drift = self.ports.clock.drift();
-                self.input(Input::Gap);
-            }
             let now = self.ports.clock.now();
             let nap = self.machine.poll_timeout().map_or(NAP, |at| at.since(now).min(NAP));
             tokio::select! {
@@ -183,21 +182,32 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
 
     /// A report on a canary. One that comes too late says nothing any more.
     fn sampled(&mut self, input: Input) {
-        if self.machine.handle(self.ports.clock.now(), input).is_ok() {
+        if self.inform(input).is_ok() {
             self.settle();
         }
     }
 
     fn hear(&mut self, input: Input) {
-        if let Err(illegal) = self.machine.handle(self.ports.clock.now(), input) {
+        if let Err(illegal) = self.inform(input) {
             tell::illegal(input, illegal);
         }
     }
 
     fn ask(&mut self, input: Input) -> Result<(), Illegal> {
-        self.machine.handle(self.ports.clock.now(), input)?;
+        let handled = self.inform(input);
         self.settle();
-        Ok(())
+        handled
+    }
+
+    /// Whatever wakes the driver after time was lost, the machine hears of that first: what it asks for before is no
+    /// evidence to it afterwards.
+    fn inform(&mut self, input: Input) -> Result<(), Illegal> {
+        let (now, drift) = (self.ports.clock.now(), self.ports.clock.drift());
+        if drift.abs_diff(self.drift) > GAP {
+            self.drift = drift;
+            self.machine.handle(now, Input::Gap)?;
+        }
+        self.machine.handle(now, input)
     }
 
     /// Drains the machine. What it serves is switched by then, so whether work still holds the leaving one can be judged.

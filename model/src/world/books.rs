@@ -1,6 +1,6 @@
 //! The judge's own books, kept of durable records and of what is sent, not by the code that is judged.
 
-use turquoise_core::{Drained, Effect, Generation, PhaseKind, Record, Resolution, Step, StepKind, Trigger};
+use turquoise_core::{Drained, Effect, Generation, PhaseKind, Policy, Record, Resolution, Step, StepKind, Trigger};
 
 use super::{Process, World, is_local};
 use crate::invariant::Invariant;
@@ -22,9 +22,7 @@ impl World {
     }
 
     /// S7: a rotation that nothing hurries is begun only if what serves outlives its worst case.
-    pub(super) fn judge_begin(&mut self, record: &Record) {
-        let Process::Up(machine) = &self.process else { return };
-        let policy = machine.policy();
+    pub(super) fn judge_begin(&mut self, policy: &Policy, record: &Record) {
         let calm = matches!(record.step, Step::IssueIntent { trigger: Trigger::Schedule | Trigger::Operator, .. });
         let worst = policy.validate_for + 4 * policy.patience;
         let current = self.ghost.committed.and_then(|generation| self.alive(generation));

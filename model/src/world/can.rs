@@ -21,6 +21,7 @@ impl World {
         match &self.process {
             Process::Up(machine) => self.events_while_up(config, machine, &mut events),
             Process::Down(ticks) => self.events_while_down(config, *ticks, &mut events),
+            Process::Outside(_) => {}
         }
         for (i, request) in (0..).zip(&self.flight) {
             if request.op.is_none() && !is_local(&request.effect) {
@@ -140,17 +141,7 @@ impl World {
             demands.extend((0..).zip(&self.live).map(|(i, _)| Demand::Compromise(i)));
             demands.extend([AtStop::Keep, AtStop::Revoke].map(Demand::Shutdown));
         }
-        // An operator who is needed comes, and tells the truth: what is kept lives, what is given up is dead.
-        let current = machine.phase().current().map(|lease| lease.mint.generation);
-        let old = match machine.phase() {
-            Phase::NeedsOperator(NeedsOperator { rest: Rest::Draining { retiring, .. }, .. }) => Some(retiring.mint.generation),
-            _ => None,
-        };
-        if current.into_iter().chain(old).any(|generation| self.alive(generation).is_some()) {
-            demands.push(Demand::Resolve(Resolution::Keep));
-        } else if self.live.is_empty() {
-            demands.push(Demand::Resolve(Resolution::Forget));
-        }
+        demands.extend(self.truth().map(Demand::Resolve));
         events.extend(demands.into_iter().filter(|demand| takes(self.input(*demand))).map(Event::Operator));
         if config.policy.consumers == Consumers::Counted {
             events.extend(machine.serving().filter(|_| self.work.is_none()).map(|_| Event::Work));
@@ -158,6 +149,19 @@ impl World {
             events.extend(self.idle(machine).map(|_| Event::Idle));
             self.events_of_canary(machine, events);
         }
+    }
+
+    /// An operator who is needed comes, and tells the truth: what is kept lives, what is given up is dead.
+    pub(super) fn truth(&self) -> Option<Resolution> {
+        let current = self.phase().current().map(|lease| lease.mint.generation);
+        let old = match self.phase() {
+            Phase::NeedsOperator(NeedsOperator { rest: Rest::Draining { retiring, .. }, .. }) => Some(retiring.mint.generation),
+            _ => None,
+        };
+        if current.into_iter().chain(old).any(|generation| self.alive(generation).is_some()) {
+            return Some(Resolution::Keep);
+        }
+        self.live.is_empty().then_some(Resolution::Forget)
     }
 
     pub(super) fn events_of_canary(&self, machine: &Rotation, events: &mut Vec<Event>) {

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use turquoise_core::{
-    Applied, BootId, Color, Consumers, Effect, Generation, Held, Illegal, Input, Instant, Lease, Ledger, Lsn, OpId, Outcome,
-    Output, Record, Refusal, Relogin, Rewrite, Rotation, Step, Tally, Verdict,
+    BootId, Color, Consumers, Effect, Generation, Held, Illegal, Input, Instant, Lease, Ledger, Lsn, OpId, Outcome, Output,
+    Record, Refusal, Relogin, Rewrite, Rotation, Step, Tally, Verdict,
 };
 
+use super::provider::Ask;
 use super::{BOOT, Clock, Credential, Demand, Event, INCARNATION, Process, Reader, Request, STRANGER, World, is_local};
 use crate::config::{Assumption, Config, LEASE, SLEEP};
 use crate::invariant::Invariant;
@@ -121,9 +122,7 @@ impl World {
             Event::AnswerNoop(i) => {
                 self.faults -= 1;
                 let request = self.flight.remove(usize::from(i));
-                let remaining = Duration::from_millis(1);
-                let alive = matches!(request.effect, Effect::Probe(_));
-                let outcome = Outcome::Applied(if alive { Applied::Alive { remaining } } else { Applied::Done });
+                let Some(outcome) = Ask::of(config, &request.effect).map(Self::lagging) else { return false };
                 return self.tell(Input::Completed { op: request.op.unwrap_or(OpId(0)), outcome });
             }
             Event::AnswerTwice(i) => {
@@ -167,7 +166,12 @@ impl World {
 
     /// Everything sleeps, programs that read the sink too; what dies meanwhile nobody could have kept alive.
     pub(super) fn sleep(&mut self, config: &Config) -> bool {
-        self.now = self.now + SLEEP;
+        self.sleep_for(config, SLEEP);
+        self.tell(Input::Gap)
+    }
+
+    pub(super) fn sleep_for(&mut self, config: &Config, time: Duration) {
+        self.now = self.now + time;
         let now = self.now;
         let gone = self.live.extract_if(.., |credential| now >= credential.expires);
         let gone: Vec<_> = gone.map(|credential| credential.generation).collect();
@@ -185,7 +189,6 @@ impl World {
             let soon = now + 2 * Duration::from_millis(1);
             reader.again = reader.again.map(|at| at.max(soon));
         }
-        self.tell(Input::Gap)
     }
 
     /// What a deposed process sends when it wakes up; its records reach no journal.
@@ -243,7 +246,8 @@ impl World {
             match machine.poll_output() {
                 None => return true,
                 Some(Output::Append(record)) => {
-                    self.judge_begin(&record);
+                    let policy = *machine.policy();
+                    self.judge_begin(&policy, &record);
                     self.writing = Some(record);
                 }
                 Some(Output::Perform { op, effect }) => self.perform(op, effect),
@@ -271,6 +275,19 @@ impl World {
         }
         self.now = self.now + Duration::from_millis(1);
         let now = self.now;
+        self.expire();
+        self.ghost.sent = [0, self.ghost.sent[0], self.ghost.sent[1]];
+        let delta = config.policy.delta;
+        let delta = if config.broken == Some(Assumption::DeltaHolds) { 3 * delta } else { delta };
+        self.flight.retain(|request| request.op.is_some() || is_local(&request.effect) || now < request.sent + delta);
+        if let Process::Down(ticks) = &mut self.process {
+            *ticks += 1;
+        }
+    }
+
+    /// What has no life left is gone.
+    pub(super) fn expire(&mut self) {
+        let now = self.now;
         // What the provider gives no more life is excused, but for the one that serves: it must be replaced in time, unless
         // the mint that was to replace it went unanswered.
         let over = self.live.extract_if(.., |credential| now >= credential.expires);
@@ -281,13 +298,6 @@ impl World {
         let replaced =
             over.filter(|credential| credential.starved || replaced(credential)).map(|credential| credential.generation);
         ghost.excused.extend(replaced.collect::<Vec<_>>());
-        ghost.sent = [0, ghost.sent[0], ghost.sent[1]];
-        let delta = config.policy.delta;
-        let delta = if config.broken == Some(Assumption::DeltaHolds) { 3 * delta } else { delta };
-        self.flight.retain(|request| request.op.is_some() || is_local(&request.effect) || now < request.sent + delta);
-        if let Process::Down(ticks) = &mut self.process {
-            *ticks += 1;
-        }
     }
 
     /// The record is durable; the machine, if it lives, is told. Whether it took that.

@@ -6,6 +6,7 @@
 mod books;
 mod can;
 mod happen;
+mod outside;
 mod provider;
 
 use turquoise_core::{
@@ -15,6 +16,8 @@ use turquoise_core::{
 
 use crate::config::Config;
 use crate::invariant::Invariant;
+pub use outside::Outside;
+pub use provider::Ask;
 
 /// Where the clock of every normalised state stands.
 pub const NOW: Instant = Instant(1_000);
@@ -76,6 +79,55 @@ pub enum Process {
     Up(Rotation),
     /// It died, so many ticks ago.
     Down(u64),
+    /// It runs, and its machine is its own: only what is seen of it from outside is known. Explorers never meet one.
+    Outside(Seen),
+}
+
+/// What is seen of a process whose machine is its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Seen {
+    /// What it gives new work.
+    pub serving: Option<Generation>,
+    /// The candidate that it gives to work which may be replayed.
+    pub tried: Option<Generation>,
+    /// It may well give nothing: its end was asked for, or time was lost.
+    pub dim: bool,
+    /// So many probes a candidate must have passed that is tried.
+    pub probes: u16,
+}
+
+impl Process {
+    /// What new work is given.
+    #[must_use]
+    pub fn serving(&self) -> Option<Generation> {
+        match self {
+            Self::Up(machine) => machine.serving(),
+            Self::Outside(seen) => seen.serving,
+            Self::Down(_) => None,
+        }
+    }
+
+    /// The candidate that work tries, and how many probes it must have passed.
+    pub(crate) fn tried(&self) -> Option<(Generation, u16)> {
+        match self {
+            Self::Up(machine) => machine.canary().map(|canary| (canary.candidate, machine.policy().probes)),
+            Self::Outside(seen) => seen.tried.map(|candidate| (candidate, seen.probes)),
+            Self::Down(_) => None,
+        }
+    }
+
+    /// Whether it may well give nothing: its end was asked for, or time was lost.
+    pub(crate) fn is_dim(&self) -> bool {
+        match self {
+            Self::Up(machine) => machine.asked() || machine.is_waking(),
+            Self::Outside(seen) => seen.dim,
+            Self::Down(_) => true,
+        }
+    }
+
+    pub(crate) const fn is_down(&self) -> bool {
+        matches!(self, Self::Down(_))
+    }
 }
 
 /// A credential that lives at the provider.
@@ -333,7 +385,7 @@ impl World {
     fn has_stopped(&self) -> bool {
         match &self.process {
             Process::Up(machine) => machine.phase().kind() == PhaseKind::Stopped && machine.awaited().is_none(),
-            Process::Down(_) => false,
+            Process::Down(_) | Process::Outside(_) => false,
         }
     }
 
@@ -342,7 +394,7 @@ impl World {
     pub const fn phase(&self) -> &Phase {
         match &self.process {
             Process::Up(machine) => machine.phase(),
-            Process::Down(_) => self.journal.phase(),
+            Process::Down(_) | Process::Outside(_) => self.journal.phase(),
         }
     }
 }

@@ -41,25 +41,38 @@ impl World {
 
     /// What the provider does.
     pub(super) fn provide(&mut self, config: &Config, effect: &Effect, useless: bool) -> Outcome {
-        let refused = Outcome::NotApplied(Refusal::Refused);
-        if secret_for(config, effect).and_then(|generation| self.alive(generation)).is_some_and(|credential| credential.lost) {
+        let Some(ask) = Ask::of(config, effect) else { return Outcome::Unknown };
+        if ask.secret().and_then(|generation| self.alive(generation)).is_some_and(|credential| credential.lost) {
             return Outcome::NotApplied(Refusal::NoSecret);
         }
+        if self.disabled
+            && let Effect::Renew { generation, .. } = *effect
+        {
+            self.starve(generation);
+        }
+        self.grant(config, ask, useless)
+    }
+
+    /// It is not the driver's fault if this one ends: it was refused a renewal.
+    pub(super) fn starve(&mut self, generation: Generation) {
+        if let Some(i) = self.find(generation) {
+            self.live[i].starved = true;
+        }
+    }
+
+    /// What the provider makes of a request that has come to it.
+    pub(super) fn grant(&mut self, config: &Config, ask: Ask, useless: bool) -> Outcome {
+        let refused = Outcome::NotApplied(Refusal::Refused);
         if self.disabled {
-            if let Effect::Renew { generation, .. } = *effect
-                && let Some(i) = self.find(generation)
-            {
-                self.live[i].starved = true;
-            }
             return refused;
         }
-        match *effect {
-            Effect::Login { mint } => self.mint(mint, config.policy.login_life, useless),
-            Effect::Issue { mint, by, life } => match self.accept(config, by) {
+        match ask {
+            Ask::Login { mint } => self.mint(mint, config.policy.login_life, useless),
+            Ask::Issue { mint, by, life } => match self.accept(config, by) {
                 None => refused,
                 Some(_) => self.mint(mint, life, useless),
             },
-            Effect::Probe(generation) => match self.accept(config, generation) {
+            Ask::Probe(generation) => match self.accept(config, generation) {
                 Some(i) if !self.live[i].useless => {
                     let enough = u8::try_from(config.policy.probes).unwrap_or(u8::MAX);
                     self.live[i].proven = (self.live[i].proven + 1).min(enough);
@@ -67,19 +80,18 @@ impl World {
                 }
                 _ => refused,
             },
-            Effect::Renew { generation, life }
-            | Effect::Extend { generation, life }
-            | Effect::Shorten { generation, life, .. } => {
+            Ask::SetLife { generation, life } => {
                 let Some(i) = self.accept(config, generation) else { return refused };
                 let lies = config.broken == Some(Assumption::AnswersAreTrue);
                 let asked = self.now + life / if lies { 3 } else { 1 };
                 let credential = &mut self.live[i];
-                credential.starved = false;
+                // What gets no more life is not helped by this.
+                credential.starved &= credential.capped;
                 credential.expires = if credential.capped { asked.min(credential.expires) } else { asked };
                 let remaining = if lies { life } else { credential.expires.since(self.now) };
                 Outcome::Applied(Applied::Alive { remaining })
             }
-            Effect::Revoke { generation, .. } => match self.find(generation) {
+            Ask::Revoke(generation) | Ask::RevokeNamed { generation, .. } => match self.find(generation) {
                 Some(i) => {
                     self.live.remove(i);
                     if config.broken == Some(Assumption::SiblingsAreOrphans) {
@@ -89,20 +101,25 @@ impl World {
                 }
                 None => Outcome::Unknown,
             },
-            Effect::Observe { generation, witness } => match (self.accept(config, witness.by()), self.find(generation)) {
+            Ask::Observe { generation, by } => match (self.accept(config, by), self.find(generation)) {
                 (None, _) => refused,
                 (_, Some(i)) if config.broken != Some(Assumption::DeadIsDead) => {
                     Outcome::Applied(Applied::Alive { remaining: self.live[i].expires.since(self.now) })
                 }
                 _ => Outcome::Applied(Applied::Dead),
             },
-            Effect::Discover { generation, witness } => match (self.accept(config, witness.by()), self.find(generation)) {
+            Ask::Discover { generation, by } => match (self.accept(config, by), self.find(generation)) {
                 (None, _) => refused,
                 (_, Some(_)) => Outcome::Applied(Applied::Done),
                 _ => Outcome::Applied(Applied::Dead),
             },
-            Effect::Persist(_) | Effect::Publish(_) | Effect::Clear(_) => Outcome::Unknown,
         }
+    }
+
+    /// What a node says that lags: that it is done, and that what is dead lives.
+    pub(super) const fn lagging(ask: Ask) -> Outcome {
+        let remaining = Duration::from_millis(1);
+        Outcome::Applied(if matches!(ask, Ask::Probe(_)) { Applied::Alive { remaining } } else { Applied::Done })
     }
 
     /// The provider accepts a secret, if its credential lives.
@@ -153,21 +170,96 @@ impl World {
     }
 }
 
-/// Whose secret an effect needs.
-const fn secret_for(config: &Config, effect: &Effect) -> Option<Generation> {
-    match (effect, config.policy.privileges) {
-        (Effect::Revoke { witness: Some(witness), .. }, Privileges::Accessor)
-        | (Effect::Observe { witness, .. } | Effect::Discover { witness, .. }, _) => Some(witness.by()),
-        (
-            Effect::Issue { by: generation, .. }
-            | Effect::Probe(generation)
-            | Effect::Renew { generation, .. }
-            | Effect::Extend { generation, .. }
-            | Effect::Shorten { generation, .. }
-            | Effect::Revoke { generation, .. },
-            _,
-        ) => Some(*generation),
-        _ => None,
+/// What is asked of the provider, and with whose secret: all that it can see of an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// A login.
+    Login {
+        /// What the result is to be called.
+        mint: Mint,
+    },
+    /// A sibling.
+    Issue {
+        /// What the result is to be called.
+        mint: Mint,
+        /// Who asks.
+        by: Generation,
+        /// Its first life.
+        life: Duration,
+    },
+    /// Whether this one is accepted.
+    Probe(Generation),
+    /// So much life for this one, more or less than it has.
+    SetLife {
+        /// Which.
+        generation: Generation,
+        /// From now on.
+        life: Duration,
+    },
+    /// The end of this one, by itself.
+    Revoke(Generation),
+    /// The end of this one, by another.
+    RevokeNamed {
+        /// Which.
+        generation: Generation,
+        /// Who asks.
+        by: Generation,
+    },
+    /// Whether this one lives.
+    Observe {
+        /// Which.
+        generation: Generation,
+        /// Who asks.
+        by: Generation,
+    },
+    /// Whether this one was made.
+    Discover {
+        /// Which.
+        generation: Generation,
+        /// Who asks.
+        by: Generation,
+    },
+}
+
+impl Ask {
+    /// What the provider sees of an effect; nothing of those that go to the survivor store.
+    pub(super) const fn of(config: &Config, effect: &Effect) -> Option<Self> {
+        Some(match *effect {
+            Effect::Login { mint } => Self::Login { mint },
+            Effect::Issue { mint, by, life } => Self::Issue { mint, by, life },
+            Effect::Probe(generation) => Self::Probe(generation),
+            Effect::Renew { generation, life }
+            | Effect::Extend { generation, life }
+            | Effect::Shorten { generation, life, .. } => Self::SetLife { generation, life },
+            Effect::Revoke { generation, witness } => match (witness, config.policy.privileges) {
+                (Some(witness), Privileges::Accessor) => Self::RevokeNamed { generation, by: witness.by() },
+                _ => Self::Revoke(generation),
+            },
+            Effect::Observe { generation, witness } => Self::Observe { generation, by: witness.by() },
+            Effect::Discover { generation, witness } => Self::Discover { generation, by: witness.by() },
+            Effect::Persist(_) | Effect::Publish(_) | Effect::Clear(_) => return None,
+        })
+    }
+
+    /// What it makes.
+    #[must_use]
+    pub const fn makes(self) -> Option<Mint> {
+        match self {
+            Self::Login { mint } | Self::Issue { mint, .. } => Some(mint),
+            _ => None,
+        }
+    }
+
+    /// Whose secret it needs.
+    #[must_use]
+    pub const fn secret(self) -> Option<Generation> {
+        match self {
+            Self::Login { .. } => None,
+            Self::Issue { by, .. } | Self::RevokeNamed { by, .. } | Self::Observe { by, .. } | Self::Discover { by, .. } => {
+                Some(by)
+            }
+            Self::Probe(generation) | Self::SetLife { generation, .. } | Self::Revoke(generation) => Some(generation),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Time was lost while the machine slept: nothing is given to new work before the provider has been asked.
 
+use std::time::Duration;
+
 use turquoise_runtime::NotReady;
 use turquoise_runtime::core::{Consumers, PhaseKind};
 
@@ -26,4 +28,15 @@ async fn nothing_serves_while_the_provider_does_not_answer() {
     tokio::time::sleep(secs(11)).await;
     assert_eq!(identity.status().phase, PhaseKind::Steady);
     assert_eq!(identity.credentials().acquire().err(), Some(NotReady::Vacant));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_is_due_when_it_wakes_up_is_asked_for_after_the_gap() {
+    let mut sim = Sim::new();
+    let identity = sim.ready(Consumers::Counted).await;
+    tokio::time::sleep(Duration::from_millis(29_900)).await;
+    *sim.drift.lock().expect("nobody panicked") += secs(60);
+    tokio::time::sleep(secs(1)).await;
+    assert_eq!(sim.asked("live 1 to 60s").len(), 1, "half of its life is over: {:?}", sim.log_from(0));
+    assert!(sim.serves(&identity));
 }
