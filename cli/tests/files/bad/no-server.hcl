@@ -1,0 +1,4 @@
+auto_auth {
+  method "kubernetes" { config = { role = "shop" } }
+  sink "file" { config = { path = "/run/shop/token" } }
+}
