@@ -140,13 +140,16 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 }
 
 fn log(log: &Log, level: Option<Level>) {
-    let level = level.map_or_else(|| log.level.parse().unwrap_or(LevelFilter::INFO), |level| match level {
-        Level::Trace => LevelFilter::TRACE,
-        Level::Debug => LevelFilter::DEBUG,
-        Level::Info => LevelFilter::INFO,
-        Level::Warn => LevelFilter::WARN,
-        Level::Error => LevelFilter::ERROR,
-    });
+    let level = level.map_or_else(
+        || log.level.parse().unwrap_or(LevelFilter::INFO),
+        |level| match level {
+            Level::Trace => LevelFilter::TRACE,
+            Level::Debug => LevelFilter::DEBUG,
+            Level::Info => LevelFilter::INFO,
+            Level::Warn => LevelFilter::WARN,
+            Level::Error => LevelFilter::ERROR,
+        },
+    );
     let subscriber = tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(io::stderr);
     if log.is_json { subscriber.json().init() } else { subscriber.init() }
 }
@@ -171,7 +174,12 @@ fn serve(plan: &Plan) -> Result<(), Ended> {
     ended
 }
 
-async fn rotate<P: turquoise::port::Provider>(plan: &Plan, provider: P, retry: Option<Retry>, mut stops: Stops) -> Result<(), Ended> {
+async fn rotate<P: turquoise::port::Provider>(
+    plan: &Plan,
+    provider: P,
+    retry: Option<Retry>,
+    mut stops: Stops,
+) -> Result<(), Ended> {
     tokio::select! {
         waited = spread(plan) => waited?,
         () = stops.stop() => return Ok(()),

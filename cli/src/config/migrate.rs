@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::file::{Checked, Plan, Remark, Source, Table, check, examine};
+use crate::file::{Checked, Item, Origin, Plan, Remark, Source, Table, check, examine};
 use crate::say::complain;
 
 pub(super) fn run(path: &Path) -> io::Result<ExitCode> {
@@ -34,8 +34,9 @@ pub(super) fn run(path: &Path) -> io::Result<ExitCode> {
     for fault in &new.remarks.faults {
         complain(format_args!("{fault} (in the new file)"));
     }
+    let text = with_mode(&new).unwrap_or_else(|| new.source.text.clone());
     let stanzas = new.plan.as_ref().zip(new.table.as_ref()).map(|(plan, table)| stanzas(plan, table)).unwrap_or_default();
-    write!(io::stdout(), "{}{stanzas}", new.source.text)?;
+    write!(io::stdout(), "{text}{stanzas}")?;
     let is_same = remarks.faults.is_empty() && new.plan.is_some();
     Ok(if is_same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -68,6 +69,20 @@ fn without(source: &Source, faults: &[Remark]) -> Option<String> {
 /// Whether it is about something that stands in the file, and not about what is missing.
 const fn is_left_out(fault: &Remark) -> bool {
     fault.at.0 < fault.at.1
+}
+
+/// The text with the mode that the sink's file has without one: a file of ours would give it another.
+fn with_mode(Checked { source, table, plan, .. }: &Checked) -> Option<String> {
+    let mode = plan.as_ref()?.settings.iter().find(|setting| setting.key == "auto_auth.sink.config.mode")?;
+    if mode.from != Origin::Default {
+        return None;
+    }
+    let auth = table.as_ref()?.first("auto_auth")?.table()?;
+    let outer = auth.first("sinks").and_then(Item::table).unwrap_or(auth);
+    let path = outer.first("sink")?.table()?.first("config")?.table()?.first("path")?;
+    let (head, tail) = source.text.split_at_checked(path.at.1)?;
+    let margin = " ".repeat(source.place(path.at.0).column - 1);
+    Some(format!("{head}\n{margin}mode = {}{tail}", mode.value))
 }
 
 /// Our stanzas that are not there yet, with what holds without them.

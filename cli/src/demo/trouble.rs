@@ -2,9 +2,9 @@
 
 use std::io;
 
+use turquoise::AskError;
 use turquoise::journal::OpenError;
 use turquoise::vault::ConfigError;
-use turquoise::AskError;
 use turquoise_openbao::{AdminError, AuditError, ObtainError, ServerError};
 
 use crate::sidecar::NotBegun;

@@ -54,19 +54,6 @@ pub(crate) enum Verdict {
     Refused,
 }
 
-impl Verdict {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Same => "same meaning",
-            Self::Different => "different",
-            Self::Ignored => "ignored",
-            Self::Ours => "ours",
-            Self::Later => "not in this version",
-            Self::Refused => "refused",
-        }
-    }
-}
-
 const fn same(path: &'static str, kind: Kind, words: &'static str) -> Key {
     Key { path, kind, verdict: Verdict::Same, words }
 }
@@ -93,12 +80,15 @@ const fn refused(path: &'static str, words: &'static str) -> Key {
 
 use Kind::{Count, Duration, Flag, List, Mode, Named, OneOf, Stanza, Text, Typed};
 
+/// Said of what stands in a stanza that has the same verdict.
+pub(crate) const AS_ABOVE: &str = "as above";
 const TEMPLATES: &str = "keep `bao agent` or consul-template for files, and point it at the same server";
 const NO_LISTENER: &str = "we do not listen yet: keep `bao proxy` for this, or let the program read the sink's file";
 const NO_CHILD: &str = "we start no program yet: start it beside, and let it read the sink's file";
 const NO_METRICS: &str = "we publish no metrics yet: remove it";
 const WRAPPED: &str = "a wrapped token has to be unwrapped once by one reader, and this file is read again and again: remove it";
-const ENCRYPTED: &str = "the file is protected by its mode: remove it, and give the sink a folder that only its readers may enter";
+const ENCRYPTED: &str =
+    "the file is protected by its mode: remove it, and give the sink a folder that only its readers may enter";
 
 /// The list. Of keys with the same path the first counts.
 pub(crate) const KEYS: &[Key] = &[
@@ -111,7 +101,7 @@ pub(crate) const KEYS: &[Key] = &[
     same("vault.tls_server_name", Text, "the name that the server's certificate must be for"),
     different("vault.tls_skip_verify", Flag, "true is refused: certificates are always checked"),
     ignored("vault.retry", Stanza, "what we ask for is tried again by the rotation's own rules"),
-    ignored("vault.retry.num_retries", Count, "as above"),
+    ignored("vault.retry.num_retries", Count, AS_ABOVE),
     same("auto_auth", Stanza, "how to log in, and where the token goes"),
     same("auto_auth.method", Typed, "how to log in"),
     same("auto_auth.method.type", Text, "the method, if the stanza has no label"),
@@ -119,7 +109,11 @@ pub(crate) const KEYS: &[Key] = &[
     different("auto_auth.method.namespace", Text, "the namespace of every request of this identity, its probes too"),
     same("auto_auth.method.min_backoff", Duration, "the first wait after a failure"),
     same("auto_auth.method.max_backoff", Duration, "the longest wait after a failure"),
-    different("auto_auth.method.exit_on_err", Flag, "true is refused: a login that fails is tried again, without locking the role"),
+    different(
+        "auto_auth.method.exit_on_err",
+        Flag,
+        "true is refused: a login that fails is tried again, without locking the role",
+    ),
     refused("auto_auth.method.wrap_ttl", WRAPPED),
     same("auto_auth.method.config", Stanza, "what the method needs"),
     same("auto_auth.method(approle)", Typed, "a role id and a secret id"),
@@ -134,8 +128,15 @@ pub(crate) const KEYS: &[Key] = &[
         "auto_auth.method(approle).config.secret_id_response_wrapping_path",
         "a wrapped secret id is good for one login and each rotation is one: hand over one that is not wrapped",
     ),
-    ours("auto_auth.method(approle).config.role", Text, "the role's name: with it secret ids with a number of uses are refused at once"),
-    refused("auto_auth.method(approle).config.{role_id,secret_id}", "write it to a file of mode 0600 and name that with `…_file_path`"),
+    ours(
+        "auto_auth.method(approle).config.role",
+        Text,
+        "the role's name: with it secret ids with a number of uses are refused at once",
+    ),
+    refused(
+        "auto_auth.method(approle).config.{role_id,secret_id}",
+        "write it to a file of mode 0600 and name that with `…_file_path`",
+    ),
     same("auto_auth.method(jwt)", Typed, "a signed web token in a file"),
     same("auto_auth.method(jwt).config.path", Text, "its file; read at each login"),
     same("auto_auth.method(jwt).config.role", Text, "the role to log in to"),
@@ -163,7 +164,10 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     same("auto_auth.method(token_file).config.token_file_path", Text, "its file; read at the first start"),
     refused("auto_auth.method(kerberos)", "log in with approle, cert, jwt or kubernetes"),
-    refused("auto_auth.method(kerberos).config.{krb5conf_path,keytab_path,username,service,realm,disable_fast_negotiation}", "as above"),
+    refused(
+        "auto_auth.method(kerberos).config.{krb5conf_path,keytab_path,username,service,realm,disable_fast_negotiation}",
+        AS_ABOVE,
+    ),
     ignored("auto_auth.enable_reauth_on_new_credentials", Flag, "each login reads its files anew"),
     same("auto_auth.sinks", Named, "a stanza around `sink` stanzas"),
     same("auto_auth.{sink,sinks.sink}", Typed, "where the token goes; one in this version"),
@@ -181,58 +185,87 @@ pub(crate) const KEYS: &[Key] = &[
     refused("auto_auth.{sink,sinks.sink}.wrap_ttl", WRAPPED),
     refused("auto_auth.{sink,sinks.sink}.{dh_type,dh_path,derive_key,aad,aad_env_var}", ENCRYPTED),
     ours("rotation", Named, "how a credential is rotated; without it by logging in again"),
-    ours("rotation.provider", OneOf(&["vault-login", "vault-token"]), "where the next credential comes from: another login, or a token role"),
+    ours(
+        "rotation.provider",
+        OneOf(&["vault-login", "vault-token"]),
+        "where the next credential comes from: another login, or a token role",
+    ),
     ours("rotation.role", Text, "vault-token: the token role that tokens are minted through"),
     ours("rotation.every", Duration, "from one rotation's end to the next one's beginning"),
     later("rotation.{schedule,window}", "there is no calendar yet: write `every`"),
     ours("rotation.life", Duration, "the life that the serving token is renewed to; at most `token_max_ttl` of its role"),
-    ours("rotation.login_life", Duration, "vault-login: at least `token_ttl` of its role; so long a login whose answer is lost may live"),
+    ours(
+        "rotation.login_life",
+        Duration,
+        "vault-login: at least `token_ttl` of its role; so long a login whose answer is lost may live",
+    ),
     ours("rotation.probe", Named, "a path that a new token must be able to read before it serves"),
     ours("rotation.probe.capability", OneOf(&["read"]), "what it must be able to do there"),
     ours("rotation.probe.max_latency", Duration, "a slower answer is a failure"),
-    later("rotation.canary", "work that tries a candidate comes through a listener, and we do not listen yet: let the probes suffice"),
+    later(
+        "rotation.canary",
+        "work that tries a candidate comes through a listener, and we do not listen yet: let the probes suffice",
+    ),
     ours("rotation.validate_for", Duration, "the time in which a new token must pass"),
-    ours("rotation.grace", Duration, "from the publishing of the new token to the end of the old one: readers look again within it"),
-    ours("rotation.on_stop", OneOf(&["keep", "revoke"]), "what becomes of the token at SIGTERM: kept for a successor, or ended after the grace"),
-    later("rotation.dependents", "we see no leases yet, for we do not listen: what is made with a token ends with it, after the grace"),
-    ours("rotation.adopt", OneOf(&["serve", "own"]), "vault-token: own lets us end the token that was handed over; serve is not in this version"),
+    ours(
+        "rotation.grace",
+        Duration,
+        "from the publishing of the new token to the end of the old one: readers look again within it",
+    ),
+    ours(
+        "rotation.on_stop",
+        OneOf(&["keep", "revoke"]),
+        "what becomes of the token at SIGTERM: kept for a successor, or ended after the grace",
+    ),
+    later(
+        "rotation.dependents",
+        "we see no leases yet, for we do not listen: what is made with a token ends with it, after the grace",
+    ),
+    ours(
+        "rotation.adopt",
+        OneOf(&["serve", "own"]),
+        "vault-token: own lets us end the token that was handed over; serve is not in this version",
+    ),
     ours("rotation.timeout", Duration, "how long the server may take to answer one request"),
     ours("rotation.start_spread", Duration, "a first login waits up to so long, so that a fleet does not log in at once"),
     ours("journal", Stanza, "what a restart goes by"),
     ours("journal.path", Text, "its folder"),
     later("journal.durability", "a journal is on a disk that stays: put it on a volume"),
     later("admin", "there is no admin socket yet: remove it"),
-    later("admin.{address,mode}", "as above"),
+    later("admin.{address,mode}", AS_ABOVE),
     same("pid_file", Text, "a file that holds the process id while we run"),
     same("exit_after_auth", Flag, "to end, with code 0, when the first token is published"),
     same("log_level", OneOf(&["trace", "debug", "info", "warn", "error"]), "how much is logged, to standard error"),
     same("log_format", OneOf(&["standard", "json"]), "how it is logged"),
     later("log_file", "logs go to standard error: let the service manager keep them"),
-    later("{log_rotate_bytes,log_rotate_duration,log_rotate_max_files}", "logs go to standard error: let the service manager rotate them"),
+    later(
+        "{log_rotate_bytes,log_rotate_duration,log_rotate_max_files}",
+        "logs go to standard error: let the service manager rotate them",
+    ),
     ignored("{disable_idle_connections,disable_keep_alives}", List, "one pool of connections serves all requests"),
     ignored("cache", Stanza, "nothing is cached: secrets that do not change are not leased, and leases belong to who asked"),
     refused("cache.persist", "a copy of secrets on a disk is one more place to lose them: remove it"),
-    refused("cache.persist.{type,path,keep_after_import,exit_on_err,service_account_token_file}", "as above"),
+    refused("cache.persist.{type,path,keep_after_import,exit_on_err,service_account_token_file}", AS_ABOVE),
     later("cache.use_auto_auth_token", NO_LISTENER),
     later("api_proxy", NO_LISTENER),
     later("api_proxy.use_auto_auth_token", NO_LISTENER),
     later("listener", NO_LISTENER),
-    later("listener.{type,address,tls_disable,tls_cert_file,tls_key_file,require_request_header,role}", "as above"),
-    later("listener.{agent_api,proxy_api}", "as above"),
-    later("listener.{agent_api,proxy_api}.enable_quit", "as above"),
+    later("listener.{type,address,tls_disable,tls_cert_file,tls_key_file,require_request_header,role}", AS_ABOVE),
+    later("listener.{agent_api,proxy_api}", AS_ABOVE),
+    later("listener.{agent_api,proxy_api}.enable_quit", AS_ABOVE),
     later("exec", NO_CHILD),
-    later("exec.{command,restart_on_secret_changes,restart_stop_signal}", "as above"),
+    later("exec.{command,restart_on_secret_changes,restart_stop_signal}", AS_ABOVE),
     later("env_template", NO_CHILD),
-    later("env_template.{contents,source,error_on_missing_key,left_delimiter,right_delimiter}", "as above"),
+    later("env_template.{contents,source,error_on_missing_key,left_delimiter,right_delimiter}", AS_ABOVE),
     later("telemetry", NO_METRICS),
     refused("template", TEMPLATES),
     refused(
         "template.{source,destination,contents,create_dest_dirs,command,command_timeout,error_on_missing_key,exec,perms,user,uid,\
          group,gid,backup,left_delimiter,right_delimiter,sandbox_path,wait}",
-        "as above",
+        AS_ABOVE,
     ),
     refused("template_config", TEMPLATES),
-    refused("template_config.{exit_on_retry_failure,static_secret_render_interval}", "as above"),
+    refused("template_config.{exit_on_retry_failure,static_secret_render_interval}", AS_ABOVE),
 ];
 
 impl Key {
@@ -271,3 +304,7 @@ pub(crate) fn types(stanza: &str) -> Vec<String> {
     let of = |path: String| path.strip_prefix(&prefix)?.strip_suffix(')').map(str::to_owned);
     KEYS.iter().flat_map(Key::paths).filter_map(of).collect()
 }
+
+#[cfg(test)]
+#[path = "tests/keys.rs"]
+mod tests;

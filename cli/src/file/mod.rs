@@ -12,9 +12,9 @@ mod walk;
 
 use std::path::Path;
 
-pub(crate) use plan::{Log, Plan, Provider, Setting};
-pub(crate) use tree::Table;
+pub(crate) use plan::{Log, Origin, Plan, Provider, Setting};
 pub(crate) use source::{ReadError, Remark, Source};
+pub(crate) use tree::{Item, Table};
 pub(crate) use walk::Remarks;
 
 /// A file that was looked at.
@@ -45,5 +45,6 @@ pub(crate) fn examine(source: Source) -> Checked {
     let is_known = remarks.faults.is_empty();
     let environment = |name: &str| std::env::var(name).ok();
     let plan = if is_known { settle::settle(&source, &table, &environment, &mut remarks) } else { None };
+    remarks.sort();
     Checked { source, remarks, table: Some(table), plan }
 }

@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use turquoise::core::{
-    AtStop, Budget, Consumers, Jitter, Policy, PolicyError, Privileges, Relogin, Sown, Via, Writer,
-};
+use turquoise::core::{AtStop, Budget, Consumers, Jitter, Policy, PolicyError, Privileges, Relogin, Sown, Via, Writer};
 use turquoise::sink::Mode;
 use turquoise::vault::{Address, ClientCertificate, LoginConfig, Method, Mount, Probe, Role, Tls, TokenConfig, Upstream};
 
@@ -18,18 +16,23 @@ use super::walk::Remarks;
 /// What the environment says.
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
+/// Where the agents look for a server that nobody named.
+const SERVER: &str = "https://127.0.0.1:8200";
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 const JOURNALS: &str = "/var/lib/turquoise";
 /// What an agent gives a sink's file that has no `mode`.
 const AGENTS_MODE: u32 = 0o640;
 const OUR_MODE: u32 = 0o600;
 const PROBES: u16 = 3;
+/// The order in which settings are shown; single keys come last.
+const STANZAS: [&str; 4] = ["vault.", "auto_auth.", "rotation.", "journal."];
 
 /// Settles everything, or adds to the faults.
 pub(crate) fn settle(source: &Source, table: &Table, environment: Environment<'_>, remarks: &mut Remarks) -> Option<Plan> {
     let mut settler = Settler { source, table, environment, remarks, settings: Vec::new() };
     let plan = settler.plan();
-    let settings = std::mem::take(&mut settler.settings);
+    let mut settings = std::mem::take(&mut settler.settings);
+    settings.sort_by_key(|setting| STANZAS.iter().position(|stanza| setting.key.starts_with(stanza)).unwrap_or(STANZAS.len()));
     plan.map(|plan| Plan { settings, ..plan }).filter(|_| remarks.faults.is_empty())
 }
 
@@ -106,14 +109,14 @@ impl<'a> Settler<'a, '_> {
     }
 
     /// The environment wins over the file: `BAO_…` first, then `VAULT_…`.
-    fn text_or_environment(&mut self, stanza: Stanza<'a>, key: &'a str, variable: &str) -> Option<String> {
+    fn text_or_environment(&mut self, stanza: Stanza<'a>, key: &'a str, variable: &str, default: Option<&str>) -> Option<String> {
         for name in [format!("BAO_{variable}"), format!("VAULT_{variable}")] {
             if let Some(value) = (self.environment)(&name).filter(|value| !value.is_empty()) {
                 self.set(format!("{}.{key}", stanza.path), value.clone(), Origin::Environment(name));
                 return Some(value);
             }
         }
-        self.text(stanza, key, None)
+        self.text(stanza, key, default)
     }
 
     /// A text that is parsed.
@@ -176,21 +179,25 @@ impl<'a> Settler<'a, '_> {
                 }
             }
         }
-        let Some(address) = self.text_or_environment(vault, "address", "ADDR") else {
-            return self.fault(vault.at, "there is no server", "write vault { address = \"https://HOST:PORT\" }");
-        };
+        let address = self.text_or_environment(vault, "address", "ADDR", Some(SERVER))?;
         let at = vault.item("address").map_or(vault.at, |item| item.at);
         let form = "write https://HOST:PORT, http://HOST:PORT or unix:///PATH, and no user in it";
         let address = address.parse::<Address>().ok().or_else(|| self.fault(at, "`address` cannot be used", form));
-        let authority = self.text_or_environment(vault, "ca_cert", "CACERT").map(PathBuf::from);
-        let certificate = self.text_or_environment(vault, "client_cert", "CLIENT_CERT").map(PathBuf::from);
-        let key = self.text_or_environment(vault, "client_key", "CLIENT_KEY").map(PathBuf::from);
+        let authority = self.text_or_environment(vault, "ca_cert", "CACERT", None).map(PathBuf::from);
+        let certificate = self.text_or_environment(vault, "client_cert", "CLIENT_CERT", None).map(PathBuf::from);
+        let key = self.text_or_environment(vault, "client_key", "CLIENT_KEY", None).map(PathBuf::from);
         let client = match (certificate, key) {
             (Some(certificate), Some(key)) => Some(ClientCertificate { certificate, key }),
             (None, None) => None,
-            _ => return self.fault(vault.at, "a certificate and its key belong together", "give both `client_cert` and `client_key`"),
+            _ => {
+                return self.fault(
+                    vault.at,
+                    "a certificate and its key belong together",
+                    "give both `client_cert` and `client_key`",
+                );
+            }
         };
-        let server_name = self.text_or_environment(vault, "tls_server_name", "TLS_SERVER_NAME");
+        let server_name = self.text_or_environment(vault, "tls_server_name", "TLS_SERVER_NAME", None);
         Some(Upstream { tls: Tls { authority, client, server_name }, ..Upstream::new([address?]) })
     }
 
@@ -213,7 +220,8 @@ impl<'a> Settler<'a, '_> {
         match kind {
             "approle" => {
                 let secret_id_file = self.text(config, "secret_id_file_path", None).map(PathBuf::from);
-                let (key, what) = ("remove_secret_id_file_after_reading", "the file of the secret id stays, where an agent would remove it");
+                let (key, what) =
+                    ("remove_secret_id_file_after_reading", "the file of the secret id stays, where an agent would remove it");
                 if secret_id_file.is_some() && config.item(key).is_none() {
                     self.notice(config.at, what, "write `remove_secret_id_file_after_reading = false` to say that this is meant");
                 }
@@ -286,7 +294,12 @@ impl<'a> Settler<'a, '_> {
             _ => {
                 let method = self.login(method, kind)?;
                 let login_life = self.duration(rotation, "login_life", Duration::from_hours(1));
-                Some(Provider::Login(LoginConfig { probes, login_life, probation: timing.probation(), ..LoginConfig::new(upstream, method) }))
+                Some(Provider::Login(LoginConfig {
+                    probes,
+                    login_life,
+                    probation: timing.probation(),
+                    ..LoginConfig::new(upstream, method)
+                }))
             }
         }
     }
@@ -297,7 +310,11 @@ impl<'a> Settler<'a, '_> {
         let role = self.role(rotation);
         if self.text(rotation, "adopt", Some("serve")).is_some_and(|adopt| adopt != "own") {
             let what = "the token that is handed over would be ended by the first rotation";
-            return self.fault(rotation.at, what, "write adopt = \"own\" in `rotation` to allow that; to keep it is not in this version");
+            return self.fault(
+                rotation.at,
+                what,
+                "write adopt = \"own\" in `rotation` to allow that; to keep it is not in this version",
+            );
         }
         Some(Provider::Token(TokenConfig { probes, ..TokenConfig::new(upstream, role?, file?) }))
     }
@@ -327,7 +344,11 @@ impl<'a> Settler<'a, '_> {
         let wrapped = table.all("sinks").filter_map(Item::table).flat_map(|sinks| sinks.all("sink"));
         let sinks: Vec<_> = table.all("sink").chain(wrapped).collect();
         let (Some(sink), second) = (sinks.first(), sinks.get(1)) else {
-            return self.fault(auth.at, "there is no sink, so nobody would get the token", "write sink \"file\" { config = { path = \"…\" } }");
+            return self.fault(
+                auth.at,
+                "there is no sink, so nobody would get the token",
+                "write sink \"file\" { config = { path = \"…\" } }",
+            );
         };
         if let Some(second) = second {
             return self.fault(second.at, "a second sink is not in this version", "let its readers read the first one's file");
@@ -339,12 +360,21 @@ impl<'a> Settler<'a, '_> {
         let is_ours = file.item("rotation").or(file.item("journal")).is_some();
         let default = if is_ours { OUR_MODE } else { AGENTS_MODE };
         if !is_ours && config.item("mode").is_none() {
-            self.notice(config.at, "the file gets mode 0640, as an agent gives it", "write `mode = 0600`, or 0640 if a group is to read it");
+            self.notice(
+                config.at,
+                "the file gets mode 0640, as an agent gives it",
+                "write `mode = 0600`, or 0640 if a group is to read it",
+            );
         }
         let bits = self.pick(config, "mode", value::mode, |bits| format!("{bits:04o}"), Some(default))?;
         let at = config.item("mode").map_or(config.at, |item| item.at);
+        let decimal =
+            config.item("mode").is_some_and(|item| matches!(&item.value, Value::Number(text) if !text.starts_with('0')));
         match Mode::new(bits) {
             Ok(mode) => Some((path.into(), mode)),
+            Err(_) if decimal => {
+                self.fault(at, "`mode` is not taken", "a number that begins with no 0 is decimal, as for the agents: write 0600")
+            }
             Err(why) => self.fault(at, "`mode` is not taken", why.to_string()),
         }
     }
@@ -354,7 +384,11 @@ impl<'a> Settler<'a, '_> {
         let Some(name) = self.text(sink, "rotation", None) else { return Some(()) };
         let known = file.item("rotation").and_then(|item| item.labels.first());
         let at = sink.item("rotation").map_or(rotation.at, |item| item.at);
-        if known == Some(&name) { Some(()) } else { self.fault(at, "`rotation` names none of this file", "write the label of the `rotation` stanza") }
+        if known == Some(&name) {
+            Some(())
+        } else {
+            self.fault(at, "`rotation` names none of this file", "write the label of the `rotation` stanza")
+        }
     }
 
     fn timing(&mut self, rotation: Stanza<'a>, auth: Stanza<'a>) -> Timing {

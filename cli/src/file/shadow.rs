@@ -25,7 +25,14 @@ pub(crate) fn shadow(source: &Source) -> Result<String, Remark> {
         source,
         bytes: source.text.as_bytes().to_vec(),
         at: 0,
-        frames: vec![Frame { kind: Kind::Body, opened: 0, tight: false, items: 0, nested: false, state: State::Start { due: false } }],
+        frames: vec![Frame {
+            kind: Kind::Body,
+            opened: 0,
+            tight: false,
+            items: 0,
+            nested: false,
+            state: State::Start { due: false },
+        }],
     };
     while let Some(token) = shader.next()? {
         shader.take(token)?;
@@ -218,7 +225,9 @@ impl Shader<'_> {
         let depth = self.frames.len();
         let Some(frame) = self.frames.last_mut() else { return Ok(()) };
         match (token, frame.kind, frame.state) {
-            (Token::Close, ..) => return if depth > 1 { self.close(at) } else { self.fault(at, "nothing is open here", "remove it") },
+            (Token::Close, ..) => {
+                return if depth > 1 { self.close(at) } else { self.fault(at, "nothing is open here", "remove it") };
+            }
             (Token::Open(Kind::List), ..) => self.open(Kind::List, at),
             (Token::Open(_), Kind::Body, State::Keys) => {
                 frame.nested = true;

@@ -46,7 +46,7 @@ impl Reader<'_> {
     /// The parser's own words, in the file's own place. They name characters that would be right, never what stands there.
     fn wrong(&self, error: &Error) -> Remark {
         let at = error.location().offset().min(self.source.text.len());
-        self.source.remark((at, at), error.message(), "put that right")
+        self.source.remark((at, at), error.message(), "write KEY = VALUE or NAME { … }, each on its own line")
     }
 
     fn body(&self, body: &Body) -> Result<Table, Remark> {

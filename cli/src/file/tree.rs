@@ -41,16 +41,12 @@ impl Table {
         self.all(key).next()
     }
 
-    /// The stanza of this name.
-    pub(crate) fn stanza<'a>(&'a self, key: &'a str) -> Option<&'a Self> {
-        self.first(key).and_then(Item::table)
-    }
-
     /// What `sinks = [{…}, {…}]` means: one item for each.
     pub(crate) fn spread(self) -> Self {
         let items = self.items.into_iter().flat_map(|item| match item.value {
             Value::List(values) if !values.is_empty() && values.iter().all(|value| matches!(value, Value::Table(_))) => {
-                let of = |value| Item { value, key: item.key.clone(), labels: item.labels.clone(), ..item_at(item.at, item.value_at) };
+                let of =
+                    |value| Item { value, key: item.key.clone(), labels: item.labels.clone(), ..item_at(item.at, item.value_at) };
                 values.into_iter().map(of).collect()
             }
             value => vec![Item { value, ..item }],

@@ -50,14 +50,15 @@ pub(crate) fn count(value: &Value) -> Option<i64> {
 
 pub(crate) fn text(value: &Value) -> Option<String> {
     match value {
-        Value::Text(text) if !text.is_empty() => Some(text.clone()),
+        Value::Text(text) if !text.is_empty() && !text.contains(char::is_control) => Some(text.clone()),
         _ => None,
     }
 }
 
 /// Whether a text has the look of a token or of a secret id.
 pub(crate) fn is_secret(text: &str) -> bool {
-    let is_long = |rest: &str, least: usize| rest.len() >= least && rest.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    let is_long =
+        |rest: &str, least: usize| rest.len() >= least && rest.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     let new = ["hvs.", "hvb.", "hvr."].iter().any(|prefix| text.strip_prefix(prefix).is_some_and(|rest| is_long(rest, 8)));
     let old = ["s.", "b.", "r."].iter().any(|prefix| text.strip_prefix(prefix).is_some_and(|rest| is_long(rest, 20)));
     let groups: Vec<_> = text.split('-').collect();

@@ -1,6 +1,6 @@
 //! Holds what stands in a file against the list of keys.
 
-use super::keys::{self, Key, Kind, Verdict};
+use super::keys::{self, AS_ABOVE, Key, Kind, Verdict};
 use super::source::{Remark, Source};
 use super::tree::{At, Item, Table, Value};
 use super::value;
@@ -23,11 +23,15 @@ const SECRET: &str = "write it to a file of mode 0600 and name that, and get ano
 pub(crate) fn walk(source: &Source, table: &mut Table) -> Remarks {
     let mut walker = Walker { source, sink: None, remarks: Remarks::default() };
     walker.table(table, &[String::new()], "this file");
-    let Remarks { faults, notices } = &mut walker.remarks;
-    for remarks in [faults, notices] {
-        remarks.sort_by_key(|remark| remark.place);
-    }
     walker.remarks
+}
+
+impl Remarks {
+    /// In the order of the file.
+    pub(crate) fn sort(&mut self) {
+        self.faults.sort_by_key(|remark| remark.place);
+        self.notices.sort_by_key(|remark| remark.place);
+    }
 }
 
 struct Walker<'a> {
@@ -65,7 +69,8 @@ impl Walker<'_> {
                 self.fault(item, format!("`{}` is there twice", item.key), "keep one of them");
             }
             seen.push(item.key.clone());
-            self.item(item, &path, key);
+            let places: Vec<_> = prefixes.iter().map(|prefix| join(prefix, &item.key)).collect();
+            self.item(item, &path, places, key);
         }
     }
 
@@ -88,10 +93,12 @@ impl Walker<'_> {
         found
     }
 
-    fn item(&mut self, item: &mut Item, path: &str, key: &Key) {
+    /// An item whose key is known. What it holds may stand under any of the places.
+    fn item(&mut self, item: &mut Item, path: &str, places: Vec<String>, key: &Key) {
         match key.verdict {
             Verdict::Later => return self.fault(item, format!("`{}` is not in this version", item.key), key.words),
             Verdict::Refused => return self.fault(item, format!("`{}` is not taken", item.key), key.words),
+            Verdict::Ignored if key.words == AS_ABOVE => {}
             Verdict::Ignored => self.notice(item, format!("`{}` does nothing here", item.key), key.words),
             Verdict::Different if !matches!(key.kind, Kind::Flag | Kind::Mode | Kind::Typed) => {
                 self.notice(item, format!("`{}` is not quite what it is to the agents", item.key), key.words);
@@ -99,12 +106,12 @@ impl Walker<'_> {
             Verdict::Same | Verdict::Ours | Verdict::Different => {}
         }
         match key.kind {
-            Kind::Stanza | Kind::Typed | Kind::Named => self.stanza(item, path, key),
+            Kind::Stanza | Kind::Typed | Kind::Named => self.stanza(item, path, places, key),
             kind => self.value(item, kind, key),
         }
     }
 
-    fn stanza(&mut self, item: &mut Item, path: &str, key: &Key) {
+    fn stanza(&mut self, item: &mut Item, path: &str, mut places: Vec<String>, key: &Key) {
         let name = item.key.clone();
         if !matches!(item.value, Value::Table(_)) {
             return self.fault(item, format!("`{name}` is a stanza"), format!("write {name} {{ … }}"));
@@ -116,25 +123,25 @@ impl Walker<'_> {
         if item.labels.len() > most {
             return self.fault(item, format!("`{name}` has too many labels"), format!("it has {most} at most"));
         }
-        let mut prefixes = vec![path.to_owned()];
         if key.kind == Kind::Typed {
             let Some(typed) = self.typed(item, path) else { return };
-            prefixes.push(typed);
+            places.push(typed);
         }
         let outer = self.sink;
         if name == "sink" {
             self.sink = Some(item.at);
         }
         if let Value::Table(table) = &mut item.value {
-            self.table(table, &prefixes, &format!("`{name}`"));
+            self.table(table, &places, &format!("`{name}`"));
         }
         self.sink = outer;
     }
 
     /// The path of a stanza with its type, if that may be used.
     fn typed(&mut self, item: &Item, path: &str) -> Option<String> {
-        let (name, known) = (&item.key, keys::types(path));
-        let choice = format!("use one of: {}", known.join(", "));
+        let name = &item.key;
+        let taken = |kind: &String| keys::find(&format!("{path}({kind})")).is_some_and(|key| key.verdict != Verdict::Refused);
+        let choice = format!("use one of: {}", keys::types(path).into_iter().filter(taken).collect::<Vec<_>>().join(", "));
         let Some(kind) = item.kind().map(str::to_lowercase) else {
             self.fault(item, format!("`{name}` has no type"), format!("write {name} \"TYPE\" {{ … }}; {choice}"));
             return None;
@@ -149,7 +156,9 @@ impl Walker<'_> {
                 self.fault(item, format!("`{name}` of type {kind} is not taken"), key.words);
                 return None;
             }
-            Verdict::Different => self.notice(item, format!("`{name}` of type {kind} is not quite what it is to the agents"), key.words),
+            Verdict::Different => {
+                self.notice(item, format!("`{name}` of type {kind} is not quite what it is to the agents"), key.words)
+            }
             Verdict::Same | Verdict::Ours | Verdict::Ignored => {}
         }
         Some(typed)
@@ -158,9 +167,11 @@ impl Walker<'_> {
     fn value(&mut self, item: &Item, kind: Kind, key: &Key) {
         let found = &item.value;
         let wrong: Option<String> = match kind {
-            Kind::Text => value::text(found).is_none().then(|| "write a text in quotes".to_owned()),
+            Kind::Text => value::text(found).is_none().then(|| "write a text in quotes, on one line".to_owned()),
             Kind::Count => value::count(found).is_none().then(|| "write a whole number".to_owned()),
-            Kind::Duration => value::duration(found).is_none().then(|| "write \"12h\", \"30m\" or \"500ms\", or a number of seconds".to_owned()),
+            Kind::Duration => {
+                value::duration(found).is_none().then(|| "write \"12h\", \"30m\" or \"500ms\", or a number of seconds".to_owned())
+            }
             Kind::Mode => value::mode(found).is_none().then(|| "write 0600, in octal".to_owned()),
             Kind::List => (!is_texts(found)).then(|| "write [\"…\", \"…\"]".to_owned()),
             Kind::OneOf(names) => {
