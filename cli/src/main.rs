@@ -57,7 +57,7 @@ Long options take one dash or two: -config is --config.";
 
 /// Blue/green rotation of the credentials that everything else hangs from.
 #[derive(Parser)]
-#[command(version, after_help = EXAMPLES)]
+#[command(name = "turquoise", version, after_help = EXAMPLES)]
 struct Args {
     /// Write without colours, as into a pipe
     #[arg(long, global = true)]
@@ -108,7 +108,7 @@ fn main() -> ExitCode {
     match args.command {
         Command::Run(args) => run::run(&args),
         Command::Config(config) => config::run(&config),
-        Command::Completions(args) => papers::completions(args),
+        Command::Completions(args) => papers::completions(&args),
         Command::Man(args) => papers::man(&args),
         Command::Demo => demo::run(),
         Command::Verify(args) => verify::run(&args),

@@ -40,7 +40,7 @@ pub(crate) struct Man {
 }
 
 /// Writes completions to standard output.
-pub(crate) fn completions(args: Completions) -> ExitCode {
+pub(crate) fn completions(args: &Completions) -> ExitCode {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut crate::Args::command(), NAME, &mut script);
     told(io::stdout().write_all(&script))

@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use turquoise::core::{Color, StepKind};
 use turquoise::journal::FileJournal;
-use turquoise::vault::{Method, Probe, login_policy};
+use turquoise::memory::ExposeSecret as _;
+use turquoise::vault::{Method, Probe, login_policy, policy};
 use turquoise_openbao::{AdminError, Binary, Options, Server};
 
 const SECRET: &str = "secret/data/app";
@@ -27,7 +28,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How often a reader reads, and how often we look.
 const PACE: Duration = Duration::from_millis(50);
 
-/// The server of all tests. It goes with this process.
+/// The one server. It goes with this process.
 fn server() -> &'static Server {
     static SHARED: LazyLock<Server> = LazyLock::new(|| {
         let server = Server::start(&Binary::obtain(|_| ()).unwrap(), Options::default()).unwrap();
@@ -269,7 +270,8 @@ fn a_kill_amid_a_rotation_is_made_good_at_the_next_start() {
     let (code, log) = successor.end(Signal::TERM);
     assert_eq!(code, Some(0), "{log}");
     assert!(reader.stop() > 50);
-    assert_eq!((site.count(StepKind::AbandonIntent), site.count(StepKind::Promoted), site.alive()), (1, 0, 1), "{log}");
+    assert!(log.contains("step=Recovered phase=Abandoning"), "{log}");
+    assert_eq!((site.count(StepKind::Promoted), site.alive()), (0, 1), "the candidate is dead");
 }
 
 #[test]
@@ -303,4 +305,45 @@ fn one_file_serves_the_agent_and_us() {
     assert_eq!(site.alive(), 2, "theirs lives on");
     let slots = [Color::Blue, Color::Green].map(|color| site.file(&format!(".token.{}", color.name())).exists());
     assert_eq!(slots, [true, false]);
+}
+
+#[test]
+fn a_token_that_was_handed_over_is_rotated_through_a_role() {
+    let (server, folder, role) = (server(), TempDir::new().unwrap(), "run-token");
+    let probe = Probe { path: SECRET.parse().unwrap(), max_latency: None };
+    server.write_policy(role, &policy(&role.parse().unwrap(), &[probe])).unwrap();
+    server.write_token_role(role, &[role]).unwrap();
+    let first = server.mint(role, Duration::from_mins(4)).unwrap();
+    let site = Site { mount: role, folder };
+    fs::write(site.file("first"), first.token.expose_secret()).unwrap();
+    let text = format!(
+        "vault {{ address = \"{1}\" }}
+        auto_auth {{
+          method \"token_file\" {{ config {{ token_file_path = \"{0}/first\" }} }}
+          sink \"file\" {{ config {{ path = \"{0}/token\" }} }}
+        }}
+        rotation \"app\" {{
+          provider = \"vault-token\"
+          role     = \"{role}\"
+          adopt    = \"own\"
+          life     = \"5m\"
+          grace    = \"1100ms\"
+          every    = \"8200ms\"
+          timeout  = \"1s\"
+          validate_for = \"1s\"
+          start_spread = 0
+        }}
+        journal {{ path = \"{0}/journals\" }}\n",
+        site.folder.path().display(),
+        server.address(),
+    );
+    fs::write(site.file("agent.hcl"), text).unwrap();
+    let mut sidecar = Sidecar::start(&site, "first.log", &[]);
+    sidecar.until("serving", 1);
+    let reader = Reader::start(&site);
+    sidecar.until("step=Cleared", 1);
+    let (code, log) = sidecar.end(Signal::TERM);
+    assert_eq!(code, Some(0), "{log}");
+    assert!(reader.stop() > 50);
+    assert_eq!((site.count(StepKind::Promoted), server.live_tokens(role).unwrap()), (1, 1), "{log}");
 }

@@ -202,7 +202,7 @@ impl<'a> Settler<'a, '_> {
     }
 
     fn method(&mut self, auth: Stanza<'a>) -> Option<(Stanza<'a>, &'a str)> {
-        let Some(table) = auth.table else { return None };
+        let table = auth.table?;
         if let Some(second) = table.all("method").nth(1) {
             return self.fault(second.at, "a second `method` is one too many", "keep one: a process logs in one way");
         }

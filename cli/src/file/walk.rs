@@ -56,8 +56,8 @@ impl Walker<'_> {
     fn table(&mut self, table: &mut Table, prefixes: &[String], stanza: &str) {
         let mut seen: Vec<String> = Vec::new();
         for item in &mut table.items {
-            let places = prefixes.iter().map(|prefix| join(prefix, &item.key));
-            let Some((path, key)) = places.filter_map(|path| keys::find(&path).map(|key| (path, key))).next() else {
+            let mut places = prefixes.iter().map(|prefix| join(prefix, &item.key));
+            let Some((path, key)) = places.find_map(|path| keys::find(&path).map(|key| (path, key))) else {
                 self.unknown(item, prefixes, stanza);
                 continue;
             };
@@ -78,8 +78,8 @@ impl Walker<'_> {
         if self.holds_secret(item) {
             return;
         }
-        let known = prefixes.iter().flat_map(|prefix| keys::names(prefix)).collect();
-        let remedy = nearest(&item.key, known);
+        let known: Vec<_> = prefixes.iter().flat_map(|prefix| keys::names(prefix)).collect();
+        let remedy = nearest(&item.key, &known);
         self.fault(item, format!("`{}` is no key of {stanza}", shown(&item.key)), remedy);
     }
 
@@ -157,7 +157,7 @@ impl Walker<'_> {
                 return None;
             }
             Verdict::Different => {
-                self.notice(item, format!("`{name}` of type {kind} is not quite what it is to the agents"), key.words)
+                self.notice(item, format!("`{name}` of type {kind} is not quite what it is to the agents"), key.words);
             }
             Verdict::Same | Verdict::Ours | Verdict::Ignored => {}
         }
@@ -203,7 +203,7 @@ fn shown(key: &str) -> &str {
     if is_name { key } else { "…" }
 }
 
-fn nearest(key: &str, known: Vec<String>) -> String {
+fn nearest(key: &str, known: &[String]) -> String {
     let likeness = |name: &String| strsim::jaro_winkler(name, key);
     let best = known.iter().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
     match best.filter(|name| likeness(name) >= ALIKE) {
