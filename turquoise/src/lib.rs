@@ -6,7 +6,7 @@
 //! | feature (all but the last two are default) | module | what it brings |
 //! | --- | --- | --- |
 //! | `journal` | `journal` | the crash-recovery journal as a file of JSON lines |
-//! | `sink` | `sink` | the survivor store: two slots, and the file that readers open |
+//! | `sink` | `sink` | the survivor stores: two slots with a file that readers open, or two sealed ones |
 //! | `vault` | `vault` | tokens of Vault and OpenBao |
 //! | `vaultrs` | `vaultrs` | code that is written for `vaultrs`, over credentials that rotate: `vault::RotatingClient` |
 //! | `conformance` | `conformance` | the kit that tests whoever implements a port |

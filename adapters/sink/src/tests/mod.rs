@@ -2,6 +2,7 @@
 
 mod atomic;
 mod opening;
+mod sealing;
 mod slots;
 
 use std::path::{Path, PathBuf};
