@@ -13,8 +13,6 @@ use tokio::sync::broadcast;
 use tracing_subscriber::filter::LevelFilter;
 use turquoise::core::{AtStop, Jitter, PhaseKind};
 use turquoise::journal::OpenError;
-use turquoise::port::Store as _;
-use turquoise::sink::FileSink;
 use turquoise::vault::{ConfigError, LoginProvider, Retry, TokenProvider};
 use turquoise::{Identity, Progress, ShutdownError, StartError};
 
@@ -125,7 +123,10 @@ pub(crate) fn run(args: &Args) -> ExitCode {
         }
         return ExitCode::FAILURE;
     };
-    plan.exit_after_auth |= args.exit_after_auth;
+    if args.exit_after_auth {
+        plan.exit_after_auth = true;
+        plan.start_spread = Duration::ZERO;
+    }
     log(&plan.log, args.log_level);
     for Remark { file, place, what, remedy, .. } in &checked.remarks.notices {
         tracing::warn!(file, line = place.line, next = remedy, "{what}");
@@ -180,14 +181,14 @@ async fn rotate<P: turquoise::port::Provider>(
     retry: Option<Retry>,
     mut stops: Stops,
 ) -> Result<(), Ended> {
-    tokio::select! {
-        waited = spread(plan) => waited?,
-        () = stops.stop() => return Ok(()),
-    }
     let mut policy = plan.policy;
     policy.jitter = Jitter::Full(getrandom::u64()?);
-    let parts = Parts { policy, provider, journal: &plan.journal, sink: &plan.sink, mode: plan.mode };
-    let (identity, mut progress) = begin(parts).await?;
+    let Plan { journal, sink, mode, start_spread, .. } = plan;
+    let parts = Parts { policy, provider, journal, sink, mode: *mode, start_spread: *start_spread };
+    let (identity, mut progress) = tokio::select! {
+        begun = begin(parts) => begun?,
+        () = stops.stop() => return Ok(()),
+    };
     let credentials = identity.credentials();
     let ready = credentials.ready();
     tokio::pin!(ready);
@@ -229,21 +230,6 @@ const fn gone(happened: &Result<Progress, broadcast::error::RecvError>) -> Resul
         Err(broadcast::error::RecvError::Closed) => Err(Ended::Gone),
         Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => Ok(()),
     }
-}
-
-/// A fleet that is started at once does not log in at once. What survived needs no login, and no wait.
-async fn spread(plan: &Plan) -> Result<(), Ended> {
-    if plan.start_spread.is_zero() || plan.exit_after_auth {
-        return Ok(());
-    }
-    let mut sink = FileSink::open(&plan.sink, plan.mode).map_err(NotBegun::from)?;
-    if sink.load().is_ok_and(|survivors| survivors.is_empty()) {
-        let share = f64::from(getrandom::u32()?) / f64::from(u32::MAX);
-        let wait = plan.start_spread.mul_f64(share);
-        tracing::info!(?wait, "the first login waits a little, so that many do not come at once");
-        tokio::time::sleep(wait).await;
-    }
-    Ok(())
 }
 
 /// Ends as told. What takes longer than it may, or a second signal, leaves the rest to a successor, as a crash would.

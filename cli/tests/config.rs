@@ -155,6 +155,6 @@ fn completions_and_manual_pages_know_every_command() {
         fs::read_dir(folder.path()).unwrap().map(|page| page.unwrap().file_name().into_string().unwrap()).collect();
     pages.sort();
     let commands =
-        ["", "-completions", "-config", "-config-check", "-config-migrate", "-demo", "-man", "-run", "-spec", "-verify"];
+        ["-completions", "-config-check", "-config-migrate", "-config", "-demo", "-man", "-run", "-spec", "-verify", ""];
     assert_eq!(pages, commands.map(|command| format!("turquoise{command}.1")));
 }

@@ -51,7 +51,15 @@ impl Site {
         config.probes = vec![probe()?];
         config.upstream.timeout = policy.patience;
         let provider = TokenProvider::new(config)?;
-        Ok(begin(Parts { policy, provider, journal: &self.journal, sink: &self.sink, mode: Mode::PRIVATE }).await?)
+        Ok(begin(Parts {
+            policy,
+            provider,
+            journal: &self.journal,
+            sink: &self.sink,
+            mode: Mode::PRIVATE,
+            start_spread: Duration::ZERO,
+        })
+        .await?)
     }
 }
 
