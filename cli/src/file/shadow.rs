@@ -12,8 +12,6 @@ const DOLLAR: u8 = 1;
 /// Stands for `%` before a brace.
 const PERCENT: u8 = 2;
 
-const ONE_LINE: &str = "write each key on a line of its own, and the closing brace too";
-
 /// Puts back what the marks stand for.
 pub(crate) fn unmark(text: &str) -> String {
     text.replace(char::from(DOLLAR), "$").replace(char::from(PERCENT), "%")
@@ -300,8 +298,31 @@ impl Shader<'_> {
     fn break_before(&mut self, at: usize) -> Result<(), Remark> {
         match self.byte(at - 1) {
             b' ' | b'\t' | b'\r' | b'\n' => self.bytes[at - 1] = b'\n',
-            _ => return self.fault(at - 1, "this cannot be read on one line", ONE_LINE),
+            _ => {
+                let remedy = format!("write {}", spaced(self.line(at - 1)));
+                return self.fault(at - 1, "this cannot be read on one line without spaces", &remedy);
+            }
         }
         Ok(())
     }
+
+    fn line(&self, at: usize) -> &str {
+        let (before, after) = self.source.text.split_at_checked(at).unwrap_or_default();
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        let end = after.find('\n').map_or(self.source.text.len(), |end| at + end);
+        self.source.text.get(start..end).unwrap_or_default().trim()
+    }
+}
+
+/// A line with spaces around what stands without, and without what stands in its texts.
+fn spaced(line: &str) -> String {
+    // What is a text is certain only where no quote is part of one, or of a comment.
+    if line.contains(['\\', '#']) || line.split('"').step_by(2).any(|part| part.contains('/')) {
+        return "each key on a line of its own, and the closing brace too".to_owned();
+    }
+    let outside = line.split('"').enumerate().map(|(number, part)| match number % 2 {
+        0 => part.replace('{', " { ").replace('}', " } ").replace('=', " = "),
+        _ => " \"…\" ".to_owned(),
+    });
+    outside.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
 }
