@@ -10,13 +10,17 @@ use crate::file::{Checked, Item, Origin, Plan, Remark, Source, Table, check, exa
 use crate::say::complain;
 
 pub(super) fn run(path: &Path) -> io::Result<ExitCode> {
-    let Checked { source, remarks, .. } = match check(path) {
+    let Checked { source, remarks, table, .. } = match check(path) {
         Ok(checked) => checked,
         Err(why) => {
             complain(why);
             return Ok(ExitCode::FAILURE);
         }
     };
+    if table.is_none() {
+        remarks.faults.iter().for_each(complain);
+        return Ok(ExitCode::FAILURE);
+    }
     for fault in &remarks.faults {
         complain(format_args!("{fault} (not in the new file)"));
     }
