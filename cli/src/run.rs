@@ -1,6 +1,7 @@
 //! `run`: the sidecar.
 
 use std::fs::{self, OpenOptions};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -79,9 +80,6 @@ enum Ended {
         /// What the system said.
         cause: io::Error,
     },
-    /// The system gives no random numbers.
-    #[error("the system gave no random number: {0}")]
-    Entropy(#[from] getrandom::Error),
     /// The task is gone.
     #[error("the rotation has ended by itself, which is a defect: please report it, and start again")]
     Gone,
@@ -100,7 +98,7 @@ impl Ended {
             Self::NotBegun(NotBegun::Start(StartError::Contract(_))) => 13,
             Self::Debt(_) => 11,
             Self::Stuck => 12,
-            Self::NotBegun(_) | Self::Config(_) | Self::Local { .. } | Self::Entropy(_) | Self::Gone => 1,
+            Self::NotBegun(_) | Self::Config(_) | Self::Local { .. } | Self::Gone => 1,
         }
     }
 }
@@ -182,7 +180,7 @@ async fn rotate<P: turquoise::port::Provider>(
     mut stops: Stops,
 ) -> Result<(), Ended> {
     let mut policy = plan.policy;
-    policy.jitter = Jitter::Full(getrandom::u64()?);
+    policy.jitter = Jitter::Full(seed(&plan.journal));
     let Plan { journal, sink, mode, start_spread, .. } = plan;
     let parts = Parts { policy, provider, journal, sink, mode: *mode, start_spread: *start_spread };
     let (identity, mut progress) = tokio::select! {
@@ -215,6 +213,17 @@ async fn rotate<P: turquoise::port::Provider>(
         AtStop::Revoke => policy.worst_rotation() + policy.grace,
     };
     leave(identity, plan.on_stop, within, stops).await
+}
+
+/// Tells this identity and its host from all others, and is the same after each start.
+fn seed(journal: &Path) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    // What one host lacks, or shares with its copies, another of these may have.
+    for file in ["/etc/machine-id", "/proc/sys/kernel/hostname"] {
+        fs::read(file).unwrap_or_default().hash(&mut hasher);
+    }
+    journal.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn again(retry: Option<&Retry>) {

@@ -1,16 +1,14 @@
 //! One identity in this process: its journal, its sink and its provider, put together and begun.
 
-use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::broadcast;
 use turquoise::core::Policy;
 use turquoise::journal::{FileJournal, OpenError};
-use turquoise::memory::WhenLockingFails;
 use turquoise::port::{Provider, Store as _, StoreError};
 use turquoise::sink::{FileSink, Mode, SinkError};
-use turquoise::{BootClock, Identity, Progress, Setup, StartError};
+use turquoise::{Identity, Progress, Setup, StartError};
 
 /// What an identity is put together from.
 pub(crate) struct Parts<'a, P> {
@@ -36,9 +34,6 @@ pub(crate) enum NotBegun {
     /// What they hold, or the policy.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// There is no clock.
-    #[error("the system's clock cannot be read: {0}")]
-    Clock(#[from] io::Error),
     /// The survivor store.
     #[error("the survivor store cannot be read: {0}")]
     Store(#[from] StoreError),
@@ -60,16 +55,8 @@ pub(crate) async fn begin<P: Provider>(parts: Parts<'_, P>) -> Result<(Identity,
         tracing::info!(?wait, "the first login waits a little, so that many do not come at once");
         tokio::time::sleep(wait).await;
     }
-    let setup = Setup {
-        policy,
-        provider,
-        journal: opened.journal,
-        history: opened.history,
-        store,
-        clock: Box::new(BootClock::new()?),
-        memory: WhenLockingFails::Warn,
-    };
-    let identity = Identity::start(setup).await?;
+    let setup = Setup::new(provider, opened.journal, opened.history, store)?;
+    let identity = Identity::start(Setup { policy, ..setup }).await?;
     let progress = identity.progress();
     Ok((identity, progress))
 }

@@ -1,8 +1,9 @@
 //! What a provider promises, as data, and what the engine makes of it.
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::time::Duration;
 
-use turquoise_core::Policy;
+use turquoise_core::{Consumers, Jitter, Policy, Privileges, Relogin, Sown, Via, Writer};
 
 /// What a [`Provider`](crate::port::Provider) declares of the credentials that it makes. The conformance kit (feature
 /// `conformance`) tests a provider against its own declaration.
@@ -106,7 +107,16 @@ pub enum ContractError {
         /// As the provider declares.
         login_life: Duration,
     },
+    /// There is no login to begin anew with.
+    #[error(
+        "nothing survives a crash, and its provider's login makes nothing: keep secrets in a sink or a sealed store, and set \
+             `relogin` to what it can"
+    )]
+    NothingToBeginWith,
 }
+
+/// What a rotation needs, and one that is lost.
+const MOST_LIVE: u8 = 3;
 
 impl Contract {
     /// What most providers of bearer tokens with one node declare: nothing lags, nothing cascades, a login adopts.
@@ -120,6 +130,48 @@ impl Contract {
         listing: Listing::None,
         fencing: Fencing::None,
     };
+
+    /// A policy that keeps the promise with this provider, where nothing else is asked for: a rotation a day, credentials that
+    /// are renewed to an hour, half a second between three probes, no canary, five minutes of grace for readers that nobody
+    /// counts, and power over nothing but the credential itself.
+    ///
+    /// Where a login makes a credential, it can be repeated and is what mints; where it adopts, the current one mints. Waits
+    /// after failures are spread by a seed drawn at random.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        let adopts = self.login_life.is_zero();
+        let after = |duration: Duration| self.propagation.saturating_add(duration);
+        Policy {
+            full: after(Duration::from_hours(1)),
+            probation: after(Duration::from_mins(1)),
+            login_life: self.login_life,
+            mint: if adopts { Via::Current } else { Via::Login },
+            relogin: if adopts { Relogin::Impossible } else { Relogin::Possible },
+            privileges: Privileges::OnlySelf,
+            period: Some(after(Duration::from_hours(24))),
+            probes: 3,
+            probe_every: Duration::from_millis(500),
+            validate_for: after(Duration::from_secs(10)),
+            canary: None,
+            grace: Duration::from_mins(5),
+            consumers: Consumers::Uncounted,
+            evidence: Duration::from_secs(30),
+            patience: Duration::from_secs(10),
+            delta: Duration::from_secs(30),
+            skew: Duration::from_secs(1),
+            backoff: Duration::from_secs(1),
+            backoff_cap: Duration::from_mins(1),
+            jitter: Jitter::Full(RandomState::new().build_hasher().finish()),
+            budget: None,
+            most_live: match self.live_at_once {
+                Limit::AtMost(live) => live.min(MOST_LIVE),
+                Limit::None => MOST_LIVE,
+            },
+            tries_before_debt: 3,
+            writer: Writer::Lock,
+            sown: Sown::NOTHING,
+        }
+    }
 
     /// Whether the promise can be kept with this provider.
     pub fn check(&self, policy: &Policy) -> Result<(), ContractError> {
@@ -138,6 +190,9 @@ impl Contract {
         let needed = self.propagation.saturating_add(probing);
         if policy.validate_for < needed {
             return Err(ContractError::ValidationTooShort { propagation: self.propagation, needed });
+        }
+        if policy.relogin == Relogin::EachStart && self.login_life.is_zero() {
+            return Err(ContractError::NothingToBeginWith);
         }
         if policy.login_life < self.login_life {
             return Err(ContractError::LoginOutlives { login_life: self.login_life });

@@ -1,6 +1,7 @@
 //! The public face of one identity: start, ask, watch, stop.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,13 +11,14 @@ use tokio::time::timeout;
 use tracing::Instrument as _;
 use turquoise_core::{
     AtStop, Certainty, Event, Generation, Illegal, Input, Mint, Phase, PhaseKind, Policy, PolicyError, Privileges, Record,
-    RecoverError, Resolution, Rotation,
+    RecoverError, Relogin, Resolution, Rotation,
 };
 use turquoise_memory::{LockError, WhenLockingFails};
 
-use crate::clock::Clock;
+use crate::clock::{BootClock, Clock};
 use crate::credentials::{Credentials, Switch};
 use crate::driver::{Command, Driver, Face, Ports};
+use crate::load::{Load, Metered};
 use crate::perform::{Secrets, names};
 use crate::port::{ContractError, Handle, History, Journal, Provider, Reason, Store, StoreError, held};
 use crate::tell;
@@ -27,6 +29,14 @@ const BACKLOG: usize = 256;
 /// One identity whose credential is kept alive and rotated by a task of its own.
 ///
 /// Dropping it ends the task like [`stop`](Self::stop), in the background: the credential lives on for a successor.
+///
+/// # Cancel safety
+///
+/// To ask is to send: a future of [`rotate`](Self::rotate), [`abort`](Self::abort), [`rollback`](Self::rollback),
+/// [`compromise`](Self::compromise), [`break_glass`](Self::break_glass), [`resolve`](Self::resolve) or
+/// [`shutdown`](Self::shutdown) that is dropped before it was polled has asked for nothing; dropped later, what it asked for may
+/// be done all the same, and whether it was refused is not known. So none of them is cancel safe. What becomes of it is told by
+/// [`progress`](Self::progress) and [`status`](Self::status) all the same. Of the others each says what holds.
 #[derive(Debug)]
 pub struct Identity {
     commands: mpsc::Sender<Command>,
@@ -36,9 +46,10 @@ pub struct Identity {
     task: JoinHandle<()>,
 }
 
-/// What an identity is made of.
+/// What an identity is made of: four things that there are no defaults for, and the rest as [`Setup::new`] has it. Change
+/// a field, or give it with `..Setup::new(…)?` after it.
 pub struct Setup<P, J, S> {
-    /// The timing.
+    /// The timing: at first what goes with the provider's contract ([`Contract::policy`](crate::port::Contract::policy)).
     pub policy: Policy,
     /// Where credentials come from.
     pub provider: P,
@@ -48,11 +59,28 @@ pub struct Setup<P, J, S> {
     pub history: History,
     /// Where secrets outlive the process.
     pub store: S,
-    /// What time it is: [`BootClock`](crate::BootClock), except in tests.
+    /// What time it is: [`BootClock`], except in tests.
     pub clock: Box<dyn Clock>,
-    /// What to do with a secret when the system will not lock memory for it. Warn, unless you can rely on the limit: with
+    /// What to do with a secret when the system will not lock memory for it. It warns, unless you can rely on the limit: with
     /// refuse, an identity does not start where locking is not permitted, and makes no credential that it has no room for.
     pub memory: WhenLockingFails,
+    /// How many calls to the provider it may make, together with all identities that are given a clone of this.
+    pub load: Load,
+}
+
+impl<P: Provider, J: Journal, S: Store> Setup<P, J, S> {
+    /// With the policy that the provider's contract gives, the kernel's clock, a warning where memory cannot be locked, and a
+    /// [`Load`] of its own without a ceiling. Many on one provider should share one that has, and each have the policy's `jitter`
+    /// from its own name: see [`jitter`](crate::jitter).
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Clock`].
+    pub fn new(provider: P, journal: J, history: History, store: S) -> Result<Self, StartError> {
+        let policy = provider.contract().policy();
+        let clock = Box::new(BootClock::new().map_err(StartError::Clock)?);
+        Ok(Self { policy, provider, journal, history, store, clock, memory: WhenLockingFails::Warn, load: Load::unlimited() })
+    }
 }
 
 /// Why an identity could not start. Nothing was changed anywhere.
@@ -64,6 +92,12 @@ pub enum StartError {
     /// The provider's contract and the policy do not go together.
     #[error("the policy cannot be kept with this provider: {0}")]
     Contract(#[from] ContractError),
+    /// What the policy says of surviving is not what the store does.
+    #[error(
+        "the store keeps secrets and the policy says that nothing survives, or the other way round: a policy with \
+             `relogin` at `EachStart` goes with `NoStore`, and with nothing else"
+    )]
+    Survival,
     /// The survivor store cannot be read: what it holds decides what may be done.
     #[error("the survivor store cannot be read: {0}")]
     Store(#[from] StoreError),
@@ -73,6 +107,9 @@ pub enum StartError {
     /// There is no locked memory for the secrets.
     #[error(transparent)]
     Memory(#[from] LockError),
+    /// There is no clock that goes on while the machine sleeps.
+    #[error("the id of this boot cannot be read: {0}; mount /proc, or bring a clock of your own")]
+    Clock(#[source] io::Error),
     /// No random name for a new journal.
     #[error("the system gave no random number: {0}")]
     Entropy(#[from] getrandom::Error),
@@ -163,16 +200,20 @@ impl Identity {
     /// Loads the survivor store, recovers the machine from the journal and starts the task that runs it, within the
     /// caller's `tracing` span. Must be called within a Tokio runtime whose timer is enabled.
     ///
-    /// Cancel safe: dropped before it ends, it has changed nothing, and the journal is closed.
+    /// Cancel safe: dropped before it ends, it has changed nothing, and the journal is closed; the store is let go when what
+    /// was being read of it has been read.
     ///
     /// # Errors
     ///
     /// See [`StartError`]; the journal is closed.
     pub async fn start<P: Provider, J: Journal, S: Store>(setup: Setup<P, J, S>) -> Result<Self, StartError> {
-        let Setup { policy, provider, journal, history, mut store, clock, memory } = setup;
+        let Setup { policy, provider, journal, history, mut store, clock, memory, load } = setup;
         policy.check()?;
         let contract = provider.contract();
         contract.check(&policy)?;
+        if store.survives() == (policy.relogin == Relogin::EachStart) {
+            return Err(StartError::Survival);
+        }
         tell::contract(&contract);
         let loading = tokio::task::spawn_blocking(move || (store.load(), store)).await;
         let (loaded, store) = loading.map_err(|_| StoreError("reading it panicked".to_owned()))?;
@@ -189,7 +230,7 @@ impl Identity {
         let status = watch::Sender::new(Status::of(machine.phase()));
         let seen = status.subscribe();
         let ports = Ports {
-            provider: Arc::new(provider),
+            provider: Arc::new(Metered::new(provider, load)),
             journal: Arc::new(Mutex::new(journal)),
             store: Arc::new(Mutex::new(store)),
             clock,
@@ -209,8 +250,9 @@ impl Identity {
     /// Asks for a rotation now.
     ///
     /// Like all that asks, it returns as soon as it is accepted, and nothing of it is on record then: a crash before that
-    /// forgets it. [`progress`](Self::progress) tells how it goes on. Not cancel safe: dropped before it ends, what was asked
-    /// for may be done all the same.
+    /// forgets it. [`progress`](Self::progress) tells how it goes on.
+    ///
+    /// Not cancel safe: dropped before it ends, what was asked for may be done all the same.
     ///
     /// # Errors
     ///
@@ -220,6 +262,8 @@ impl Identity {
     }
 
     /// Calls off a rotation that is not yet committed: the candidate is ended, the current credential never notices.
+    ///
+    /// Not cancel safe, as [`rotate`](Self::rotate) is not.
     ///
     /// # Errors
     ///
@@ -231,6 +275,8 @@ impl Identity {
     /// Makes the retiring credential current again and retires the new one, within the grace. If the old one cannot be
     /// extended or does not pass a probe, the new one stays.
     ///
+    /// Not cancel safe, as [`rotate`](Self::rotate) is not.
+    ///
     /// # Errors
     ///
     /// As for [`rotate`](Self::rotate).
@@ -240,6 +286,8 @@ impl Identity {
 
     /// Says that others know the secret of this credential: it never becomes current again, and goes without a grace. The
     /// current one is replaced at once, by a login if the policy says that one can be repeated.
+    ///
+    /// Not cancel safe, as [`rotate`](Self::rotate) is not.
     ///
     /// # Errors
     ///
@@ -251,6 +299,8 @@ impl Identity {
     /// Ends every credential of the identity *first* and only then logs in anew: nobody has one in between. For a leak that
     /// must be closed whatever it costs. [`Certainty::Confirmed`] does so even where no login gives another one.
     ///
+    /// Not cancel safe, as [`rotate`](Self::rotate) is not.
+    ///
     /// # Errors
     ///
     /// As for [`rotate`](Self::rotate).
@@ -259,6 +309,8 @@ impl Identity {
     }
 
     /// Goes on after a contradiction that needs an operator.
+    ///
+    /// Not cancel safe, as [`rotate`](Self::rotate) is not.
     ///
     /// # Errors
     ///
@@ -295,7 +347,8 @@ impl Identity {
         Ok(accepted.await.map_err(|_| AskError::Stopped)??)
     }
 
-    /// What happens from now on. A receiver that falls behind by more than 256 misses the oldest and is told so.
+    /// What happens from now on. A receiver that falls behind by more than 256 misses the oldest and is told so. To receive is
+    /// cancel safe.
     #[must_use]
     pub fn progress(&self) -> broadcast::Receiver<Progress> {
         self.progress.subscribe()
@@ -316,7 +369,7 @@ impl Identity {
     ///
     /// A successor in the same process does not count the guards of this one: drop them before it rotates.
     ///
-    /// Dropped before it ends, the task ends all the same, in the background.
+    /// Not cancel safe: dropped before it ends, the task ends all the same, in the background.
     pub async fn stop(self) {
         // Neither can fail but because the task has ended already.
         let _ = self.commands.send(Command::Stop).await;

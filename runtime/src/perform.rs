@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::time::{Instant, timeout_at};
 use turquoise_core::{Applied, Effect, Generation, Mint, Outcome, Refusal, Step};
 use turquoise_memory::{LockError, WhenLockingFails};
 
+use crate::load::{Metered, NotSent, Permit, Urgency};
 use crate::port::{Base, Credential, Entry, Handle, History, Journal, Minted, Observed, Provider, Reason, Reply, Store};
 use crate::tell;
 
@@ -83,11 +85,13 @@ pub(crate) struct Ended {
     pub(crate) minted: Option<Credential>,
     /// What was found of a mint whose answer was lost.
     pub(crate) named: Option<(Generation, Handle)>,
+    /// How long the provider wants to be left alone.
+    rest: Option<Duration>,
 }
 
 impl Ended {
     const fn new(outcome: Outcome, reason: Option<Reason>) -> Self {
-        Self { outcome, reason, minted: None, named: None }
+        Self { outcome, reason, minted: None, named: None, rest: None }
     }
 
     pub(crate) fn unknown(reason: impl Into<String>) -> Self {
@@ -99,13 +103,20 @@ impl Ended {
         Self::new(Outcome::NotApplied(Refusal::NoSecret), Some(reason))
     }
 
+    fn unavailable(reason: Reason) -> Self {
+        Self::new(Outcome::NotApplied(Refusal::Unavailable), Some(reason))
+    }
+
+    fn not_sent(why: NotSent) -> Self {
+        Self::unavailable(Reason(why.to_string()))
+    }
+
     fn reply<T>(reply: Reply<T>, applied: impl FnOnce(T) -> Applied) -> Self {
         match reply {
             Reply::Applied(what) => Self::new(Outcome::Applied(applied(what)), None),
             Reply::Refused(reason) => Self::new(Outcome::NotApplied(Refusal::Refused), Some(reason)),
-            Reply::Unavailable(reason) | Reply::Throttled { reason, .. } => {
-                Self::new(Outcome::NotApplied(Refusal::Unavailable), Some(reason))
-            }
+            Reply::Unavailable(reason) => Self::unavailable(reason),
+            Reply::Throttled { reason, retry_after } => Self { rest: retry_after, ..Self::unavailable(reason) },
             Reply::Unknown(reason) => Self::new(Outcome::Unknown, Some(reason)),
         }
     }
@@ -166,12 +177,31 @@ pub(crate) const fn is_stored(effect: &Effect) -> bool {
     matches!(effect, Effect::Persist(_) | Effect::Publish(_) | Effect::Clear(_))
 }
 
-/// Asks the provider. Dropped, it leaves the outcome unknown.
-pub(crate) async fn ask(provider: &impl Provider, effect: Effect, secrets: &Secrets) -> Ended {
-    ask_with(provider, effect, secrets).await.unwrap_or_else(Ended::no_secret)
+/// Asks the provider within the patience, for at most half of which it waits for a permit. Dropped, it leaves the outcome
+/// unknown.
+pub(crate) async fn ask<P: Provider>(
+    provider: &Metered<P>,
+    urgency: Urgency,
+    patience: Duration,
+    effect: Effect,
+    secrets: &Secrets,
+) -> Ended {
+    let began = Instant::now();
+    let permit = match provider.permit(urgency, began + patience / 2).await {
+        Ok(permit) => permit,
+        Err(why) => return Ended::not_sent(why),
+    };
+    let answer = timeout_at(began + patience, ask_with(permit, effect, secrets)).await;
+    let ended = answer.unwrap_or_else(|_| Some(Ended::unknown(format!("no answer within {patience:?}"))));
+    let ended = ended.unwrap_or_else(Ended::no_secret);
+    if let Some(wait) = ended.rest {
+        provider.rest(wait);
+    }
+    ended
 }
 
-async fn ask_with(provider: &impl Provider, effect: Effect, secrets: &Secrets) -> Option<Ended> {
+async fn ask_with<P: Provider>(permit: Permit<'_, P>, effect: Effect, secrets: &Secrets) -> Option<Ended> {
+    let provider = permit.provider();
     Some(match effect {
         Effect::Login { mint } => Ended::minted(secrets, mint, provider.login(mint)).await,
         Effect::Issue { mint, by, life } => Ended::minted(secrets, mint, provider.issue(secrets.find(by)?, mint, life)).await,

@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends with what it did not expect")]
 
+#[path = "../examples/rounds/mod.rs"]
+mod rounds;
+#[path = "../examples/scene/mod.rs"]
+mod scene;
 #[path = "../examples/vaultrs/story.rs"]
 mod story;
 
@@ -13,13 +17,12 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UnixListener};
 use turquoise::core::Mint;
 use turquoise::journal::FileJournal;
-use turquoise::memory::WhenLockingFails;
 use turquoise::port::{Contract, Credential, Handle, Minted, Observed, Provider, Reason, Reply};
 use turquoise::sink::{FileSink, Mode};
 use turquoise::vault::{RotatingClient, Upstream};
 use turquoise::vaultrs::client::Client as _;
 use turquoise::vaultrs::token;
-use turquoise::{BootClock, Identity, Setup};
+use turquoise::{Identity, Setup};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_read_fails_while_its_token_is_rotated() {
@@ -79,15 +82,8 @@ async fn a_unix_socket_serves_too() {
 /// An identity with a credential that nothing ever happens to.
 async fn given(folder: &Path) -> Identity {
     let opened = FileJournal::open(&folder.join("journal")).unwrap();
-    let setup = Setup {
-        policy: story::policy(),
-        provider: Given,
-        journal: opened.journal,
-        history: opened.history,
-        store: FileSink::open(&folder.join("token"), Mode::PRIVATE).unwrap(),
-        clock: Box::new(BootClock::new().unwrap()),
-        memory: WhenLockingFails::Warn,
-    };
+    let store = FileSink::open(&folder.join("token"), Mode::PRIVATE).unwrap();
+    let setup = Setup::new(Given, opened.journal, opened.history, store).unwrap();
     let identity = Identity::start(setup).await.unwrap();
     identity.credentials().ready().await.unwrap();
     identity

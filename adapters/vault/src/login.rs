@@ -41,9 +41,9 @@ pub struct LoginConfig {
 }
 
 impl LoginConfig {
-    /// No probes, no expected policies, a probation of 30 s, and at most an hour for what is lost.
+    /// No probes, no expected policies, a probation of a minute, and at most an hour for what is lost.
     pub fn new(upstream: Upstream, method: Method) -> Self {
-        let (probation, login_life) = (Duration::from_secs(30), Duration::from_hours(1));
+        let (probation, login_life) = (Duration::from_mins(1), Duration::from_hours(1));
         Self { upstream, method, probes: Vec::new(), policies: None, probation, login_life }
     }
 }

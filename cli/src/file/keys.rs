@@ -191,7 +191,7 @@ pub(crate) const KEYS: &[Key] = &[
         "where the next credential comes from: another login, or a token role",
     ),
     ours("rotation.role", Text, "vault-token: the token role that tokens are minted through"),
-    ours("rotation.every", Duration, "from one rotation's end to the next one's beginning"),
+    ours("rotation.every", Duration, "how often; when, is a moment of each identity's own"),
     later("rotation.{schedule,window}", "there is no calendar yet: write `every`"),
     ours("rotation.life", Duration, "the life that the serving token is renewed to; at most `token_max_ttl` of its role"),
     ours(

@@ -20,7 +20,8 @@ const ROUNDING: Duration = Duration::from_secs(1);
 const LIFE: Duration = Duration::from_mins(2);
 
 /// Fails with every clause that does not hold. `builder` makes a provider for each check, whose login gives a credential of
-/// an identity that has no other one. It takes some seconds of real time, and the bounds that the provider declares.
+/// an identity that has no other one. It takes some seconds of real time, and the bounds that the provider declares. Dropped
+/// before it ends, it leaves at the provider what it had made there.
 ///
 /// # Panics
 ///
@@ -29,7 +30,7 @@ pub async fn test_all<P: Provider>(builder: impl Fn() -> P) {
     fail_on(&check_all(builder).await);
 }
 
-/// Every clause that does not hold.
+/// Every clause that does not hold. Dropped before it ends, it leaves at the provider what it had made there.
 pub async fn check_all<P: Provider>(builder: impl Fn() -> P) -> Vec<Breach> {
     let mut breaches = Vec::new();
     macro_rules! run {

@@ -1,7 +1,7 @@
 //! A provider that cannot be rotated without an outage is refused at the start, and says what to change.
 
 use turquoise_runtime::StartError;
-use turquoise_runtime::core::Consumers;
+use turquoise_runtime::core::{Consumers, PolicyError, Relogin};
 use turquoise_runtime::port::{Contract, ContractError, Limit, Siblings};
 
 use crate::common::{Sim, secs};
@@ -41,4 +41,26 @@ async fn what_cannot_be_rotated_is_refused() {
 async fn what_is_only_late_is_taken() {
     let late = Contract { revocation: secs(60), propagation: secs(4), live_at_once: Limit::AtMost(3), ..Contract::PROMPT };
     start(late).await.expect("it can be rotated");
+}
+
+#[test]
+fn the_policy_that_goes_with_a_contract_keeps_the_promise_with_it() {
+    let hour = secs(3600);
+    for contract in [
+        Contract::PROMPT,
+        Contract { login_life: hour, ..Contract::PROMPT },
+        Contract { live_at_once: Limit::AtMost(2), ..Contract::PROMPT },
+        Contract { live_at_once: Limit::AtMost(9), ..Contract::PROMPT },
+        Contract { propagation: secs(1), revocation: hour, ..Contract::PROMPT },
+        Contract { propagation: 50 * hour, ..Contract::PROMPT },
+    ] {
+        let policy = contract.policy();
+        assert_eq!((policy.check(), contract.check(&policy)), (Ok(()), Ok(())), "{contract:?}");
+        let repeats = if contract.login_life.is_zero() { Relogin::Impossible } else { Relogin::Possible };
+        assert_eq!((policy.relogin, policy.login_life), (repeats, contract.login_life));
+        assert!(policy.period.is_some(), "it rotates unasked");
+    }
+    let one = Contract { live_at_once: Limit::AtMost(1), ..Contract::PROMPT };
+    assert_eq!(one.policy().check(), Err(PolicyError::OneAtATime));
+    assert_ne!(one.policy().jitter, one.policy().jitter, "no two identities wait alike");
 }

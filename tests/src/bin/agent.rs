@@ -23,7 +23,7 @@ use turquoise::port::{
 };
 use turquoise::sink::{FileSink, Mode};
 use turquoise::vault::{Probe, Role, TokenConfig, TokenProvider, Upstream};
-use turquoise::{BootClock, Identity, Setup};
+use turquoise::{Identity, Setup};
 use turquoise_tests::{Command, PROBED, Place, Point, Side, Told, policy};
 use zeroizing_alloc::ZeroAlloc;
 
@@ -78,16 +78,11 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let mut config = TokenConfig::new(Upstream::new([args.address.parse()?]), args.role, args.token_file);
     config.probes = vec![Probe { path: PROBED.parse()?, max_latency: None }];
     config.upstream.timeout = policy().patience;
-    let setup = Setup {
-        policy: policy(),
-        provider: Gated { inner: TokenProvider::new(config)?, gate: Arc::clone(&gate) },
-        journal: Gated { inner: opened.journal, gate: Arc::clone(&gate) },
-        history: opened.history,
-        store: Gated { inner: FileSink::open(&args.sink, Mode::PRIVATE)?, gate },
-        clock: Box::new(BootClock::new()?),
-        memory: WhenLockingFails::Refuse,
-    };
-    let identity = Identity::start(setup).await?;
+    let provider = Gated { inner: TokenProvider::new(config)?, gate: Arc::clone(&gate) };
+    let journal = Gated { inner: opened.journal, gate: Arc::clone(&gate) };
+    let store = Gated { inner: FileSink::open(&args.sink, Mode::PRIVATE)?, gate };
+    let setup = Setup::new(provider, journal, opened.history, store)?;
+    let identity = Identity::start(Setup { policy: policy(), memory: WhenLockingFails::Refuse, ..setup }).await?;
     let mut progress = identity.progress();
     loop {
         tokio::select! {

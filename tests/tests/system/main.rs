@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends with what it did not expect")]
 
+mod a_crate_outside_the_workspace_rotates_a_token;
 mod a_lost_extension_is_not_believed;
 mod a_lost_mint_dies_by_itself;
 mod a_restarted_server_interrupts_and_loses_nothing;

@@ -4,9 +4,14 @@
 //! rotates the token ten times by logging in again, and meanwhile reads a secret as fast as four tasks can. A read that fails
 //! ends it.
 
+#[path = "../rounds/mod.rs"]
+mod rounds;
+#[path = "../scene/mod.rs"]
+mod scene;
 mod story;
 
-use story::{Fault, Told, story};
+use rounds::Fault;
+use story::{Told, story};
 
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "an example tells what it does")]

@@ -1,24 +1,20 @@
 //! A server, an identity that rotates, and readers that know nothing of it.
 
 use std::collections::HashMap;
-use std::error::Error;
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use turquoise::core::{Consumers, Jitter, Policy, Privileges, Relogin, Sown, Step, Via, Writer};
+use turquoise::core::{Consumers, Policy};
 use turquoise::journal::FileJournal;
-use turquoise::memory::WhenLockingFails;
+use turquoise::port::Contract;
 use turquoise::sink::{FileSink, Mode};
-use turquoise::vault::{LoginConfig, LoginProvider, Method, Probe, RotatingClient, Upstream, login_policy};
+use turquoise::vault::{LoginConfig, LoginProvider, Probe, RotatingClient, Upstream};
 use turquoise::vaultrs::kv2;
-use turquoise::{BootClock, Identity, Progress, Setup};
-use turquoise_openbao::{AdminError, Binary, Options, Server};
+use turquoise::{Identity, Setup};
 
-pub(crate) type Fault = Box<dyn Error + Send + Sync>;
+use crate::rounds::{Fault, rotate};
+use crate::scene::Scene;
 
 const READERS: usize = 4;
 
@@ -35,28 +31,21 @@ pub(crate) struct Told {
 
 /// Rotates so often while readers read.
 pub(crate) async fn story(rotations: u64) -> Result<Told, Fault> {
-    let folder = tempfile::tempdir()?;
-    let server =
-        tokio::task::spawn_blocking(|| Ok::<_, Fault>(Server::start(&Binary::obtain(|_| ())?, Options::default())?)).await??;
-    let method = prepare(&server, folder.path())?;
-    let upstream = Upstream::new([server.address().parse()?]);
-    let identity = identity(upstream.clone(), method, folder.path()).await?;
-    let mut progress = identity.progress();
+    let scene = Scene::set().await?;
+    let upstream = Upstream::new([scene.address().parse()?]);
+    let identity = identity(upstream.clone(), &scene).await?;
     identity.credentials().ready().await?;
 
     let client = Arc::new(RotatingClient::new(&upstream, identity.credentials())?);
     let (reads, done) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let readers: Vec<_> =
         (0..READERS).map(|_| tokio::spawn(read(Arc::clone(&client), Arc::clone(&reads), Arc::clone(&done)))).collect();
-    for _ in 0..rotations {
-        identity.rotate().await?;
-        rotated(&mut progress).await?;
-    }
+    rotate(&identity, rotations).await?;
     done.store(true, Ordering::Relaxed);
     for reader in readers {
         reader.await??;
     }
-    let alive = alive(&server)?;
+    let alive = scene.alive()?;
     identity.stop().await;
     Ok(Told { rotations, reads: reads.load(Ordering::Relaxed), alive })
 }
@@ -71,95 +60,24 @@ async fn read(client: Arc<RotatingClient>, reads: Arc<AtomicU64>, done: Arc<Atom
     Ok(())
 }
 
-/// Waits for the end of a round, and that it was promoted.
-async fn rotated(progress: &mut tokio::sync::broadcast::Receiver<Progress>) -> Result<(), Fault> {
-    let mut promoted = false;
-    loop {
-        let Progress::Recorded(recorded) = progress.recv().await? else { continue };
-        match recorded.record.step {
-            Step::Promoted { .. } => promoted = true,
-            Step::Cleared if promoted => return Ok(()),
-            Step::Cleared => return Err(format!("the candidate was abandoned: {:?}", recorded.reason).into()),
-            _ => {}
-        }
-    }
-}
-
-/// A secret, and an AppRole that may read it.
-fn prepare(server: &Server, folder: &Path) -> Result<Method, Fault> {
-    let (role_id_file, secret_id_file) = (folder.join("role-id"), folder.join("secret-id"));
-    let (mount, role) = ("approle".parse()?, Some("app".parse()?));
-    let method =
-        Method::AppRole { mount, role_id_file: role_id_file.clone(), secret_id_file: Some(secret_id_file.clone()), role };
-    server.enable_kv()?;
-    server.write_secret("app", &json!({"motto": "never dark"}))?;
-    server.write_policy("app", &login_policy(&method, &[probe()?]))?;
-    server.admin("POST", "sys/auth/approle", &json!({"type": "approle"}))?;
-    let rules = json!({"token_policies": ["app"], "token_no_default_policy": true, "token_ttl": "5m"});
-    server.admin("POST", "auth/approle/role/app", &rules)?;
-    let text = |reply: &Value, field: &str| reply["data"][field].as_str().unwrap_or_default().to_owned();
-    fs::write(role_id_file, text(&server.admin("GET", "auth/approle/role/app/role-id", &Value::Null)?, "role_id"))?;
-    fs::write(secret_id_file, text(&server.admin("POST", "auth/approle/role/app/secret-id", &json!({}))?, "secret_id"))?;
-    Ok(method)
-}
-
-fn probe() -> Result<Probe, Fault> {
-    Ok(Probe { path: "secret/data/app".parse()?, max_latency: None })
-}
-
-async fn identity(upstream: Upstream, method: Method, folder: &Path) -> Result<Identity, Fault> {
+async fn identity(upstream: Upstream, scene: &Scene) -> Result<Identity, Fault> {
     let policy = policy();
-    let opened = FileJournal::open(&folder.join("journal"))?;
-    let login_life = policy.login_life;
-    let config = LoginConfig { probes: vec![probe()?], login_life, ..LoginConfig::new(upstream, method) };
-    let setup = Setup {
-        policy,
-        provider: LoginProvider::new(config)?,
-        journal: opened.journal,
-        history: opened.history,
-        store: FileSink::open(&folder.join("token"), Mode::PRIVATE)?,
-        clock: Box::new(BootClock::new()?),
-        memory: WhenLockingFails::Warn,
-    };
-    Ok(Identity::start(setup).await?)
+    let probes = vec![Probe { path: "secret/data/app".parse()?, max_latency: None }];
+    let config = LoginConfig { probes, login_life: policy.login_life, ..LoginConfig::new(upstream, scene.app_role()) };
+    let opened = FileJournal::open(&scene.path("journal"))?;
+    let store = FileSink::open(&scene.path("token"), Mode::PRIVATE)?;
+    let setup = Setup::new(LoginProvider::new(config)?, opened.journal, opened.history, store)?;
+    Ok(Identity::start(Setup { policy, ..setup }).await?)
 }
 
 /// Short enough to be watched.
 pub(crate) fn policy() -> Policy {
     Policy {
-        mint: Via::Login,
-        relogin: Relogin::Possible,
-        privileges: Privileges::OnlySelf,
-        full: Duration::from_mins(2),
-        probation: Duration::from_secs(30),
-        login_life: Duration::from_mins(5),
         period: None,
         probes: 2,
         probe_every: Duration::from_millis(20),
-        validate_for: Duration::from_secs(10),
-        canary: None,
-        grace: Duration::from_millis(2500),
         // The readers all use the handle: the old token goes when the last of its reads is over.
         consumers: Consumers::Counted,
-        evidence: Duration::from_secs(15),
-        patience: Duration::from_secs(5),
-        delta: Duration::from_secs(5),
-        skew: Duration::from_secs(1),
-        backoff: Duration::from_millis(250),
-        backoff_cap: Duration::from_secs(2),
-        jitter: Jitter::None,
-        budget: None,
-        most_live: 3,
-        tries_before_debt: 3,
-        writer: Writer::Lock,
-        sown: Sown::NOTHING,
-    }
-}
-
-fn alive(server: &Server) -> Result<usize, Fault> {
-    match server.admin("LIST", "sys/leases/lookup/auth/approle/login", &Value::Null) {
-        Ok(reply) => Ok(reply["data"]["keys"].as_array().map_or(0, Vec::len)),
-        Err(AdminError::Refused { status: 404, .. }) => Ok(0),
-        Err(error) => Err(error.into()),
+        ..Contract { login_life: Duration::from_mins(5), ..Contract::PROMPT }.policy()
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -109,7 +108,7 @@ async fn a_second_login_replaces_the_first_and_belongs_to_the_same_entity() {
     let blue = credential(1, applied(provider.login(mint(1)).await));
     applied(provider.set_life(&blue, 9 * MINUTE).await);
     let minted = applied(provider.login(mint(2)).await);
-    assert!(minted.remaining <= Duration::from_secs(30), "on probation at once");
+    assert!(minted.remaining <= MINUTE, "on probation at once");
     let green = credential(2, minted);
     applied(provider.probe(&green).await);
     assert_eq!(applied(provider.set_life(&green, 9 * MINUTE).await), 9 * MINUTE);
@@ -268,7 +267,7 @@ async fn after_two_refused_logins_nothing_is_tried_until_a_file_changes() {
     for _ in 0..5 {
         let Reply::Throttled { reason, retry_after } = provider.login(mint(1)).await else { panic!("tried") };
         assert!(reason.0.contains("more would lock out every neighbour"), "{}", reason.0);
-        assert!(retry_after.is_some_and(|wait| wait > 9 * MINUTE));
+        assert_eq!(retry_after, None, "it is this login that waits, and nobody else");
     }
     assert_eq!(desk.tries(), 2);
     provider.retry().now();
