@@ -71,12 +71,12 @@ impl Site {
               }}
             }}
             rotation \"app\" {{
-              every        = \"8200ms\"
+              every        = \"7s\"
               life         = \"5m\"
               login_life   = \"10m\"
               validate_for = \"1s\"
               grace        = \"1100ms\"
-              timeout      = \"1s\"
+              timeout      = \"800ms\"
               start_spread = 0
               probe \"{SECRET}\" {{ capability = \"read\" }}
               {lines}
@@ -329,8 +329,8 @@ fn a_token_that_was_handed_over_is_rotated_through_a_role() {
           adopt    = \"own\"
           life     = \"5m\"
           grace    = \"1100ms\"
-          every    = \"8200ms\"
-          timeout  = \"1s\"
+          every    = \"7s\"
+          timeout  = \"800ms\"
           validate_for = \"1s\"
           start_spread = 0
         }}
