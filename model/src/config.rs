@@ -297,7 +297,7 @@ pub const STANDARD: [Config; 24] = [
         crashes: 2,
         faults: 0,
         downtime: 0,
-        pins: Some(Pins::of(140_807, 162, 19)),
+        pins: Some(Pins::of(73_853, 161, 19)),
         ..BASE
     },
     Config {
@@ -305,7 +305,7 @@ pub const STANDARD: [Config; 24] = [
         policy: Policy { relogin: Relogin::EachStart, ..POLICY },
         downtime: 0,
         hostility: &[Hostility::Disabled],
-        pins: Some(Pins::of(1_329_538, 138, 35)),
+        pins: Some(Pins::of(1_153_174, 137, 35)),
         ..BASE
     },
 ];

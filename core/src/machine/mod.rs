@@ -676,7 +676,7 @@ impl Rotation {
 
     /// The leases that the phase keeps alive.
     fn renewing(&self) -> [Option<Lease>; 2] {
-        if self.has_ended() {
+        if self.has_ended() || self.is_bereft() {
             return [None, None];
         }
         let retiring = match self.fold.phase {
@@ -685,6 +685,12 @@ impl Rotation {
             _ => None,
         };
         [self.fold.phase.current().copied(), retiring]
+    }
+
+    /// Whether this process has none of the secrets that the journal speaks of, and says so with its first record.
+    fn is_bereft(&self) -> bool {
+        let lost = self.fold.phase.current().is_some_and(|current| self.missing == Some(current.mint.generation));
+        lost && self.policy.relogin == Relogin::EachStart
     }
 
     fn renewal_of(&self, op: OpId) -> Option<Flight> {

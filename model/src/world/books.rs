@@ -94,9 +94,8 @@ impl World {
                 self.reader = None;
             }
             Step::Died { .. } if self.journal.phase().kind() == PhaseKind::Steady => {
-                if ghost.debts.iter().any(|debt| self.live.iter().any(|credential| credential.generation == *debt)) {
-                    self.violated.get_or_insert(Invariant::L2);
-                }
+                let survives = ghost.debts.iter().any(|debt| self.live.iter().any(|credential| credential.generation == *debt));
+                self.violated = self.violated.or(survives.then_some(Invariant::L2));
             }
             Step::IssueRefused | Step::LoginFailed { .. } | Step::Died { .. } => ghost.announced = None,
             Step::Cleared => (ghost.deadline, ghost.previous, ghost.spared, ghost.blamed) = (None, None, None, None),
