@@ -1,14 +1,20 @@
 //! The `turquoise` program.
 
+mod config;
 mod demo;
 mod doctor;
 mod explore;
+mod file;
+mod papers;
 mod policy;
+mod run;
+mod say;
+mod sidecar;
 mod spec;
 mod verify;
 
 use std::alloc::System;
-use std::io::Write as _;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anstream::ColorChoice;
@@ -16,12 +22,18 @@ use clap::{Parser, Subcommand};
 use turquoise::memory::harden;
 use zeroizing_alloc::ZeroAlloc;
 
+use say::complain;
+
 /// Wipes what is freed: libraries that carry a secret over the network leave copies of it in memory that only this reaches.
 #[global_allocator]
 static WIPING: ZeroAlloc<System> = ZeroAlloc(System);
 
 const EXAMPLES: &str = "\
 Examples:
+  turquoise config check agent.hcl
+                                what a file of `bao agent` comes to here
+  turquoise run --config agent.hcl
+                                rotate by it, until SIGTERM
   turquoise demo                the whole story on this machine, nothing to set up
   turquoise --no-color demo     the same without colours, as NO_COLOR=1 does
   TURQUOISE_BAO=/usr/bin/bao turquoise demo
@@ -41,12 +53,17 @@ Exit codes:
   0   all is well
   1   local or usage error
   2   the server is in trouble
-  13  what the server allows would defeat a rotation
-  14  something that must hold does not";
+  4   another process has the journal
+  11  a token could not be seen to end
+  12  an operator is needed
+  13  what is asked for cannot be kept with the provider
+  14  something that must hold does not
+
+Long options take one dash or two: -config is --config.";
 
 /// Blue/green rotation of the credentials that everything else hangs from.
 #[derive(Parser)]
-#[command(version, after_help = EXAMPLES)]
+#[command(name = "turquoise", version, after_help = EXAMPLES)]
 struct Args {
     /// Write without colours, as into a pipe
     #[arg(long, global = true)]
@@ -57,6 +74,11 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Rotate by a configuration file, beside programs that read the token from a file
+    Run(run::Args),
+    /// Look at a configuration file
+    #[command(subcommand)]
+    Config(config::Config),
     /// Rotate a real token on a real server under load, with a bad candidate and a crash on the way
     Demo,
     /// Explore every state of the rotation machine and tell what holds
@@ -67,6 +89,10 @@ enum Command {
     Policy(policy::Args),
     /// Try on a server what a rotation needs, with credentials that are thrown away
     Doctor(Box<doctor::Args>),
+    /// Write the completions of a shell
+    Completions(papers::Completions),
+    /// Write the manual pages
+    Man(papers::Man),
     /// (part of the demo) Read with the token in a sink file
     #[command(hide = true)]
     DemoReader(demo::reader::Args),
@@ -77,10 +103,9 @@ enum Command {
 
 fn main() -> ExitCode {
     if let Err(why) = harden() {
-        // Nothing is left to do about a terminal that does not listen.
-        drop(writeln!(anstream::stderr(), "turquoise: {why}"));
+        complain(format_args!("turquoise: {why}"));
     }
-    let args = match Args::try_parse() {
+    let args = match Args::try_parse_from(std::env::args_os().map(two_dashes)) {
         Ok(args) => args,
         Err(told) => {
             let code = u8::from(told.use_stderr());
@@ -91,6 +116,10 @@ fn main() -> ExitCode {
         ColorChoice::Never.write_global();
     }
     match args.command {
+        Command::Run(args) => run::run(&args),
+        Command::Config(config) => config::run(&config),
+        Command::Completions(args) => papers::completions(&args),
+        Command::Man(args) => papers::man(&args),
         Command::Demo => demo::run(),
         Command::Verify(args) => verify::run(&args),
         Command::Spec(args) => spec::run(&args),
@@ -98,5 +127,17 @@ fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::DemoReader(args) => demo::reader::run(&args),
         Command::DemoSidecar(site) => demo::sidecar::run(&site),
+    }
+}
+
+/// `-config` is what the agents call `--config`. No option of one letter takes a value, so nothing else can be meant.
+fn two_dashes(arg: OsString) -> OsString {
+    let is_long = |text: &&str| {
+        let name = text.split('=').next().unwrap_or_default().as_bytes();
+        name.len() > 2 && name[0] == b'-' && name[1].is_ascii_lowercase()
+    };
+    match arg.to_str().filter(is_long) {
+        Some(text) => format!("-{text}").into(),
+        None => arg,
     }
 }

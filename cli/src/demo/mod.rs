@@ -21,9 +21,11 @@ use turquoise::memory::WhenLockingFails;
 use load::{Load, Tally};
 use reader::Reader;
 use scene::{ROTATOR, Scene, USELESS};
-use show::{Show, complain, headline, line};
+use show::{Show, headline, line};
 use sidecar::{Here, Rotates as _, Sidecar};
 use trouble::Trouble;
+
+use crate::say::complain;
 
 const INTRODUCTION: &str = "\
 Turquoise replaces the credential that a program lives on while the program works. The next one is

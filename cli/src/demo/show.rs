@@ -134,8 +134,3 @@ pub(crate) fn line(text: impl Display) -> io::Result<()> {
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Trouble> {
     line(serde_json::to_string(value)?).map_err(|_| Trouble::Orphaned)
 }
-
-/// A line on standard error, where a failure to write leaves nothing to do.
-pub(crate) fn complain(text: impl Display) {
-    drop(writeln!(anstream::stderr(), "{text}"));
-}

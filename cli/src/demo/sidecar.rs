@@ -8,16 +8,16 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::sync::broadcast;
 use turquoise::core::{Consumers, Jitter, Policy, Privileges, Relogin, Sown, StepKind, Via, Writer};
-use turquoise::journal::FileJournal;
-use turquoise::sink::{FileSink, Mode};
+use turquoise::sink::Mode;
 use turquoise::vault::{Role, TokenConfig, TokenProvider, Upstream};
-use turquoise::{Identity, Progress, Setup};
+use turquoise::{Identity, Progress};
 
 use super::process::Process;
 use super::scene::probe;
 use super::show::{self, Show};
 use super::told::Told;
 use super::trouble::Trouble;
+use crate::sidecar::{Parts, begin};
 
 /// No step of a rotation takes longer to come, also on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,19 +45,21 @@ impl Site {
         [journal.into(), sink.into(), token_file.into(), address.into(), role.to_string().into()]
     }
 
-    /// Takes the journal and the slots over and begins to rotate what they hold. The progress is complete: on the only
-    /// thread there is, nothing else ran before we asked for it.
     async fn start(&self) -> Result<(Identity, broadcast::Receiver<Progress>), Trouble> {
         let policy = policy()?;
         let mut config = TokenConfig::new(Upstream::new([self.address.parse()?]), self.role.clone(), &self.token_file);
         config.probes = vec![probe()?];
         config.upstream.timeout = policy.patience;
-        let opened = FileJournal::open(&self.journal)?;
-        let store = FileSink::open(&self.sink, Mode::PRIVATE)?;
-        let setup = Setup::new(TokenProvider::new(config)?, opened.journal, opened.history, store)?;
-        let identity = Identity::start(Setup { policy, ..setup }).await?;
-        let progress = identity.progress();
-        Ok((identity, progress))
+        let provider = TokenProvider::new(config)?;
+        Ok(begin(Parts {
+            policy,
+            provider,
+            journal: &self.journal,
+            sink: &self.sink,
+            mode: Mode::PRIVATE,
+            start_spread: Duration::ZERO,
+        })
+        .await?)
     }
 }
 

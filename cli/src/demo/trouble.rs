@@ -2,11 +2,12 @@
 
 use std::io;
 
+use turquoise::AskError;
 use turquoise::journal::OpenError;
-use turquoise::sink::SinkError;
 use turquoise::vault::ConfigError;
-use turquoise::{AskError, StartError};
 use turquoise_openbao::{AdminError, AuditError, ObtainError, ServerError};
+
+use crate::sidecar::NotBegun;
 
 /// Each variant has an exit code of its own, save the first two.
 #[derive(Debug, thiserror::Error)]
@@ -62,8 +63,7 @@ local!(
     AuditError,
     ConfigError,
     OpenError,
-    SinkError,
-    StartError,
+    NotBegun,
     AskError
 );
 

@@ -1,0 +1,310 @@
+//! Every key that a file may hold, and what becomes of it: the one list that the reader, the manual and the tests go by.
+//!
+//! A name in parentheses is a label or a `type`; braces stand for several keys of the same kind and verdict.
+
+/// A key, or several alike.
+pub(crate) struct Key {
+    /// Its place: `auto_auth.method(approle).config.role_id_file_path`.
+    pub(crate) path: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) verdict: Verdict,
+    /// What it is for; where the agents' meaning is not ours, how; else why it is not taken, or what to do instead.
+    pub(crate) words: &'static str,
+}
+
+/// What its value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// One at most.
+    Stanza,
+    /// One or more, with a label or a `type` that is known.
+    Typed,
+    /// One or more, with any name as its label.
+    Named,
+    Text,
+    /// A whole number.
+    Count,
+    Flag,
+    /// A number of seconds, or a text with units.
+    Duration,
+    /// Permissions of a file, in octal.
+    Mode,
+    /// Texts.
+    List,
+    /// One of these texts.
+    OneOf(&'static [&'static str]),
+    /// Nobody looks: it is not taken.
+    Any,
+}
+
+/// What becomes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It means what it means to `bao agent` and `bao proxy`.
+    Same,
+    /// The agents have it, and mean something else in part.
+    Different,
+    /// The agents have it, and here it has nothing to do.
+    Ignored,
+    /// Ours; the agents pass over it.
+    Ours,
+    /// It will be taken, but not yet.
+    Later,
+    /// It will not be taken.
+    Refused,
+}
+
+const fn same(path: &'static str, kind: Kind, words: &'static str) -> Key {
+    Key { path, kind, verdict: Verdict::Same, words }
+}
+
+const fn different(path: &'static str, kind: Kind, words: &'static str) -> Key {
+    Key { path, kind, verdict: Verdict::Different, words }
+}
+
+const fn ignored(path: &'static str, kind: Kind, words: &'static str) -> Key {
+    Key { path, kind, verdict: Verdict::Ignored, words }
+}
+
+const fn ours(path: &'static str, kind: Kind, words: &'static str) -> Key {
+    Key { path, kind, verdict: Verdict::Ours, words }
+}
+
+const fn later(path: &'static str, words: &'static str) -> Key {
+    Key { path, kind: Kind::Any, verdict: Verdict::Later, words }
+}
+
+const fn refused(path: &'static str, words: &'static str) -> Key {
+    Key { path, kind: Kind::Any, verdict: Verdict::Refused, words }
+}
+
+use Kind::{Count, Duration, Flag, List, Mode, Named, OneOf, Stanza, Text, Typed};
+
+/// Said of what stands in a stanza that has the same verdict.
+pub(crate) const AS_ABOVE: &str = "as above";
+const TEMPLATES: &str = "keep `bao agent` or consul-template for files, and point it at the same server";
+const NO_LISTENER: &str = "we do not listen yet: keep `bao proxy` for this, or let the program read the sink's file";
+const NO_CHILD: &str = "we start no program yet: start it beside, and let it read the sink's file";
+const NO_METRICS: &str = "we publish no metrics yet: remove it";
+const WRAPPED: &str = "a wrapped token has to be unwrapped once by one reader, and this file is read again and again: remove it";
+const ENCRYPTED: &str =
+    "the file is protected by its mode: remove it, and give the sink a folder that only its readers may enter";
+
+/// The list. Of keys with the same path the first counts.
+pub(crate) const KEYS: &[Key] = &[
+    same("vault", Stanza, "the server"),
+    same("vault.address", Text, "where it listens: https://HOST:PORT, http://HOST:PORT or unix:///PATH"),
+    same("vault.ca_cert", Text, "a PEM file with the authorities that are trusted; without it those of the system"),
+    later("vault.ca_path", "a folder of authorities is not read yet: put them into one PEM file and name that as `ca_cert`"),
+    same("vault.client_cert", Text, "a PEM file with the certificate to show, for servers that ask for one"),
+    same("vault.client_key", Text, "a PEM file with its key"),
+    same("vault.tls_server_name", Text, "the name that the server's certificate must be for"),
+    different("vault.tls_skip_verify", Flag, "true is refused: certificates are always checked"),
+    ignored("vault.retry", Stanza, "what we ask for is tried again by the rotation's own rules"),
+    ignored("vault.retry.num_retries", Count, AS_ABOVE),
+    same("auto_auth", Stanza, "how to log in, and where the token goes"),
+    same("auto_auth.method", Typed, "how to log in"),
+    same("auto_auth.method.type", Text, "the method, if the stanza has no label"),
+    same("auto_auth.method.mount_path", Text, "where it is mounted; auth/TYPE without it"),
+    different("auto_auth.method.namespace", Text, "the namespace of every request of this identity, its probes too"),
+    same("auto_auth.method.min_backoff", Duration, "the first wait after a failure"),
+    same("auto_auth.method.max_backoff", Duration, "the longest wait after a failure"),
+    different(
+        "auto_auth.method.exit_on_err",
+        Flag,
+        "true is refused: a login that fails is tried again, without locking the role",
+    ),
+    refused("auto_auth.method.wrap_ttl", WRAPPED),
+    same("auto_auth.method.config", Stanza, "what the method needs"),
+    same("auto_auth.method(approle)", Typed, "a role id and a secret id"),
+    same("auto_auth.method(approle).config.role_id_file_path", Text, "the file of the role id; read at each login"),
+    same("auto_auth.method(approle).config.secret_id_file_path", Text, "the file of the secret id; read at each login"),
+    different(
+        "auto_auth.method(approle).config.remove_secret_id_file_after_reading",
+        Flag,
+        "the file is never removed, for each rotation logs in with it; true is refused, and where the key is missing we say so",
+    ),
+    later(
+        "auto_auth.method(approle).config.secret_id_response_wrapping_path",
+        "a wrapped secret id is good for one login and each rotation is one: hand over one that is not wrapped",
+    ),
+    ours(
+        "auto_auth.method(approle).config.role",
+        Text,
+        "the role's name: with it secret ids with a number of uses are refused at once",
+    ),
+    refused(
+        "auto_auth.method(approle).config.{role_id,secret_id}",
+        "write it to a file of mode 0600 and name that with `…_file_path`",
+    ),
+    same("auto_auth.method(jwt)", Typed, "a signed web token in a file"),
+    same("auto_auth.method(jwt).config.path", Text, "its file; read at each login"),
+    same("auto_auth.method(jwt).config.role", Text, "the role to log in to"),
+    different(
+        "auto_auth.method(jwt).config.remove_jwt_after_reading",
+        Flag,
+        "the file is never removed, for each rotation logs in with it; true is refused, and where the key is missing we say so",
+    ),
+    ignored("auto_auth.method(jwt).config.remove_jwt_follows_symlinks", Flag, "nothing is removed"),
+    ignored("auto_auth.method(jwt).config.jwt_read_period", Duration, "the file is read when a login is due"),
+    same("auto_auth.method(kubernetes)", Typed, "the service account's token of this pod"),
+    same("auto_auth.method(kubernetes).config.role", Text, "the role to log in to"),
+    same("auto_auth.method(kubernetes).config.token_path", Text, "its file, if not the usual one; read at each login"),
+    same("auto_auth.method(cert)", Typed, "the certificate of the connection: `vault.client_cert`"),
+    same("auto_auth.method(cert).config.name", Text, "the role to log in to; any that fits, without it"),
+    later(
+        "auto_auth.method(cert).config.{ca_cert,client_cert,client_key}",
+        "one certificate serves the connection and the login: name it in `vault`",
+    ),
+    different("auto_auth.method(cert).config.reload", Flag, "true is refused: the files are read at the start"),
+    different(
+        "auto_auth.method(token_file)",
+        Typed,
+        "a first token that is handed over: it is rotated through a token role, so a `rotation` stanza must name one",
+    ),
+    same("auto_auth.method(token_file).config.token_file_path", Text, "its file; read at the first start"),
+    refused("auto_auth.method(kerberos)", "log in with approle, cert, jwt or kubernetes"),
+    refused(
+        "auto_auth.method(kerberos).config.{krb5conf_path,keytab_path,username,service,realm,disable_fast_negotiation}",
+        AS_ABOVE,
+    ),
+    ignored("auto_auth.enable_reauth_on_new_credentials", Flag, "each login reads its files anew"),
+    same("auto_auth.sinks", Named, "a stanza around `sink` stanzas"),
+    same("auto_auth.{sink,sinks.sink}", Typed, "where the token goes; one in this version"),
+    same("auto_auth.{sink,sinks.sink}.type", Text, "file, if the stanza has no label"),
+    same("auto_auth.{sink,sinks.sink}.config", Stanza, "what the sink needs"),
+    same("auto_auth.{sink,sinks.sink}(file)", Typed, "a file: written aside, synced, renamed; old or new, never torn"),
+    same("auto_auth.{sink,sinks.sink}(file).config.path", Text, "the file"),
+    different(
+        "auto_auth.{sink,sinks.sink}(file).config.mode",
+        Mode,
+        "its permissions, in octal, as a number or as a text; 0 (\"leave it\") and permissions for others to write are refused",
+    ),
+    later("auto_auth.{sink,sinks.sink}(file).config.{uid,gid}", "the file belongs to the user that we run as: run as its owner"),
+    ours("auto_auth.{sink,sinks.sink}.rotation", Text, "the name of the rotation whose token it is"),
+    refused("auto_auth.{sink,sinks.sink}.wrap_ttl", WRAPPED),
+    refused("auto_auth.{sink,sinks.sink}.{dh_type,dh_path,derive_key,aad,aad_env_var}", ENCRYPTED),
+    ours("rotation", Named, "how a credential is rotated; without it by logging in again"),
+    ours(
+        "rotation.provider",
+        OneOf(&["vault-login", "vault-token"]),
+        "where the next credential comes from: another login, or a token role",
+    ),
+    ours("rotation.role", Text, "vault-token: the token role that tokens are minted through"),
+    ours("rotation.every", Duration, "how often; when, is a moment of each identity's own"),
+    later("rotation.{schedule,window}", "there is no calendar yet: write `every`"),
+    ours("rotation.life", Duration, "the life that the serving token is renewed to; at most `token_max_ttl` of its role"),
+    ours(
+        "rotation.login_life",
+        Duration,
+        "vault-login: at least `token_ttl` of its role; so long a login whose answer is lost may live",
+    ),
+    ours("rotation.probe", Named, "a path that a new token must be able to read before it serves"),
+    ours("rotation.probe.capability", OneOf(&["read"]), "what it must be able to do there"),
+    ours("rotation.probe.max_latency", Duration, "a slower answer is a failure"),
+    later(
+        "rotation.canary",
+        "work that tries a candidate comes through a listener, and we do not listen yet: let the probes suffice",
+    ),
+    ours("rotation.validate_for", Duration, "the time in which a new token must pass"),
+    ours(
+        "rotation.grace",
+        Duration,
+        "from the publishing of the new token to the end of the old one: readers look again within it",
+    ),
+    ours(
+        "rotation.on_stop",
+        OneOf(&["keep", "revoke"]),
+        "what becomes of the token at SIGTERM: kept for a successor, or ended after the grace",
+    ),
+    later(
+        "rotation.dependents",
+        "we see no leases yet, for we do not listen: what is made with a token ends with it, after the grace",
+    ),
+    ours(
+        "rotation.adopt",
+        OneOf(&["serve", "own"]),
+        "vault-token: own lets us end the token that was handed over; serve is not in this version",
+    ),
+    ours("rotation.timeout", Duration, "how long the server may take to answer one request"),
+    ours("rotation.start_spread", Duration, "a first login waits up to so long, so that a fleet does not log in at once"),
+    ours("journal", Stanza, "what a restart goes by"),
+    ours("journal.path", Text, "its folder"),
+    later("journal.durability", "a journal is on a disk that stays: put it on a volume"),
+    later("admin", "there is no admin socket yet: remove it"),
+    later("admin.{address,mode}", AS_ABOVE),
+    same("pid_file", Text, "a file that holds the process id while we run"),
+    same("exit_after_auth", Flag, "to end, with code 0, when the first token is published"),
+    same("log_level", OneOf(&["trace", "debug", "info", "warn", "error"]), "how much is logged, to standard error"),
+    same("log_format", OneOf(&["standard", "json"]), "how it is logged"),
+    later("log_file", "logs go to standard error: let the service manager keep them"),
+    later(
+        "{log_rotate_bytes,log_rotate_duration,log_rotate_max_files}",
+        "logs go to standard error: let the service manager rotate them",
+    ),
+    ignored("{disable_idle_connections,disable_keep_alives}", List, "one pool of connections serves all requests"),
+    ignored("cache", Stanza, "nothing is cached: secrets that do not change are not leased, and leases belong to who asked"),
+    refused("cache.persist", "a copy of secrets on a disk is one more place to lose them: remove it"),
+    refused("cache.persist.{type,path,keep_after_import,exit_on_err,service_account_token_file}", AS_ABOVE),
+    later("cache.use_auto_auth_token", NO_LISTENER),
+    later("api_proxy", NO_LISTENER),
+    later("api_proxy.use_auto_auth_token", NO_LISTENER),
+    later("listener", NO_LISTENER),
+    later("listener.{type,address,tls_disable,tls_cert_file,tls_key_file,require_request_header,role}", AS_ABOVE),
+    later("listener.{agent_api,proxy_api}", AS_ABOVE),
+    later("listener.{agent_api,proxy_api}.enable_quit", AS_ABOVE),
+    later("exec", NO_CHILD),
+    later("exec.{command,restart_on_secret_changes,restart_stop_signal}", AS_ABOVE),
+    later("env_template", NO_CHILD),
+    later("env_template.{contents,source,error_on_missing_key,left_delimiter,right_delimiter}", AS_ABOVE),
+    later("telemetry", NO_METRICS),
+    refused("template", TEMPLATES),
+    refused(
+        "template.{source,destination,contents,create_dest_dirs,command,command_timeout,error_on_missing_key,exec,perms,user,uid,\
+         group,gid,backup,left_delimiter,right_delimiter,sandbox_path,wait}",
+        AS_ABOVE,
+    ),
+    refused("template_config", TEMPLATES),
+    refused("template_config.{exit_on_retry_failure,static_secret_render_interval}", AS_ABOVE),
+];
+
+impl Key {
+    /// The single paths that it stands for.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        expand(self.path)
+    }
+}
+
+fn expand(path: &str) -> Vec<String> {
+    let split = path.split_once('{').and_then(|(head, rest)| Some((head, rest.split_once('}')?)));
+    let Some((head, (names, tail))) = split else { return vec![path.to_owned()] };
+    let tails = expand(tail);
+    names.split(',').flat_map(|name| tails.iter().map(move |tail| format!("{head}{name}{tail}"))).collect()
+}
+
+/// The key of a path.
+pub(crate) fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.paths().iter().any(|known| known == path))
+}
+
+/// The names of what may stand in a stanza; of the file, if that is empty.
+pub(crate) fn names(stanza: &str) -> Vec<String> {
+    let paths = KEYS.iter().flat_map(Key::paths);
+    let within = |path: String| match path.rsplit_once('.') {
+        Some((outer, name)) if outer == stanza && !name.ends_with(')') => Some(name.to_owned()),
+        None if stanza.is_empty() && !path.ends_with(')') => Some(path),
+        _ => None,
+    };
+    paths.filter_map(within).collect()
+}
+
+/// The types that a stanza may have.
+pub(crate) fn types(stanza: &str) -> Vec<String> {
+    let prefix = format!("{stanza}(");
+    let of = |path: String| path.strip_prefix(&prefix)?.strip_suffix(')').map(str::to_owned);
+    KEYS.iter().flat_map(Key::paths).filter_map(of).collect()
+}
+
+#[cfg(test)]
+#[path = "tests/keys.rs"]
+mod tests;

@@ -1,0 +1,1 @@
+vault { address = "https://bao.example:8200" } }

@@ -1,0 +1,1 @@
+vault {address = "a\"swordfish\"" retry {}}

@@ -1,0 +1,6 @@
+vault { address = "https://bao.example:8200" }
+auto_auth {
+  method "kubernetes" { config = { role = "shop" } }
+  sink "file" { rotation = "shoop" config = { path = "/run/shop/token" } }
+}
+rotation "shop" {}

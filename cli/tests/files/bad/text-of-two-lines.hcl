@@ -1,0 +1,5 @@
+vault {
+  address = <<ADDRESS
+https://bao.example:8200
+ADDRESS
+}

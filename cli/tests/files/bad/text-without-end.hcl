@@ -1,0 +1,3 @@
+vault {
+  address = "https://bao.example:8200
+}

@@ -1,0 +1,3 @@
+vault {
+  adress = "https://bao.example:8200"
+}

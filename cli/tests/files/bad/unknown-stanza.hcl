@@ -1,0 +1,2 @@
+vault { address = "https://bao.example:8200" }
+seal "shamir" {}
