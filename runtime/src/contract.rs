@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use turquoise_core::Policy;
+use turquoise_core::{Policy, Privileges};
 
 /// What a [`Provider`](crate::port::Provider) declares of the credentials that it makes. The conformance kit (feature
 /// `conformance`) tests a provider against its own declaration.
@@ -14,14 +14,17 @@ pub struct Contract {
     pub revocation: Duration,
     /// What the end of a credential means for those that were minted with it.
     pub siblings: Siblings,
-    /// How long after a mint was answered until the credential is accepted everywhere; zero if it is at once.
+    /// How long after a mint, or after its life was set, until a credential is accepted everywhere; zero if it is at once. So
+    /// long a refused probe says nothing, and over so long the probes are spread.
     pub propagation: Duration,
     /// The longest life that a login gives, before it can be shortened: so long a login whose reply was lost may live on.
     /// Zero where a login makes nothing, but adopts what was handed to us.
     pub login_life: Duration,
+    /// What ends the life of a credential.
+    pub lives: Lives,
     /// What happens when the same mint is asked for twice.
     pub minting: Minting,
-    /// Whether it can say which credentials of an identity there are. No call of the port asks for that yet.
+    /// Whether it can say which credentials of an identity there are.
     pub listing: Listing,
     /// Whether a request of a holder that was replaced is turned away.
     pub fencing: Fencing,
@@ -43,6 +46,16 @@ pub enum Siblings {
     LiveOn,
     /// They end as well: nothing can be rotated without an outage.
     EndToo,
+}
+
+/// What ends the life of a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lives {
+    /// Its end, which is set as asked: what is lost ends by itself.
+    AsAsked,
+    /// Nothing but a revocation: each is answered to live [`Contract::FOREVER`], and a life that is cut is none the shorter. So
+    /// what is lost must be found and ended, and a retiring credential outlives its grace if nobody is there to end it.
+    UntilEnded,
 }
 
 /// What happens when the same mint is asked for twice.
@@ -100,6 +113,18 @@ pub enum ContractError {
         /// The least window: the propagation, and the probes after it.
         needed: Duration,
     },
+    /// All probes would pass where the credential is known first.
+    #[error("a new credential may take {propagation:?} to be accepted everywhere: spread the probes over that by `probe_every`")]
+    ProbesTooClose {
+        /// As the provider declares.
+        propagation: Duration,
+    },
+    /// The policy counts on ends that never come.
+    #[error("its credentials live until they are ended: set `full` and `probation` to `Contract::FOREVER`")]
+    NeverEnd,
+    /// What is lost would live on for ever.
+    #[error("its credentials live until they are ended, those that are lost, too: set `privileges` to `Accessor`, to find them")]
+    NeverFound,
     /// A login whose reply was lost would be counted as dead too early.
     #[error("a login gives up to {login_life:?}: set `login_life` to at least that")]
     LoginOutlives {
@@ -109,6 +134,9 @@ pub enum ContractError {
 }
 
 impl Contract {
+    /// The life of what never ends by itself. It is a number as any other, so long that it is never over.
+    pub const FOREVER: Duration = Duration::from_hours(1000 * 365 * 24);
+
     /// What most providers of bearer tokens with one node declare: nothing lags, nothing cascades, a login adopts.
     pub const PROMPT: Self = Self {
         live_at_once: Limit::None,
@@ -116,6 +144,7 @@ impl Contract {
         siblings: Siblings::LiveOn,
         propagation: Duration::ZERO,
         login_life: Duration::ZERO,
+        lives: Lives::AsAsked,
         minting: Minting::MakesAnother,
         listing: Listing::None,
         fencing: Fencing::None,
@@ -138,6 +167,18 @@ impl Contract {
         let needed = self.propagation.saturating_add(probing);
         if policy.validate_for < needed {
             return Err(ContractError::ValidationTooShort { propagation: self.propagation, needed });
+        }
+        let spread = policy.probe_every.saturating_mul(policy.probes.saturating_sub(1).into());
+        if spread < self.propagation {
+            return Err(ContractError::ProbesTooClose { propagation: self.propagation });
+        }
+        if self.lives == Lives::UntilEnded {
+            if policy.full != Self::FOREVER || policy.probation != Self::FOREVER {
+                return Err(ContractError::NeverEnd);
+            }
+            if policy.privileges != Privileges::Accessor {
+                return Err(ContractError::NeverFound);
+            }
         }
         if policy.login_life < self.login_life {
             return Err(ContractError::LoginOutlives { login_life: self.login_life });

@@ -13,8 +13,8 @@ use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{Instrument as _, Span};
 use turquoise_core::{
-    Abandoning, AfterEnd, Applied, Closing, Draining, Effect, Event, Generation, Going, Illegal, Input, Ledger, OpId, Outcome,
-    Output, Phase, Record, Rotation, Serving, Steady, Step,
+    Abandoning, AfterEnd, Applied, Closing, Draining, Effect, Event, Generation, Going, Illegal, Input, Ledger, Mint, OpId, Outcome,
+    Output, Phase, Record, Refusal, Rotation, Serving, Steady, Step,
 };
 
 use crate::clock::Clock;
@@ -79,6 +79,8 @@ pub(crate) struct Driver<P, J, S> {
     last_words: Option<Reason>,
     /// What serves certainly is dead: nothing is given out.
     expired: bool,
+    /// What was made or set anew last, and until when a refusal of it says nothing.
+    young: Option<(Generation, Instant)>,
     /// The rotation under way.
     rotation: Option<Span>,
 }
@@ -97,6 +99,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             duty_words: None,
             last_words: None,
             expired: false,
+            young: None,
             rotation: None,
         }
     }
@@ -247,8 +250,9 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         } else {
             let (provider, patience) = (Arc::clone(&self.ports.provider), self.machine.policy().patience);
             let until = Instant::now() + patience;
+            let serving = self.machine.phase().current().map(|lease| lease.mint.generation);
             let call = async move {
-                let answer = timeout_at(until, ask(provider.as_ref(), effect, &secrets)).await;
+                let answer = timeout_at(until, ask(provider.as_ref(), effect, &secrets, serving)).await;
                 answer.unwrap_or_else(|_| Ended::unknown(format!("no answer within {patience:?}")))
             };
             self.tasks.spawn(call.instrument(span))
@@ -362,8 +366,29 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         self.face.switch.retain(&mentioned);
     }
 
+    /// What a provider does not know everywhere yet may be refused by a part of it: such a refusal is not the credential's.
+    fn judged(&mut self, effect: Effect, outcome: Outcome) -> Outcome {
+        let (now, propagation) = (Instant::now(), self.ports.provider.contract().propagation);
+        match (effect, outcome) {
+            (
+                Effect::Issue { mint: Mint { generation, .. }, .. }
+                | Effect::Login { mint: Mint { generation, .. } }
+                | Effect::Extend { generation, .. },
+                Outcome::Applied(_),
+            ) => self.young = Some((generation, now + propagation)),
+            (Effect::Probe(generation), Outcome::NotApplied(Refusal::Refused))
+                if self.young.is_some_and(|(young, until)| young == generation && now < until) =>
+            {
+                return Outcome::NotApplied(Refusal::Unavailable);
+            }
+            _ => {}
+        }
+        outcome
+    }
+
     fn performed(&mut self, op: OpId, effect: Effect, ended: Ended) {
         let Ended { outcome, reason, minted, named } = ended;
+        let outcome = self.judged(effect, outcome);
         self.span().in_scope(|| tell::performed(op, &effect, outcome, reason.as_ref()));
         if let Some(credential) = minted {
             self.secrets.insert(credential);

@@ -166,23 +166,30 @@ pub(crate) const fn is_stored(effect: &Effect) -> bool {
     matches!(effect, Effect::Persist(_) | Effect::Publish(_) | Effect::Clear(_))
 }
 
-/// Asks the provider. Dropped, it leaves the outcome unknown.
-pub(crate) async fn ask(provider: &impl Provider, effect: Effect, secrets: &Secrets) -> Ended {
-    ask_with(provider, effect, secrets).await.unwrap_or_else(Ended::no_secret)
+/// Asks the provider, with what serves at hand. Dropped, it leaves the outcome unknown.
+pub(crate) async fn ask(provider: &impl Provider, effect: Effect, secrets: &Secrets, serving: Option<Generation>) -> Ended {
+    ask_with(provider, effect, secrets, serving).await.unwrap_or_else(Ended::no_secret)
 }
 
-async fn ask_with(provider: &impl Provider, effect: Effect, secrets: &Secrets) -> Option<Ended> {
+async fn ask_with(provider: &impl Provider, effect: Effect, secrets: &Secrets, serving: Option<Generation>) -> Option<Ended> {
     Some(match effect {
         Effect::Login { mint } => Ended::minted(secrets, mint, provider.login(mint)).await,
         Effect::Issue { mint, by, life } => Ended::minted(secrets, mint, provider.issue(secrets.find(by)?, mint, life)).await,
         Effect::Probe(generation) => Ended::life(provider.probe(secrets.find(generation)?).await),
         Effect::Renew { generation, life } | Effect::Extend { generation, life } | Effect::Shorten { generation, life, .. } => {
-            Ended::life(provider.set_life(secrets.find(generation)?, life).await)
+            let target = secrets.find(generation)?;
+            let other = serving.filter(|serving| *serving != generation).and_then(|serving| secrets.find(serving));
+            Ended::life(match other {
+                Some(other) => provider.set_life_beside(target, life, other).await,
+                None => provider.set_life(target, life).await,
+            })
         }
         Effect::Revoke { generation, witness } => {
-            let reply = match secrets.find(generation) {
-                Some(with) => provider.revoke(with).await,
-                None => provider.revoke_named(secrets.name(generation)?, secrets.find(witness?.by())?).await,
+            let witness = witness.and_then(|witness| secrets.find(witness.by()));
+            let reply = match (secrets.find(generation), witness) {
+                (Some(target), Some(witness)) => provider.revoke_beside(target, witness).await,
+                (Some(last), None) => provider.revoke(last).await,
+                (None, witness) => provider.revoke_named(secrets.name(generation)?, witness?).await,
             };
             Ended::reply(reply, |()| Applied::Done)
         }

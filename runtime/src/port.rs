@@ -9,7 +9,7 @@ use std::time::Duration;
 use turquoise_core::{Generation, Held, Mint, Record};
 use turquoise_memory::Secret;
 
-pub use crate::contract::{Contract, ContractError, Fencing, Limit, Listing, Minting, Siblings};
+pub use crate::contract::{Contract, ContractError, Fencing, Limit, Listing, Lives, Minting, Siblings};
 pub use crate::history::{Base, Compacted, History, NotCompacted};
 
 /// A secret with the names that tell it apart. It has no `Debug`; its secret is wiped when it is dropped.
@@ -97,6 +97,19 @@ pub trait Provider: Send + Sync + 'static {
     /// `with` ends itself. Already dead is `Applied`, or `Unknown` where that cannot be told apart.
     fn revoke(&self, with: &Credential) -> impl Future<Output = Reply<()>> + Send;
 
+    /// As [`set_life`](Self::set_life), of a credential that does not serve, with the one that does at hand: for providers
+    /// where a credential that is switched off cannot switch itself on again. Unless implemented, `target` sets its own life.
+    fn set_life_beside(&self, target: &Credential, life: Duration, other: &Credential) -> impl Future<Output = Reply<Duration>> + Send {
+        let _ = other;
+        self.set_life(target, life)
+    }
+
+    /// As [`revoke`](Self::revoke), with `witness` at hand, likewise. Unless implemented, `target` ends itself.
+    fn revoke_beside(&self, target: &Credential, witness: &Credential) -> impl Future<Output = Reply<()>> + Send {
+        let _ = witness;
+        self.revoke(target)
+    }
+
     /// `witness` looks whether `target` lives.
     fn observe(&self, target: &Credential, witness: &Credential) -> impl Future<Output = Reply<Observed>> + Send;
 
@@ -114,7 +127,7 @@ pub trait Provider: Send + Sync + 'static {
     }
 
     /// `witness` looks for what a mint has made whose answer was lost: answers what names it, or nothing, if there is nothing
-    /// yet. As [`revoke_named`](Self::revoke_named).
+    /// yet. Where it is certain that there never will be, a name of what does not live is the answer. As [`revoke_named`](Self::revoke_named).
     fn discover(&self, lost: Generation, witness: &Credential) -> impl Future<Output = Reply<Option<Handle>>> + Send {
         let _ = (lost, witness);
         ready(no_power())
