@@ -1,5 +1,6 @@
 //! The `turquoise` program.
 
+mod credential_process;
 mod demo;
 mod explore;
 mod spec;
@@ -56,6 +57,8 @@ enum Command {
     Verify(Box<verify::Args>),
     /// Write the specification that the machine obeys: properties, transitions, inputs, diagram
     Spec(spec::Args),
+    /// Hand an AWS client the key that serves now, as its `credential_process`
+    CredentialProcess(credential_process::Args),
     /// (part of the demo) Read with the token in a sink file
     #[command(hide = true)]
     DemoReader(demo::reader::Args),
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
         Command::Demo => demo::run(),
         Command::Verify(args) => verify::run(&args),
         Command::Spec(args) => spec::run(&args),
+        Command::CredentialProcess(args) => credential_process::run(&args),
         Command::DemoReader(args) => demo::reader::run(&args),
         Command::DemoSidecar(site) => demo::sidecar::run(&site),
     }

@@ -13,15 +13,15 @@ use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{Instrument as _, Span};
 use turquoise_core::{
-    Abandoning, AfterEnd, Applied, Closing, Draining, Effect, Event, Generation, Going, Illegal, Input, Ledger, Mint, OpId, Outcome,
-    Output, Phase, Record, Refusal, Rotation, Serving, Steady, Step,
+    Abandoning, AfterEnd, Applied, Closing, Draining, Effect, Event, Generation, Going, Illegal, Input, Ledger, Mint, OpId,
+    Outcome, Output, Phase, Record, Refusal, Rotation, Serving, Steady, Step,
 };
 
 use crate::clock::Clock;
 use crate::credentials::{NotReady, Sample, Switch};
 use crate::identity::{Progress, Recorded, Status, second};
-use crate::perform::{Ended, Secrets, append, ask, compact, is_stored, keep};
-use crate::port::{Base, Entry, Handle, Journal, Provider, Reason, Store};
+use crate::perform::{Ended, Secrets, Situation, append, ask, compact, is_stored, keep};
+use crate::port::{Base, Entry, Handle, Journal, Provider, Reason, Store, Urgency};
 use crate::tell;
 
 /// Timers stand still while the machine is suspended: the clock, which does not, is looked at this often.
@@ -250,14 +250,20 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         } else {
             let (provider, patience) = (Arc::clone(&self.ports.provider), self.machine.policy().patience);
             let until = Instant::now() + patience;
-            let serving = self.machine.phase().current().map(|lease| lease.mint.generation);
+            let situation = self.situation(&effect);
             let call = async move {
-                let answer = timeout_at(until, ask(provider.as_ref(), effect, &secrets, serving)).await;
+                let answer = timeout_at(until, ask(provider.as_ref(), effect, &secrets, situation)).await;
                 answer.unwrap_or_else(|_| Ended::unknown(format!("no answer within {patience:?}")))
             };
             self.tasks.spawn(call.instrument(span))
         };
         self.flights.insert(task.id(), Flight::Effect { op, effect });
+    }
+
+    fn situation(&self, effect: &Effect) -> Situation {
+        let compromised = matches!(effect, Effect::Revoke { generation, .. } if self.ledger.is_compromised(*generation));
+        let urgency = if compromised { Urgency::Compromised } else { Urgency::Ordinary };
+        Situation { serving: self.machine.phase().current().map(|lease| lease.mint.generation), urgency }
     }
 
     /// Where the records have come to rest and no other is on its way, the journal may begin anew.

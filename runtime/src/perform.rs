@@ -7,7 +7,7 @@ use std::time::Duration;
 use turquoise_core::{Applied, Effect, Generation, Mint, Outcome, Refusal, Step};
 use turquoise_memory::{LockError, WhenLockingFails};
 
-use crate::port::{Base, Credential, Entry, Handle, History, Journal, Minted, Observed, Provider, Reason, Reply, Store};
+use crate::port::{Base, Credential, Entry, Handle, History, Journal, Minted, Observed, Provider, Reason, Reply, Store, Urgency};
 use crate::tell;
 
 /// The secrets that the phase mentions, in locked memory as far as that is to be had. What is removed is wiped once no call
@@ -166,12 +166,22 @@ pub(crate) const fn is_stored(effect: &Effect) -> bool {
     matches!(effect, Effect::Persist(_) | Effect::Publish(_) | Effect::Clear(_))
 }
 
-/// Asks the provider, with what serves at hand. Dropped, it leaves the outcome unknown.
-pub(crate) async fn ask(provider: &impl Provider, effect: Effect, secrets: &Secrets, serving: Option<Generation>) -> Ended {
-    ask_with(provider, effect, secrets, serving).await.unwrap_or_else(Ended::no_secret)
+/// What a call to the provider is made in view of.
+#[derive(Clone, Copy)]
+pub(crate) struct Situation {
+    /// What serves.
+    pub(crate) serving: Option<Generation>,
+    /// Of the credential that is to end, if one is.
+    pub(crate) urgency: Urgency,
 }
 
-async fn ask_with(provider: &impl Provider, effect: Effect, secrets: &Secrets, serving: Option<Generation>) -> Option<Ended> {
+/// Asks the provider. Dropped, it leaves the outcome unknown.
+pub(crate) async fn ask(provider: &impl Provider, effect: Effect, secrets: &Secrets, situation: Situation) -> Ended {
+    ask_with(provider, effect, secrets, situation).await.unwrap_or_else(Ended::no_secret)
+}
+
+async fn ask_with(provider: &impl Provider, effect: Effect, secrets: &Secrets, situation: Situation) -> Option<Ended> {
+    let Situation { serving, urgency } = situation;
     Some(match effect {
         Effect::Login { mint } => Ended::minted(secrets, mint, provider.login(mint)).await,
         Effect::Issue { mint, by, life } => Ended::minted(secrets, mint, provider.issue(secrets.find(by)?, mint, life)).await,
@@ -187,7 +197,7 @@ async fn ask_with(provider: &impl Provider, effect: Effect, secrets: &Secrets, s
         Effect::Revoke { generation, witness } => {
             let witness = witness.and_then(|witness| secrets.find(witness.by()));
             let reply = match (secrets.find(generation), witness) {
-                (Some(target), Some(witness)) => provider.revoke_beside(target, witness).await,
+                (Some(target), Some(witness)) => provider.revoke_beside(target, witness, urgency).await,
                 (Some(last), None) => provider.revoke(last).await,
                 (None, witness) => provider.revoke_named(secrets.name(generation)?, witness?).await,
             };

@@ -71,6 +71,15 @@ pub enum Observed {
     Dead,
 }
 
+/// Whether an end can wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// It can.
+    Ordinary,
+    /// It cannot: others know the secret.
+    Compromised,
+}
+
 /// A place where credentials come from.
 ///
 /// The secret of `with` authenticates each call. A call must end by itself (its own timeout): what cannot be decided by
@@ -99,14 +108,25 @@ pub trait Provider: Send + Sync + 'static {
 
     /// As [`set_life`](Self::set_life), of a credential that does not serve, with the one that does at hand: for providers
     /// where a credential that is switched off cannot switch itself on again. Unless implemented, `target` sets its own life.
-    fn set_life_beside(&self, target: &Credential, life: Duration, other: &Credential) -> impl Future<Output = Reply<Duration>> + Send {
+    fn set_life_beside(
+        &self,
+        target: &Credential,
+        life: Duration,
+        other: &Credential,
+    ) -> impl Future<Output = Reply<Duration>> + Send {
         let _ = other;
         self.set_life(target, life)
     }
 
-    /// As [`revoke`](Self::revoke), with `witness` at hand, likewise. Unless implemented, `target` ends itself.
-    fn revoke_beside(&self, target: &Credential, witness: &Credential) -> impl Future<Output = Reply<()>> + Send {
-        let _ = witness;
+    /// As [`revoke`](Self::revoke), with `witness` at hand, likewise. What says that the credential is still used may be asked
+    /// first, and an end that can wait be put off as [`Reply::Unavailable`]. Unless implemented, `target` ends itself.
+    fn revoke_beside(
+        &self,
+        target: &Credential,
+        witness: &Credential,
+        urgency: Urgency,
+    ) -> impl Future<Output = Reply<()>> + Send {
+        let _ = (witness, urgency);
         self.revoke(target)
     }
 

@@ -3,14 +3,17 @@
 //! [`Identity`] runs the rotation of one credential, [`Credentials`] gives it to work, [`port`] is what to implement for
 //! another provider, journal or store. [`core`] is the machine that decides: pure, and model-checked.
 //!
-//! | feature (all but the last two are default) | module | what it brings |
+//! | feature (all but the last three are default) | module | what it brings |
 //! | --- | --- | --- |
 //! | `journal` | `journal` | the crash-recovery journal as a file of JSON lines |
 //! | `sink` | `sink` | the survivor store: two slots, and the file that readers open |
 //! | `vault` | `vault` | tokens of Vault and OpenBao |
+//! | `aws-iam` | `aws_iam` | access keys of AWS IAM |
 //! | `vaultrs` | `vaultrs` | code that is written for `vaultrs`, over credentials that rotate: `vault::RotatingClient` |
 //! | `conformance` | `conformance` | the kit that tests whoever implements a port |
 
+#[cfg(feature = "aws-iam")]
+pub use turquoise_aws_iam as aws_iam;
 #[cfg(feature = "journal")]
 pub use turquoise_journal as journal;
 pub use turquoise_runtime::*;

@@ -9,6 +9,7 @@ use turquoise_runtime::port::{Credential, Store, StoreError};
 
 use crate::error::SinkError;
 use crate::folder::{Folder, Name};
+use crate::form::Form;
 use crate::slot::{self, Unsound};
 
 /// The permissions of the published file.
@@ -54,6 +55,7 @@ pub struct FileSink {
     pub(crate) folder: Folder,
     published: Name,
     mode: Mode,
+    form: Form,
     blue: Name,
     green: Name,
 }
@@ -67,6 +69,7 @@ impl FileSink {
             folder: Folder::open(parent)?,
             published: Name { file: name.to_owned(), temporary: hidden(name, "new.tmp") },
             mode,
+            form: Form::Secret,
             blue: Name { file: hidden(name, "blue"), temporary: hidden(name, "blue.tmp") },
             green: Name { file: hidden(name, "green"), temporary: hidden(name, "green.tmp") },
         };
@@ -75,6 +78,12 @@ impl FileSink {
             sink.folder.remove_leftover(name)?;
         }
         Ok(sink)
+    }
+
+    /// Publishes in another form than the bare secret.
+    #[must_use]
+    pub fn in_form(self, form: Form) -> Self {
+        Self { form, ..self }
     }
 
     fn name(&self, slot: Color) -> &Name {
@@ -133,8 +142,8 @@ impl Store for FileSink {
 
     fn publish(&mut self, credential: &Credential) -> Result<(), StoreError> {
         refuse_empty(credential)?;
-        let secret = credential.secret.expose_secret().as_bytes();
-        Ok(self.folder.replace(&self.published, self.mode.0, secret)?)
+        let content = self.form.content(credential).ok_or(SinkError::Unfit)?;
+        Ok(self.folder.replace(&self.published, self.mode.0, &content)?)
     }
 
     fn clear(&mut self, mint: Mint) -> Result<(), StoreError> {

@@ -27,7 +27,6 @@
 #[cfg(feature = "client")]
 mod client;
 mod config;
-mod connect;
 mod entity;
 mod failure;
 mod file;
@@ -42,7 +41,6 @@ mod reply;
 mod request;
 mod secret_id;
 mod server;
-mod tls;
 mod token;
 mod transport;
 
@@ -54,5 +52,6 @@ pub use login::{LoginConfig, LoginProvider};
 pub use method::Method;
 pub use name::{App, Mount, Namespace, Path, Role};
 pub use secret_id::{Issued, SecretIdConfig, SecretIdProvider, secret_id_policy};
-pub use server::{Address, ClientCertificate, ConfigError, Tls, Upstream};
+pub use server::{Address, ConfigError, Upstream};
 pub use token::TokenProvider;
+pub use turquoise_http::{ClientCertificate, Tls, TlsError};

@@ -429,7 +429,10 @@ async fn what_is_lost_is_found_and_ended<P: Provider>(subject: &Subject<P>) -> O
     clause!(found.as_ref() == Some(&lost.handle), "what is lost is found, but the answer is {found:?}");
     call("revoke_named", subject.provider.revoke_named(&lost.handle, &blue)).await?.needed("what is found is ended")?;
     subject.refused_within(&lost, subject.contract.propagation + subject.contract.revocation).await?;
-    match call("observe_named", subject.provider.observe_named(&lost.handle, &blue)).await?.needed("what is found is looked at")? {
+    match call("observe_named", subject.provider.observe_named(&lost.handle, &blue))
+        .await?
+        .needed("what is found is looked at")?
+    {
         Observed::Dead => Ok(()),
         Observed::Alive(_) => Err("what was found and ended is seen to be dead, but it is called alive".to_owned()),
     }

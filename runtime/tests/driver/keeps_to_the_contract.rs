@@ -27,10 +27,7 @@ async fn what_cannot_be_rotated_is_refused() {
         (Contract { lives: Lives::UntilEnded, ..Contract::PROMPT }, ContractError::NeverEnd),
         (
             Contract { propagation: secs(5), ..Contract::PROMPT },
-            ContractError::ValidationTooShort {
-                propagation: secs(5),
-                needed: secs(5) + 2 * Duration::from_millis(200),
-            },
+            ContractError::ValidationTooShort { propagation: secs(5), needed: secs(5) + 2 * Duration::from_millis(200) },
         ),
     ];
     for (contract, expected) in refused {
@@ -43,6 +40,11 @@ async fn what_cannot_be_rotated_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_only_late_is_taken() {
-    let late = Contract { revocation: secs(60), propagation: Duration::from_millis(200), live_at_once: Limit::AtMost(3), ..Contract::PROMPT };
+    let late = Contract {
+        revocation: secs(60),
+        propagation: Duration::from_millis(200),
+        live_at_once: Limit::AtMost(3),
+        ..Contract::PROMPT
+    };
     start(late).await.expect("it can be rotated");
 }
