@@ -1,38 +1,21 @@
 //! A checkpoint stands for the records before it: whatever comes next, the fold is the same.
 
+#[path = "common/policy.rs"]
+mod policy;
+
 use core::time::Duration;
 
 use turquoise_core::{
-    BootId, Color, Consumers, Drained, Generation, Held, Instant, Jitter, Ledger, Life, Lsn, Mint, Phase, Policy, Privileges,
-    Proof, Record, Relogin, Resolution, Secret, Sown, Steady, Step, StuckReason, Trigger, Via, Writer,
+    BootId, Color, Drained, Generation, Held, Instant, Ledger, Life, Lsn, Mint, Phase, Policy, Proof, Record, Resolution, Secret,
+    Steady, Step, StuckReason, Trigger, Via,
 };
 
 const POLICY: Policy = Policy {
-    full: Duration::from_mins(1),
-    probation: Duration::from_secs(20),
     login_life: Duration::from_secs(30),
-    mint: Via::Current,
-    relogin: Relogin::Impossible,
-    privileges: Privileges::OnlySelf,
     period: Some(Duration::from_hours(1)),
-    probes: 1,
-    probe_every: Duration::ZERO,
-    validate_for: Duration::from_secs(5),
-    canary: None,
-    grace: Duration::from_secs(5),
-    consumers: Consumers::Uncounted,
-    evidence: Duration::from_secs(5),
-    patience: Duration::from_secs(1),
-    delta: Duration::from_secs(1),
-    skew: Duration::ZERO,
     backoff: Duration::from_mins(5),
     backoff_cap: Duration::from_hours(2),
-    jitter: Jitter::None,
-    budget: None,
-    most_live: 3,
-    tries_before_debt: 3,
-    writer: Writer::Lock,
-    sown: Sown::NOTHING,
+    ..policy::POLICY
 };
 
 const BLUE: Mint = Mint { generation: Generation { incarnation: 7, number: 1 }, slot: Color::Blue };

@@ -81,3 +81,28 @@ fn nobody_tries_it_when_what_serves_does_not_live_long_enough() {
         assert_eq!(machine.canary().is_some(), tried, "{window:?}");
     }
 }
+
+#[test]
+fn one_probe_is_enough_when_others_know_the_current_one() {
+    for (probes, compromised, further) in [(3, true, false), (3, false, true), (1, false, false)] {
+        let mut machine = fresh(&Policy { probes, ..POLICY }, NOW);
+        assert_eq!(run(&mut machine, NOW, |_| false), None);
+        let demand = if compromised { Input::Compromise(CURRENT) } else { Input::Begin };
+        machine.handle(NOW, demand).expect("it is steady");
+        let op = run(&mut machine, NOW, |effect| matches!(effect, Effect::Probe(_))).expect("the candidate is probed");
+        passes(&mut machine, op);
+        let probed = run(&mut machine, NOW, |effect| matches!(effect, Effect::Probe(_))).is_some();
+        assert_eq!((probed, machine.phase().kind() == PhaseKind::Validating), (further, further), "{probes} {compromised}");
+    }
+}
+
+#[test]
+fn a_trial_is_not_waited_for_once_others_know_the_current_one() {
+    let (mut machine, op) = probing(CANARY.window);
+    passes(&mut machine, op);
+    assert_eq!(run(&mut machine, NOW, |_| false), None);
+    assert_eq!((machine.canary().is_some(), machine.phase().kind()), (true, PhaseKind::Validating));
+    machine.handle(NOW, Input::Compromise(CURRENT)).expect("it serves");
+    assert_eq!(run(&mut machine, NOW, |_| false), None);
+    assert_eq!(machine.phase().current().map(|lease| lease.mint.generation.number), Some(2), "nobody reported anything");
+}

@@ -4,7 +4,7 @@ use turquoise_core::{
     Applied, AtStop, BootId, Generation, Held, Input, Instant, Lsn, OpId, Outcome, PhaseKind, Record, Refusal, Resolution,
     Rotation, Step,
 };
-use turquoise_model::{Action, Config, Event, Process, Request, SINK, STANDARD, World};
+use turquoise_model::{Config, Process, SINK, STANDARD, World};
 
 /// Longer ways than this are cut.
 const LONGEST: usize = 4_096;
@@ -28,9 +28,9 @@ pub fn walk(bytes: &[u8]) {
     for (n, &byte) in way.iter().take(LONGEST).enumerate() {
         let actions = raw.actions(&config);
         let Some(&action) = actions.get(usize::from(byte) % actions.len().max(1)) else { break };
-        let stepped = world.step(&config, renamed(&raw, action));
+        let stepped = world.step(&config, raw.renamed(action));
         let next = raw.step_raw(&config, action);
-        assert_eq!(next.as_ref().map(|next| normal(next, &config)), stepped, "{action:?} in\n{raw:?}");
+        assert_eq!(next.as_ref().map(|next| next.normal(&config)), stepped, "{action:?} in\n{raw:?}");
         if let (Some(next), Some(form)) = (next, stepped) {
             (raw, world) = (next, form);
         }
@@ -45,34 +45,6 @@ pub fn walk(bytes: &[u8]) {
             }
         }
     }
-}
-
-fn normal(world: &World, config: &Config) -> World {
-    let mut world = world.clone();
-    world.normalise(config);
-    world
-}
-
-/// The action under the names of the normal form, in which requests under way stand in another order.
-fn renamed(world: &World, action: Action) -> Action {
-    let key = |request: &Request| (request.op, request.sent, request.effect);
-    let place = |i: u8| {
-        let mut order: Vec<_> = (0..).zip(&world.flight).map(|(n, request)| (key(request), n)).collect();
-        order.sort_unstable_by_key(|(key, n)| (*key, *n));
-        (0..).zip(order).find(|(_, (_, n))| *n == i).map_or(i, |(place, _): (u8, (_, u8))| place)
-    };
-    let event = match action.event {
-        Event::Answer(i) => Event::Answer(place(i)),
-        Event::AnswerNoop(i) => Event::AnswerNoop(place(i)),
-        Event::Reject(i) => Event::Reject(place(i)),
-        Event::AnswerUseless(i) => Event::AnswerUseless(place(i)),
-        Event::Swallow(i) => Event::Swallow(place(i)),
-        Event::GiveUp(i) => Event::GiveUp(place(i)),
-        Event::ApplyLate(i) => Event::ApplyLate(place(i)),
-        Event::AnswerTwice(i) => Event::AnswerTwice(place(i)),
-        other => other,
-    };
-    Action { event, ..action }
 }
 
 /// Nothing is under way, and what lives has been renewed: what happens from here on is another story.

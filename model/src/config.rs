@@ -288,7 +288,7 @@ pub const STANDARD: [Config; 22] = [
         policy: Policy { writer: Writer::Mandate, ..POLICY },
         faults: 0,
         hostility: &[Hostility::Rival],
-        pins: Some(Pins::of(60_142, 120, 22)),
+        pins: Some(Pins::of(57_994, 120, 22)),
         ..BASE
     },
 ];

@@ -1,10 +1,15 @@
 //! Normal form: states that differ only in names and in where the clock stands become one state, so that rotations may
 //! go on for ever in a finite graph.
 
-use turquoise_core::{BootId, Generation, Instant, Lease, OpId, Rewrite, Tally};
+use turquoise_core::{BootId, Effect, Generation, Instant, Lease, OpId, Rewrite, Tally};
 
 use crate::config::Config;
-use crate::world::{BOOT, NOW, Process, STRANGER, World};
+use crate::world::{Action, BOOT, Event, NOW, Process, Request, STRANGER, World};
+
+/// The order of requests under way.
+const fn order_of(request: &Request) -> (Option<OpId>, Instant, Effect) {
+    (request.op, request.sent, request.effect)
+}
 
 impl World {
     /// Renames generations and operations in order, and sets the clock to [`NOW`].
@@ -21,9 +26,40 @@ impl World {
         self.sort();
     }
 
+    /// What [`normalise`](Self::normalise) makes of this world.
+    #[must_use]
+    pub fn normal(&self, config: &Config) -> Self {
+        let mut world = self.clone();
+        world.normalise(config);
+        world
+    }
+
+    /// An action of this world as its normal form has it, where requests under way may stand in another order.
+    #[must_use]
+    pub fn renamed(&self, action: Action) -> Action {
+        let place = |i: u8| {
+            let mut order: Vec<_> = (0_u8..).zip(&self.flight).collect();
+            order.sort_by_key(|(_, request)| order_of(request));
+            (0..).zip(order).find(|(_, (n, _))| *n == i).map_or(i, |(place, _)| place)
+        };
+        let event = match action.event {
+            Event::Answer(i) => Event::Answer(place(i)),
+            Event::AnswerAndRepeat(i) => Event::AnswerAndRepeat(place(i)),
+            Event::AnswerNoop(i) => Event::AnswerNoop(place(i)),
+            Event::AnswerTwice(i) => Event::AnswerTwice(place(i)),
+            Event::AnswerUseless(i) => Event::AnswerUseless(place(i)),
+            Event::ApplyLate(i) => Event::ApplyLate(place(i)),
+            Event::GiveUp(i) => Event::GiveUp(place(i)),
+            Event::Reject(i) => Event::Reject(place(i)),
+            Event::Swallow(i) => Event::Swallow(place(i)),
+            other => other,
+        };
+        Action { event, ..action }
+    }
+
     /// Puts the requests under way in order; renaming does not change it.
     pub(crate) fn sort(&mut self) {
-        self.flight.sort_unstable_by_key(|request| (request.op, request.sent, request.effect));
+        self.flight.sort_unstable_by_key(order_of);
     }
 
     /// All but the journal.

@@ -7,42 +7,13 @@ use std::collections::{HashSet, VecDeque};
 
 use proptest::prelude::*;
 use turquoise_core::{OpId, PhaseKind};
-use turquoise_model::{Action, Config, Event, Request, SINK, World};
-
-fn normal(world: &World, config: &Config) -> World {
-    let mut world = world.clone();
-    world.normalise(config);
-    world
-}
-
-/// The action under the names of the normal form, in which requests under way stand in another order.
-fn renamed(world: &World, action: Action) -> Action {
-    let key = |request: &Request| (request.op, request.sent, request.effect);
-    let place = |i: u8| {
-        let mut order: Vec<_> = (0..).zip(&world.flight).map(|(n, request)| (key(request), n)).collect();
-        order.sort_unstable_by_key(|(key, n)| (*key, *n));
-        (0..).zip(order).find(|(_, (_, n))| *n == i).map_or(i, |(place, _): (u8, (_, u8))| place)
-    };
-    let event = match action.event {
-        Event::Answer(i) => Event::Answer(place(i)),
-        Event::Reject(i) => Event::Reject(place(i)),
-        Event::AnswerUseless(i) => Event::AnswerUseless(place(i)),
-        Event::Swallow(i) => Event::Swallow(place(i)),
-        Event::GiveUp(i) => Event::GiveUp(place(i)),
-        Event::ApplyLate(i) => Event::ApplyLate(place(i)),
-        Event::AnswerTwice(i) => Event::AnswerTwice(place(i)),
-        Event::AnswerNoop(i) => Event::AnswerNoop(place(i)),
-        Event::AnswerAndRepeat(i) => Event::AnswerAndRepeat(place(i)),
-        other => other,
-    };
-    Action { event, ..action }
-}
+use turquoise_model::{Config, SINK, World};
 
 /// Takes every action of a world as it is and of its normal form, and compares; gives what the world leads to.
 fn futures(world: &World, config: &Config) -> Vec<(World, World)> {
-    let form = normal(world, config);
+    let form = world.normal(config);
     let actions = world.actions(config);
-    let mut expected: Vec<_> = actions.iter().map(|action| format!("{:?}", renamed(world, *action))).collect();
+    let mut expected: Vec<_> = actions.iter().map(|action| format!("{:?}", world.renamed(*action))).collect();
     let mut found: Vec<_> = form.actions(config).iter().map(|action| format!("{action:?}")).collect();
     expected.sort_unstable();
     found.sort_unstable();
@@ -50,8 +21,8 @@ fn futures(world: &World, config: &Config) -> Vec<(World, World)> {
     let mut futures = Vec::new();
     for action in actions {
         let raw = world.step_raw(config, action);
-        let stepped = form.step(config, renamed(world, action));
-        let normalised = raw.as_ref().map(|raw| normal(raw, config));
+        let stepped = form.step(config, world.renamed(action));
+        let normalised = raw.as_ref().map(|raw| raw.normal(config));
         assert_eq!(normalised, stepped, "{action:?} in\n{world:?}");
         futures.extend(raw.zip(stepped));
     }
@@ -108,7 +79,7 @@ proptest! {
     fn a_normal_form_is_its_own(choices in prop::collection::vec(any::<u8>(), 0..300)) {
         let mut world = World::initial(&SINK);
         for choice in choices {
-            prop_assert_eq!(&normal(&world, &SINK), &world);
+            prop_assert_eq!(&world.normal(&SINK), &world);
             prop_assert!(world.flight.iter().all(|request| request.op != Some(OpId(0))), "0 is nobody's operation");
             let actions = world.actions(&SINK);
             let Some(next) = actions.get(usize::from(choice) % actions.len().max(1)) else { break };

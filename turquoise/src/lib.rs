@@ -6,7 +6,7 @@
 //! | feature (all but the last three are default) | module | what it brings |
 //! | --- | --- | --- |
 //! | `journal` | `journal` | the crash-recovery journal as a file of JSON lines |
-//! | `sink` | `sink` | the survivor store: two slots, and the file that readers open |
+//! | `sink` | `sink` | the survivor stores: two slots with a file that readers open, or two sealed ones |
 //! | `vault` | `vault` | tokens of Vault and OpenBao |
 //! | `aws-iam` | `aws_iam` | access keys of AWS IAM |
 //! | `vaultrs` | `vaultrs` | code that is written for `vaultrs`, over credentials that rotate: `vault::RotatingClient` |

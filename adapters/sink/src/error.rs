@@ -29,6 +29,14 @@ pub enum SinkError {
         /// The file in question.
         path: PathBuf,
     },
+    /// There is no key that slots could be sealed with.
+    #[error("the key {path} cannot be used: {why}")]
+    Key {
+        /// The key's file.
+        path: PathBuf,
+        /// Why, and what to do.
+        why: String,
+    },
     /// The operating system refused. Before the rename the old content stands, after it the new one.
     #[error("cannot {doing} {path}: {cause}; put that right and try again")]
     Io {

@@ -101,8 +101,14 @@ impl Folder {
         })
     }
 
+    /// Refuses what is no file under this name, and removes what a write left that did not end.
+    pub(crate) fn clean(&self, name: &Name) -> Result<(), SinkError> {
+        self.expect_file_or_nothing(&name.file)?;
+        self.remove_leftover(name)
+    }
+
     /// Removes what a write left that did not end.
-    pub(crate) fn remove_leftover(&self, name: &Name) -> Result<(), SinkError> {
+    fn remove_leftover(&self, name: &Name) -> Result<(), SinkError> {
         let path = self.join(&name.temporary);
         remove_if_there(&path).map_err(|cause| SinkError::Io { doing: "remove the leftover", path, cause })
     }

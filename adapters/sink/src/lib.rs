@@ -1,4 +1,4 @@
-//! The two-slot sink: where secrets outlive the process, and where readers find the current one.
+//! The survivor stores: where secrets outlive the process in two slots, and where readers find the current one.
 //!
 //! [`FileSink`] implements the runtime's `Store` port with three files in one folder. For a sink at `/run/app/token`:
 //!
@@ -12,7 +12,14 @@
 //! place, the folder synced, and the result read back. So a reader, or a successor of a process that was killed, sees the
 //! old content or the new one, never a part and never nothing. A slot whose checksum does not match is an error, never empty.
 //!
-//! One process at a time may write a sink; the journal's lock sees to that. Secrets are kept in buffers that are wiped.
+//! [`SealedStore`] is for who has no readers, behind the proxy or the handle: the same two slots, encrypted
+//! (XChaCha20-Poly1305, a random nonce each time), and no published file. A slot is `turquoise sealed 1`, the name of its key — a
+//! part of a hash — and a newline, then the nonce, then the line that a sink's slot has; the first line and the slot's colour are
+//! under the seal too. So who reads the disk, or a copy of it, learns nothing, and who changes it is noticed; who puts back an
+//! older state of a slot is noticed by the journal. The key is read from a file that only its owner may read, in another folder.
+//! To change it: stop and revoke, and start with the new one and empty slots.
+//!
+//! One process at a time may write a store; the journal's lock sees to that. Secrets are kept in buffers that are wiped.
 //! One trace is beyond our reach: a secret with characters that JSON escapes (quotes, backslashes, control characters) passes
 //! through a buffer of the parser that is freed without being wiped. Clearing a slot removes its file; on a journalling or
 //! copy-on-write file system overwriting it first would wipe nothing, so put the sink on a `tmpfs` where disks are read by others.
@@ -20,11 +27,15 @@
 mod error;
 mod folder;
 mod form;
+mod seal;
+mod sealed;
 mod sink;
 mod slot;
+mod slots;
 #[cfg(test)]
 mod tests;
 
 pub use error::SinkError;
 pub use form::{Form, NoProfile, Profile};
+pub use sealed::SealedStore;
 pub use sink::{FileSink, Mode, ModeError};

@@ -96,7 +96,14 @@ pub(crate) fn sealed(body: &str) -> String {
 }
 
 fn seal(body: &[u8]) -> String {
-    let hex = |byte: u8| [byte >> 4, byte & 15].map(|nibble| char::from(b"0123456789abcdef"[usize::from(nibble)]));
-    let sum: String = Sha256::digest(body).into_iter().flat_map(hex).collect();
-    format!(",\"sum\":\"{sum}\"}}\n")
+    format!(",\"sum\":\"{}\"}}\n", hex(&Sha256::digest(body)))
+}
+
+/// Two digits a byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digits = |byte: &u8| [byte >> 4, byte & 15].map(|nibble| char::from(b"0123456789abcdef"[usize::from(nibble)]));
+    // It never grows: growing would leave a copy behind.
+    let mut text = String::with_capacity(2 * bytes.len());
+    text.extend(bytes.iter().flat_map(digits));
+    text
 }

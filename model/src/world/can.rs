@@ -50,7 +50,7 @@ impl World {
     pub(super) fn events_while_down(&self, config: &Config, ticks: u64, events: &mut Vec<Event>) {
         let unsure = self.writing.is_some() || self.flight.iter().any(|request| is_local(&request.effect));
         // Its own lease a process takes again at once; another one waits until it has run out.
-        let leased = self.rival.is_some() && self.mandate.is_some_and(|until| self.now < until);
+        let leased = self.mandate.is_some_and(|until| self.now < until);
         for rebooted in [None, Some(Clock::Ahead), Some(Clock::Behind)] {
             if !leased && (rebooted.is_none() || config.can(Hostility::Reboot)) {
                 events.push(Event::Restart { kept: false, rebooted });

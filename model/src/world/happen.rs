@@ -36,10 +36,12 @@ impl World {
             Event::Synced => return self.synced(config, true),
             Event::Depose => {
                 self.crashes -= 1;
+                let lease = self.mandate;
                 if let Process::Up(machine) = self.process {
                     self.rival = Some(machine);
                 }
                 self.die();
+                self.mandate = lease;
             }
             Event::Die => {
                 self.crashes -= 1;
@@ -354,6 +356,7 @@ impl World {
         // Who begins anew serves what is on record, and asks then.
         self.ghost.slept = None;
         self.process = Process::Down(0);
+        self.mandate = None;
         self.work = None;
         self.flight.retain(|request| !request.swallowed);
         self.flight.iter_mut().for_each(|request| request.op = None);

@@ -34,7 +34,7 @@ pub struct World {
     pub process: Process,
     /// A process that was deposed in its sleep, and will wake up.
     pub rival: Option<Rotation>,
-    /// Until when the coordinator's lease is the process's.
+    /// Until when the coordinator's lease is the process's, or that of the one that was deposed.
     pub mandate: Option<Instant>,
     /// The provider refuses every secret of the identity, until somebody mends it.
     pub disabled: bool,

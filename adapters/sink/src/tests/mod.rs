@@ -3,6 +3,7 @@
 mod atomic;
 mod form;
 mod opening;
+mod sealing;
 mod slots;
 
 use std::path::{Path, PathBuf};
