@@ -124,7 +124,11 @@ impl Running {
     /// Rotates, and waits until the round is over and nothing is owed; answers the steps.
     pub(crate) async fn rotate(&self) -> Vec<StepKind> {
         let mut progress = self.identity.progress();
-        self.identity.rotate().await.unwrap();
+        // A successor does not begin before what it has found is on record.
+        while self.identity.rotate().await.is_err() {
+            assert_eq!(self.identity.status().phase, PhaseKind::Steady);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         let mut steps = Vec::new();
         timeout(PATIENCE, async {
             loop {
