@@ -1,6 +1,7 @@
 //! Signed requests.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
@@ -50,6 +51,8 @@ impl Service {
 pub(crate) struct Client {
     pool: Pool,
     timeout: Duration,
+    /// When we used each key last, until we hear that it is deleted.
+    used: Mutex<HashMap<String, SystemTime>>,
 }
 
 impl Client {
@@ -62,7 +65,16 @@ impl Client {
         let mut urls = [&config.iam.url, &config.sts.url].into_iter().chain(config.probes.iter().map(|probe| &probe.url));
         let tls = if urls.any(|url| url.starts_with("https:")) { config.tls.client_config()? } else { nobody() };
         let connector = Connector::new(Vec::new(), Arc::new(tls), None, config.connect_timeout);
-        Ok(Self { pool: Pool::new(connector), timeout: config.timeout })
+        Ok(Self { pool: Pool::new(connector), timeout: config.timeout, used: Mutex::default() })
+    }
+
+    /// When we used a key last.
+    pub(crate) fn own_use(&self, id: &str) -> Option<SystemTime> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied()
+    }
+
+    pub(crate) fn forget(&self, id: &str) {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
     /// Asks a service to do something, as the holder of a key.
@@ -105,6 +117,7 @@ impl Client {
     ) -> Result<Answer, Failure> {
         sign_with(&mut request, &body, signed_for, caller)?;
         *request.body_mut() = Full::new(Bytes::from(body));
+        self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(caller.id.to_owned(), SystemTime::now());
         let late = |_| Failure::Unknown(format!("no answer within {:?}", self.timeout));
         let answer = timeout_at(Instant::now() + self.timeout, self.pool.send(&request)).await.map_err(late)??;
         match classify(&answer) {

@@ -110,7 +110,8 @@ pub struct IamConfig {
     /// the policy's `backoff_cap`, or it may come to nothing; zero never switches a key off. Work that still uses the key fails from then on: give
     /// it the rest of the grace.
     pub switched_off: Duration,
-    /// A key that was used within so long is not ended yet, unless its secret is known to others; zero does not ask.
+    /// A key that others than this process used within so long is not ended yet, unless its secret is known to others; zero does
+    /// not ask.
     pub spare: Duration,
     /// How long a connection may take, TLS included.
     pub connect_timeout: Duration,

@@ -1,6 +1,6 @@
 //! What can be asked of IAM and STS: one request each.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::header::DATE;
 use turquoise_runtime::core::Generation;
@@ -10,6 +10,9 @@ use crate::config::{ConfigError, IamConfig, Probe, UserName};
 use crate::failure::Failure;
 use crate::mark::{MARK, Mark};
 use crate::reply::{self, Listed, Made};
+
+/// AWS's clock is no further from ours.
+const SKEW: Duration = Duration::from_secs(10);
 
 /// The keys of one user.
 pub(crate) struct Keys {
@@ -86,9 +89,21 @@ impl Keys {
     /// What is gone already is as if it were deleted now.
     pub(crate) async fn delete(&self, caller: Caller<'_>, id: &str) -> Result<(), Failure> {
         match self.ask(caller, "DeleteAccessKey", &[("AccessKeyId", id)]).await {
-            Err(failure) if failure.is("NoSuchEntity") => Ok(()),
-            other => other.map(drop),
+            Err(failure) if failure.is("NoSuchEntity") => {}
+            other => drop(other?),
         }
+        self.client.forget(id);
+        Ok(())
+    }
+
+    /// When somebody else than this process last used a key, and by which service, as far as that shows.
+    pub(crate) async fn others_use(&self, caller: Caller<'_>, id: &str) -> Result<Option<(SystemTime, String)>, Failure> {
+        let used = self.last_used(caller, id).await?;
+        let own = self.client.own_use(id);
+        Ok(used.filter(|(at, service)| {
+            let ours = ["iam", "sts"].contains(&service.as_str()) && own.is_some_and(|own| *at <= own + SKEW);
+            !ours
+        }))
     }
 
     /// When a key was last used, and by which service.

@@ -119,9 +119,9 @@ impl IamProvider {
         self.keys.delete(witness.into(), &target.handle.0).await
     }
 
-    /// A key that was used lately is not ended.
+    /// A key that others used lately is not ended.
     async fn spare(&self, target: &Credential, witness: &Credential) -> Result<(), Failure> {
-        let used = match self.keys.last_used(witness.into(), &target.handle.0).await {
+        let used = match self.keys.others_use(witness.into(), &target.handle.0).await {
             Err(failure) if failure.is("NoSuchEntity") => None,
             other => other?,
         };
