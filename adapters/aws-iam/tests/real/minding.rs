@@ -103,3 +103,14 @@ async fn a_key_that_is_still_used_is_not_ended_until_it_is_no_more_unless_it_is_
         running.identity.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn that_we_use_a_key_ourselves_keeps_nobody_from_ending_it() {
+    let bench = Bench::new();
+    let config = IamConfig { spare: Duration::from_mins(1), ..bench.config() };
+    let running = bench.start_with(IamProvider::new(config).unwrap(), policy_of_tests()).await;
+    let steps = running.rotate().await;
+    assert!(steps.contains(&StepKind::Died) && !steps.contains(&StepKind::Owed), "{steps:?}");
+    assert_eq!(bench.keys(), [running.serving()]);
+    running.identity.stop().await;
+}
