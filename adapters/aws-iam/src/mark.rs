@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn only_a_key_of_that_mint_and_that_time_is_explained() {
-        let (mark, late) = (Mark::new(LOST, second(1_000)), Duration::from_secs(60));
+        let (mark, late) = (Mark::new(LOST, second(1_000)), Duration::from_mins(1));
         assert!(mark.explains(LOST, second(1_000), late) && mark.explains(LOST, second(1_060), late));
         assert!(!mark.explains(LOST, second(900), late), "it was there before");
         assert!(!mark.explains(LOST, second(1_100), late), "no request is applied so late");

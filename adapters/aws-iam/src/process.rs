@@ -38,7 +38,9 @@ pub fn process_answer(source: &Source, expires: SystemTime) -> Result<Zeroizing<
         [r#"{"Version":1,"AccessKeyId":""#, id, r#"","SecretAccessKey":""#, secret, r#"","Expiration":""#, &expires, "\"}\n"];
     // The text never grows: growing would leave a copy behind.
     let mut answer = Zeroizing::new(String::with_capacity(parts.iter().map(|part| part.len()).sum()));
-    parts.iter().for_each(|part| answer.push_str(part));
+    for part in parts {
+        answer.push_str(part);
+    }
     Ok(answer)
 }
 
@@ -55,7 +57,7 @@ mod tests {
         let source = Source::Profile { file: file.path().to_owned(), profile: "a".to_owned() };
         let answer = |content: &str| {
             fs::write(file.path(), content).expect("a write");
-            process_answer(&source, UNIX_EPOCH + Duration::from_secs(60))
+            process_answer(&source, UNIX_EPOCH + Duration::from_mins(1))
         };
         let key = "[a]\naws_access_key_id = AKIA1\naws_secret_access_key = x/y+z\n";
         let said: serde_json::Value = serde_json::from_str(&answer(key).expect("an answer")).expect("JSON");

@@ -24,7 +24,7 @@ pub(crate) struct Made {
 }
 
 /// The reply as a tree. The parser's own complaint may quote it, so nothing but that there is one is told.
-fn tree<'a>(body: &'a Zeroizing<Vec<u8>>) -> Result<Document<'a>, Failure> {
+fn tree(body: &Zeroizing<Vec<u8>>) -> Result<Document<'_>, Failure> {
     let text = str::from_utf8(body).map_err(|_| nonsense())?;
     Document::parse(text).map_err(|_| nonsense())
 }

@@ -52,7 +52,9 @@ impl Form {
         let parts = ["[", profile, "]\naws_access_key_id = ", id, "\naws_secret_access_key = ", secret, "\n"];
         // The buffer never grows: growing would leave a copy behind.
         let mut content = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
-        parts.iter().for_each(|part| content.extend_from_slice(part.as_bytes()));
+        for part in parts {
+            content.extend_from_slice(part.as_bytes());
+        }
         Some(content)
     }
 }

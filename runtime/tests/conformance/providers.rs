@@ -219,7 +219,9 @@ impl Provider for Memory {
 
     async fn revoke_named(&self, target: &Handle, _: &Credential) -> Reply<()> {
         let found = self.tokens.lock().unwrap().keys().find(|secret| handle(secret) == *target).cloned();
-        found.iter().for_each(|secret| self.end(secret));
+        if let Some(secret) = found {
+            self.end(&secret);
+        }
         Reply::Applied(())
     }
 

@@ -21,7 +21,7 @@ async fn a_key_whose_making_was_not_answered_is_found_and_deleted_and_never_the_
     bench.fault("CreateAccessKey", Loss::Reply, 1);
     let steps = running.rotate().await;
     assert!(steps.contains(&StepKind::AbandonIntent) && steps.contains(&StepKind::Died), "{steps:?}");
-    assert_eq!(bench.keys(), [bench.first.id.clone()]);
+    assert_eq!(bench.keys(), [bench.first.id.as_str()]);
     assert_eq!(running.serving(), bench.first.id);
     next_rotation_is_good(&bench, &running).await;
     running.identity.stop().await;
@@ -36,7 +36,7 @@ async fn a_key_that_was_never_made_is_given_up_when_no_request_can_make_it_any_m
     let steps = running.rotate().await;
     assert!(steps.contains(&StepKind::Died), "{steps:?}");
     assert!(began.elapsed() >= bench.config().late, "it might still have come: {:?}", began.elapsed());
-    assert_eq!(bench.keys(), [bench.first.id.clone()]);
+    assert_eq!(bench.keys(), [bench.first.id.as_str()]);
     next_rotation_is_good(&bench, &running).await;
     running.identity.stop().await;
 }
@@ -52,7 +52,7 @@ async fn a_process_that_died_over_a_mint_leaves_a_key_that_its_successor_ends() 
     while bench.keys().len() > 1 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(bench.keys(), [bench.first.id.clone()]);
+    assert_eq!(bench.keys(), [bench.first.id.as_str()]);
     running.identity.stop().await;
 }
 

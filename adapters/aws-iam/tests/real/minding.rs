@@ -76,7 +76,7 @@ async fn the_key_in_use_is_not_ended_by_its_name() {
     let provider = bench.provider();
     let witness = adopted(&provider).await;
     assert!(matches!(provider.revoke_named(&witness.handle, &witness).await, Reply::Refused(_)));
-    assert_eq!(bench.keys(), [bench.first.id.clone()]);
+    assert_eq!(bench.keys(), [bench.first.id.as_str()]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -19,7 +19,7 @@ async fn a_rotation_leaves_one_new_key_and_asks_for_nothing_more_than_it_must() 
     assert!(steps.contains(&StepKind::Promoted) && steps.contains(&StepKind::Died), "{steps:?}");
     let serving = running.serving();
     assert_ne!(serving, bench.first.id);
-    assert_eq!(bench.keys(), [serving.clone()]);
+    assert_eq!(bench.keys(), [serving.as_str()]);
     assert_eq!(bench.changes(), ["TagUser", "CreateAccessKey", "DeleteAccessKey"]);
     let published = fs::read_to_string(bench.published()).unwrap();
     assert!(published.starts_with(&format!("[default]\naws_access_key_id = {serving}\naws_secret_access_key = ")), "not so");
@@ -41,7 +41,7 @@ async fn a_new_key_serves_only_when_it_was_accepted_all_through_its_propagation(
 }
 
 fn switching_off(bench: &Bench) -> (IamProvider, Policy) {
-    let config = IamConfig { switched_off: Duration::from_millis(5_000), ..bench.config() };
+    let config = IamConfig { switched_off: Duration::from_secs(5), ..bench.config() };
     (IamProvider::new(config).unwrap(), Policy { grace: Duration::from_millis(5_300), ..policy_of_tests() })
 }
 
@@ -67,7 +67,7 @@ async fn a_retiring_key_is_switched_off_late_in_its_grace_and_a_rollback_switche
 async fn a_key_that_is_switched_off_is_ended_by_the_one_that_serves() {
     let bench = Bench::new();
     let config = IamConfig { switched_off: Duration::from_millis(800), ..bench.config() };
-    let policy = Policy { grace: Duration::from_millis(1_000), ..policy_of_tests() };
+    let policy = Policy { grace: Duration::from_secs(1), ..policy_of_tests() };
     let running = bench.start_with(IamProvider::new(config).unwrap(), policy).await;
     running.rotate().await;
     assert_eq!(bench.changes(), ["TagUser", "CreateAccessKey", "UpdateAccessKey", "DeleteAccessKey"]);
