@@ -100,7 +100,7 @@ impl Ledger {
             unsettled_until: checkpoint.unsettled_until,
             unsettled_ub: checkpoint.unsettled_ub,
         };
-        let due = policy.period.map(|period| at + period);
+        let due = policy.due(at);
         let rotate_at = due.map(|due| checkpoint.rotate_at.unwrap_or(due).min(due.max(cool_until)));
         let Generation { incarnation, .. } = mint.generation;
         let phase = Phase::Steady(Steady { current, rotate_at, cool_until });

@@ -8,7 +8,7 @@ use crate::phase::{
     Abandoning, AfterEnd, Arrival, Closing, Draining, End, Going, Issuing, NeedsOperator, Phase, Rest, Revoking, Rollback,
     Secret, Steady, Stopped, Vacant, Validating,
 };
-use crate::policy::Policy;
+use crate::policy::{Policy, Relogin};
 use crate::record::{AbandonReason, AtStop, Proof, Record, Resolution, Step, StuckReason, Via};
 use crate::seed::SeededBug;
 use crate::transition::{PhaseKind, StepKind, legal_steps, row};
@@ -122,6 +122,7 @@ impl Ledger {
         let illegal = RecoverError::IllegalStep { lsn: lsn.0, phase: self.phase.kind(), step: step.kind() };
         let same_boot = boot == self.boot;
         let next = match step {
+            Step::Recovered { held } if self.is_bereft(held, policy) => Ok(self.bereft(at, same_boot, policy)),
             Step::Recovered { held } => Ok((
                 self.recovered(held, at, same_boot, policy),
                 self.debt.map(|debt| resumed_end(debt, held, at, same_boot, policy)),
@@ -303,6 +304,55 @@ impl Ledger {
         self.resumed(held, at, same_boot, policy)
     }
 
+    /// Whether a new process has nothing of what the journal speaks of, and was to expect that.
+    fn is_bereft(&self, held: Held, policy: &Policy) -> bool {
+        let ended = matches!(self.phase, Phase::Closing(_));
+        policy.relogin == Relogin::EachStart && held == Held::default() && !ended
+    }
+
+    /// All that there was is owed, and a login begins anew: at once, unless a mint may still be under way (S4).
+    fn bereft(&self, at: Instant, same_boot: bool, policy: &Policy) -> (Phase, Option<Going>) {
+        let settled = at + policy.delta;
+        let minting = match self.phase {
+            Phase::Issuing(Issuing { mint, issued: None, .. }) | Phase::Vacant(Vacant { stage: Arrival::LoggingIn { mint } }) => {
+                Some(mint)
+            }
+            _ => None,
+        };
+        let owed = self.phase.going().copied().into_iter().chain(self.debt).filter(|going| going.end != End::Clear);
+        let mut same = self.phase;
+        let second = same.second_mut().map(|lease| lease.mint);
+        let leases = self.phase.current().map(|lease| lease.mint).into_iter().chain(second);
+        let mut lost = leases.chain(owed.clone().map(|going| going.mint)).chain(minting);
+        let unresolved = minting.is_some() || owed.clone().any(|going| going.secret == Secret::Lost);
+        let several = owed.clone().any(|going| going.secret == Secret::Several);
+        let debt = lost.next().map(|mint| {
+            let several = (several || lost.next().is_some()) && !policy.sown.is(SeededBug::SeveralTakenAsOne);
+            let secret = match (several, unresolved) {
+                (true, _) => Secret::Several,
+                (false, true) => Secret::Lost,
+                (false, false) => Secret::Named,
+            };
+            Going::new(mint, settled + policy.longest_life(), secret)
+        });
+        let waits = match self.phase {
+            Phase::Vacant(Vacant { stage: Arrival::Waiting { not_before } | Arrival::Clearing { not_before, .. } })
+            | Phase::Stopped(Stopped { not_before, .. })
+            | Phase::NeedsOperator(NeedsOperator { not_before, .. }) => {
+                if same_boot {
+                    not_before
+                } else {
+                    settled + policy.login_life
+                }
+            }
+            _ => at,
+        };
+        let waiting = unresolved && !policy.sown.is(SeededBug::LoginBesideLostMint);
+        let not_before = if waiting { settled } else { at }.max(waits);
+        let debt = debt.filter(|_| !policy.sown.is(SeededBug::NothingOwedAtStart));
+        (Phase::Vacant(Vacant { stage: Arrival::Waiting { not_before } }), debt)
+    }
+
     /// What was under way is kept for the operator, as a recovery would have resumed it.
     ///
     /// A current one that is lost while the old one is not is remembered: to keep is then to roll back.
@@ -338,7 +388,7 @@ impl Ledger {
         match self.phase {
             Phase::Vacant(vacant) => Phase::Vacant(recovered_vacant(vacant, held, at, same_boot, policy)),
             Phase::Steady(Steady { current, rotate_at, cool_until }) => {
-                let rotate_at = if same_boot { rotate_at } else { policy.period.map(|period| at + period) };
+                let rotate_at = if same_boot { rotate_at } else { policy.due(at) };
                 let cool_until = if same_boot { cool_until } else { at };
                 Phase::Steady(Steady { current: renewed(current), rotate_at, cool_until })
             }
@@ -521,7 +571,7 @@ fn resolved(stuck: NeedsOperator, debt: Option<Going>, step: Step, at: Instant, 
                 Rest::Revoking { going, .. } | Rest::Abandoning { going, .. } => Some(going),
                 Rest::Nothing | Rest::Draining { .. } => None,
             };
-            let unresolved = |going: &Going| going.secret == Secret::Lost && going.end != End::Clear;
+            let unresolved = |going: &Going| matches!(going.secret, Secret::Lost | Secret::Several) && going.end != End::Clear;
             let lost = [going, debt].into_iter().flatten().filter(unresolved).map(|going| going.ub + policy.skew);
             let not_before = lost.fold(not_before, Instant::max);
             Ok(Phase::Vacant(Vacant { stage: Arrival::Clearing { mints, not_before } }))
@@ -560,7 +610,7 @@ fn is_owed(going: Going, generation: Generation) -> bool {
 fn resumed_end(going: Going, held: Held, at: Instant, same_boot: bool, policy: &Policy) -> Going {
     let secret = match going.secret {
         _ if held.has(going.mint) => Secret::Held,
-        Secret::Lost => Secret::Lost,
+        Secret::Lost | Secret::Several => going.secret,
         Secret::Held | Secret::Named => Secret::Named,
     };
     Going {
@@ -619,7 +669,7 @@ pub(crate) fn missing(phase: &Phase, held: Held) -> Option<Generation> {
 
 /// A round is over: the period begins.
 fn steady(current: Lease, at: Instant, policy: &Policy) -> Phase {
-    Phase::Steady(Steady { current, rotate_at: policy.period.map(|period| at + period), cool_until: at })
+    Phase::Steady(Steady { current, rotate_at: policy.due(at), cool_until: at })
 }
 
 const fn abandoning(current: Lease, going: Going, reason: AbandonReason) -> Phase {

@@ -62,14 +62,15 @@ impl Lease {
     }
 
     /// Forgets what died with the process: nothing is relied on until the provider has been asked, and what was sent
-    /// before the crash may still be applied. What was recorded in another boot says nothing of this boot's instants.
+    /// before the crash may still be applied. What was recorded in another boot says nothing of this boot's instants. Many that
+    /// are started again together ask within their patience, as if the answer came late.
     pub(crate) fn recovered(mut self, at: Instant, same_boot: bool, policy: &Policy) -> Self {
         self.life.lb = at;
         if !policy.sown.is(SeededBug::RecoveryKeepsBounds) {
             let ub = at + policy.delta + policy.longest_life();
             self.life.ub = if same_boot { self.life.ub.max(ub) } else { ub };
         }
-        self.renew_at = at;
+        self.renew_at = at + policy.jitter.phase(policy.patience);
         self.accepted_until = at;
         self.renewal = None;
         self.failures = 0;
@@ -87,10 +88,10 @@ impl Lease {
         self.accepted_until = now;
     }
 
-    /// Half of the certain life is left for tries that fail.
     fn plan_renewal(&mut self, now: Instant, policy: &Policy) {
+        let life = self.life.lb.since(now);
         let late = policy.sown.is(SeededBug::RenewedTooLate);
-        self.renew_at = now + self.life.lb.since(now) / if late { 1 } else { 2 };
+        self.renew_at = if late { self.life.lb.max(now) } else { policy.renewal(now, life) };
     }
 
     /// A witness without evidence, for the bug that wants one.

@@ -194,6 +194,8 @@ pub enum Secret {
     Named,
     /// A reply or a crash took it, and nobody knows its handle.
     Lost,
+    /// A crash took it and others with it, where nothing survives: what is said of one of them holds of all.
+    Several,
 }
 
 /// How far the end of a credential is.

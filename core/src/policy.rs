@@ -25,7 +25,8 @@ pub struct Policy {
     pub relogin: Relogin,
     /// What power we have over credentials whose secret is lost.
     pub privileges: Privileges,
-    /// From one rotation's end to the beginning of the next; `None` rotates only when asked.
+    /// From one rotation's end to the beginning of the next, or less with jitter, which has each identity rotate at a moment of
+    /// its own in every period; `None` rotates only when asked.
     pub period: Option<Duration>,
     /// Successful probes in a row that a candidate must show.
     pub probes: u16,
@@ -51,7 +52,7 @@ pub struct Policy {
     pub backoff: Duration,
     /// The longest wait after a failure.
     pub backoff_cap: Duration,
-    /// How waits after failures are spread.
+    /// How waits after failures, renewals and rotations are spread.
     pub jitter: Jitter,
     /// The ceiling on requests to the provider; `None`: the driver has one.
     pub budget: Option<Budget>,
@@ -70,8 +71,19 @@ pub struct Policy {
 pub enum Relogin {
     /// It can: the login's own secret may be used again.
     Possible,
+    /// It can, and nothing else outlives the process: a start that finds no secret owes whatever the journal speaks of, and logs
+    /// in anew. What a crash leaves behind lives for as long as it was given: give it little.
+    EachStart,
     /// It cannot: the first credential was handed to us, or its secret was good for one use.
     Impossible,
+}
+
+impl Relogin {
+    /// Whether a login can give another credential.
+    #[must_use]
+    pub const fn is_possible(self) -> bool {
+        !matches!(self, Self::Impossible)
+    }
 }
 
 /// What power we have over credentials whose secret is lost.
@@ -102,13 +114,43 @@ pub enum Consumers {
     Uncounted,
 }
 
-/// How waits after failures are spread, so that a fleet does not come back as one.
+/// How requests are spread, so that a fleet that began as one does not go on as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Jitter {
-    /// Not at all (for exploration).
+    /// Not at all (for exploration): a credential is renewed at half of its life, and rotated when the period is over.
     None,
-    /// Full jitter, applied after the cap: between nothing and the whole wait, drawn from this seed.
+    /// From this seed, which should tell the identity and its host from all others and be the same after each start.
+    ///
+    /// A wait after a failure is drawn anew each time, after the cap, between nothing and the whole of it. Renewals and
+    /// rotations each have a *moment* that is the identity's own and comes again in every period of the clock, so that
+    /// neither a start nor an outage that many share brings them together again.
     Full(u64),
+}
+
+impl Jitter {
+    /// Where in each `period` the identity's own moment lies: less than a period, in whole milliseconds; zero without jitter.
+    #[must_use]
+    pub fn phase(self, period: Duration) -> Duration {
+        match self {
+            Self::None => Duration::ZERO,
+            Self::Full(seed) => {
+                let period = millis(period).max(1);
+                Duration::from_millis(scramble(seed ^ period) % period)
+            }
+        }
+    }
+
+    /// The identity's last own moment after `now` and no later than `latest`, if there is one.
+    fn moment(self, now: Instant, latest: Instant, period: Duration) -> Option<Instant> {
+        let late = latest.0.checked_sub(millis(self.phase(period)))? % millis(period).max(1);
+        let moment = Instant(latest.0 - late);
+        (moment > now && self != Self::None).then_some(moment)
+    }
+}
+
+/// Saturates.
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Why a policy cannot keep the promise (S7).
@@ -193,11 +235,25 @@ impl Policy {
         let longest = self.backoff.saturating_mul(factor).min(self.backoff_cap.max(self.backoff));
         match self.jitter {
             Jitter::None => longest,
-            Jitter::Full(seed) => {
-                let millis = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
-                Duration::from_millis(1 + scramble(seed ^ now.0) % millis.max(1))
-            }
+            Jitter::Full(seed) => Duration::from_millis(1 + scramble(seed ^ now.0) % millis(longest).max(1)),
         }
+    }
+
+    /// When a credential is renewed that certainly lives so long: at half of its life, the rest is for tries that fail. With
+    /// jitter a third must do for them; what lives too short for the identity's own moment to come by then is renewed at one
+    /// that is drawn, after a third of its life at the earliest.
+    pub(crate) fn renewal(&self, now: Instant, life: Duration) -> Instant {
+        let Jitter::Full(seed) = self.jitter else { return now + life / 2 };
+        let third = life / 3;
+        let own = self.jitter.moment(now, now + third * 2, self.full / 5 * 3);
+        own.unwrap_or_else(|| now + third + Duration::from_millis(scramble(seed ^ now.0) % millis(third).max(1)))
+    }
+
+    /// When the rotation after one that ended at `at` is due, if there are any that nobody asks for.
+    pub(crate) fn due(&self, at: Instant) -> Option<Instant> {
+        let period = self.period?;
+        let latest = at + period;
+        Some(self.jitter.moment(at, latest, period).unwrap_or(latest))
     }
 
     /// The time that the probes and the canary take if nothing fails.

@@ -119,4 +119,10 @@ bugs! {
     GapIgnored,
     /// What changes something is sent without a mandate.
     MandateIgnored,
+    /// Where nothing survives, a new process owes nothing.
+    NothingOwedAtStart,
+    /// Where nothing survives, a new process logs in although a mint may still be under way.
+    LoginBesideLostMint,
+    /// Where several were lost at once, the end of one is taken for the end of all.
+    SeveralTakenAsOne,
 }

@@ -162,6 +162,7 @@ pub const TRANSITIONS: &[Transition] = transitions! {
     Steady --Stopped--> Stopped, [""], "the process is asked to end and to keep";
     Steady --Recovered--> Steady, [""], "a new process";
     Steady --Recovered--> NeedsOperator, [""], "a new process finds other secrets than the journal";
+    Steady --Recovered--> Vacant, [""], "a new process, where nothing was to survive: all that there was is owed";
 
     Issuing --IssueRefused--> Steady, [""], "the provider would not mint";
     Issuing --Issued--> Issuing, ["persist"], "the candidate exists, on probation";
@@ -171,6 +172,7 @@ pub const TRANSITIONS: &[Transition] = transitions! {
     Issuing --AbandonIntent--> Abandoning, ["revoke, clear"], "the outcome is unknown, the secret could not be persisted, or it is called off";
     Issuing --Recovered--> Abandoning, ["revoke, clear"], "a new process: the candidate may exist";
     Issuing --Recovered--> NeedsOperator, [""], "a new process finds other secrets than the journal";
+    Issuing --Recovered--> Vacant, [""], "a new process, where nothing was to survive: all that there was is owed";
 
     Validating --ExtendIntent--> Validating, ["extend"], "every probe has passed";
     Validating --Promoted--> Draining, ["publish"], "it is extended, as read back: the commit point";
@@ -179,6 +181,7 @@ pub const TRANSITIONS: &[Transition] = transitions! {
     Validating --AbandonIntent--> Abandoning, ["revoke, clear"], "a probe, the canary or the extension failed, the window closed, or it is called off";
     Validating --Recovered--> Abandoning, ["revoke, clear"], "a new process: the candidate was not yet promoted";
     Validating --Recovered--> NeedsOperator, [""], "a new process finds other secrets than the journal";
+    Validating --Recovered--> Vacant, [""], "a new process, where nothing was to survive: all that there was is owed";
 
     Draining --ShortenIntent--> Draining, ["shorten"], "the new one is published: the grace begins";
     Draining --RollbackIntent--> Draining, ["extend"], "an operator wants the old one back";
@@ -189,6 +192,7 @@ pub const TRANSITIONS: &[Transition] = transitions! {
     Draining --RevokeIntent--> Revoking, ["revoke, clear"], "nobody holds the old one, the grace is over, or one of the two is compromised";
     Draining --Recovered--> Draining, ["publish, shorten"], "a new process serves what was promoted";
     Draining --Recovered--> NeedsOperator, [""], "a new process finds other secrets than the journal";
+    Draining --Recovered--> Vacant, [""], "a new process, where nothing was to survive: all that there was is owed";
 
     Revoking --Died--> Revoking, ["clear"], "its death is observed, or its life is over for certain";
     Revoking --Cleared--> Steady, [""], "its slot is empty";
@@ -198,6 +202,7 @@ pub const TRANSITIONS: &[Transition] = transitions! {
     Revoking --Stuck--> NeedsOperator, [""], "the provider refuses the current secret";
     Revoking --Recovered--> Revoking, ["revoke, clear"], "a new process goes on";
     Revoking --Recovered--> NeedsOperator, [""], "a new process finds other secrets than the journal";
+    Revoking --Recovered--> Vacant, [""], "a new process, where nothing was to survive: all that there was is owed";
 
     Abandoning --Died--> Abandoning, ["clear"], "its death is observed, or its life is over for certain";
     Abandoning --Cleared--> Steady, [""], "its slot is empty";
@@ -207,6 +212,7 @@ pub const TRANSITIONS: &[Transition] = transitions! {
     Abandoning --Stuck--> NeedsOperator, [""], "the provider refuses the current secret";
     Abandoning --Recovered--> Abandoning, ["revoke, clear"], "a new process goes on";
     Abandoning --Recovered--> NeedsOperator, [""], "a new process finds other secrets than the journal";
+    Abandoning --Recovered--> Vacant, [""], "a new process, where nothing was to survive: all that there was is owed";
 
     NeedsOperator --Resolved--> Steady, [""], "an operator keeps the current credential";
     NeedsOperator --Resolved--> Draining, ["publish, shorten, or extend"], "an operator keeps the current credential, or goes back to the old one if the current one is lost";
@@ -216,6 +222,7 @@ pub const TRANSITIONS: &[Transition] = transitions! {
     NeedsOperator --Waived--> Closing, ["revoke, clear"], "an operator breaks the glass";
     NeedsOperator --Compromised--> NeedsOperator, [""], "an operator says so";
     NeedsOperator --Recovered--> NeedsOperator, [""], "a new process";
+    NeedsOperator --Recovered--> Vacant, [""], "a new process, where nothing was to survive: all that there was is owed";
 
     Closing --Compromised--> Closing, [""], "an operator said so before the end began";
     Closing --Died--> Closing, ["clear"], "it answered its own revocation, or its life is over for certain";

@@ -6,8 +6,8 @@ mod policy;
 use core::time::Duration;
 
 use turquoise_core::{
-    BootId, Color, Drained, Generation, Held, Instant, Ledger, Life, Lsn, Mint, Phase, Policy, Proof, Record, Resolution, Secret,
-    Steady, Step, StuckReason, Trigger, Via,
+    BootId, Color, Drained, Generation, Held, Instant, Jitter, Ledger, Life, Lsn, Mint, Phase, Policy, Proof, Record, Resolution,
+    Secret, Steady, Step, StuckReason, Trigger, Via,
 };
 
 const POLICY: Policy = Policy {
@@ -70,7 +70,7 @@ fn begin() -> Ledger {
 
 #[test]
 fn from_a_checkpoint_every_later_record_leads_where_all_records_lead() {
-    for policy in [POLICY, Policy { period: None, ..POLICY }] {
+    for policy in [POLICY, Policy { period: None, ..POLICY }, Policy { jitter: Jitter::Full(3), ..POLICY }] {
         let (journal, mut at_rest) = (journal(), Vec::new());
         for (n, last) in (1..).zip(&journal) {
             let ledger = fold(begin(), &journal[..n], &policy);

@@ -130,7 +130,10 @@ fn step(kind: u8, a: u8, b: u8, c: u8) -> Step {
         },
         21 => Step::Resolved { resolution: if a & 1 == 0 { Resolution::Keep } else { Resolution::Forget } },
         22 => Step::CloseIntent { ub: instant(a) },
-        23 => Step::Owed { generation: generation(a), secret: [Secret::Held, Secret::Named, Secret::Lost][usize::from(b) % 3] },
+        23 => Step::Owed {
+            generation: generation(a),
+            secret: [Secret::Held, Secret::Named, Secret::Lost, Secret::Several][usize::from(b) % 4],
+        },
         24 => Step::Waived { ub: instant(a), other: instant(b) },
         _ => Step::Stopped { how: if a & 1 == 0 { AtStop::Keep } else { AtStop::Revoke } },
     }

@@ -167,7 +167,7 @@ const BASE: Config = Config {
 pub const SINK: Config = Config { name: "two-slot sink, self privileges", pins: Some(Pins::of(196_087, 112, 27)), ..BASE };
 
 /// The pinned configurations that are explored on every change.
-pub const STANDARD: [Config; 22] = [
+pub const STANDARD: [Config; 24] = [
     SINK,
     Config { name: "two crashes", crashes: 2, faults: 0, pins: Some(Pins::of(218_534, 114, 23)), ..BASE },
     Config { name: "two faults", crashes: 0, faults: 2, pins: Some(Pins::of(58_915, 97, 20)), ..BASE },
@@ -289,6 +289,23 @@ pub const STANDARD: [Config; 22] = [
         faults: 0,
         hostility: &[Hostility::Rival],
         pins: Some(Pins::of(57_994, 120, 22)),
+        ..BASE
+    },
+    Config {
+        name: "nothing survives a crash",
+        policy: Policy { relogin: Relogin::EachStart, privileges: Privileges::Accessor, ..POLICY },
+        crashes: 2,
+        faults: 0,
+        downtime: 0,
+        pins: Some(Pins::of(140_807, 162, 19)),
+        ..BASE
+    },
+    Config {
+        name: "nothing survives, and refused for a while",
+        policy: Policy { relogin: Relogin::EachStart, ..POLICY },
+        downtime: 0,
+        hostility: &[Hostility::Disabled],
+        pins: Some(Pins::of(1_329_538, 138, 35)),
         ..BASE
     },
 ];

@@ -164,7 +164,7 @@ fn permits(world: &World, effect: &Effect) -> bool {
         let spared = world.work != Some(generation) || ghost.spared.is_some_and(|until| world.now >= until);
         return spared || ghost.compromised.contains(&generation);
     }
-    if ghost.debt == Some(generation) {
+    if ghost.debts.contains(&generation) {
         return true;
     }
     let successor = ghost.committed.filter(|successor| *successor != generation);
@@ -191,7 +191,7 @@ fn announced(world: &World, effect: &Effect) -> bool {
         // Before a debt was one it was announced that it goes.
         Effect::Revoke { generation, .. } => {
             let announced = [Last::RevokeIntent, Last::AbandonIntent, Last::CloseIntent, Last::Waived, Last::Resolved];
-            last(&announced) || world.ghost.debt == Some(*generation)
+            last(&announced) || world.ghost.debts.contains(generation)
         }
         Effect::Clear(_) => last(&[Last::Died, Last::Resolved, Last::Waived]),
     }
@@ -219,7 +219,7 @@ fn refuses_stale_completions(world: &World) -> bool {
 
 /// S4: (a) beside a debt at most two live.
 fn at_most_two(world: &World) -> bool {
-    world.live.iter().filter(|credential| world.ghost.debt != Some(credential.generation)).count() <= 2
+    world.live.iter().filter(|credential| !world.ghost.debts.contains(&credential.generation)).count() <= 2
 }
 
 /// Rule 4: a candidate that is given to new work has been accepted.
@@ -233,12 +233,9 @@ fn tried_once_proven(world: &World) -> bool {
 fn alone_in_steady(world: &World) -> bool {
     match (&world.process, world.phase()) {
         (Process::Up(_), Phase::Steady(Steady { current, .. })) => {
-            let debt = world.ghost.debt;
-            world
-                .live
-                .iter()
-                .map(|credential| credential.generation)
-                .all(|one| one == current.mint.generation || debt == Some(one))
+            let owed = |one| world.ghost.debts.contains(&one);
+            let mut live = world.live.iter().map(|credential| credential.generation);
+            live.all(|one| one == current.mint.generation || owed(one))
         }
         _ => true,
     }

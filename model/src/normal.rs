@@ -93,16 +93,14 @@ impl World {
         }
         let ghost = &mut self.ghost;
         let places = [&mut self.slots.blue, &mut self.slots.green, &mut self.published, &mut self.work];
-        let known = [
-            &mut ghost.announced,
-            &mut ghost.committed,
-            &mut ghost.previous,
-            &mut ghost.blamed,
-            &mut ghost.debt,
-            &mut ghost.slept,
-        ];
+        let known = [&mut ghost.announced, &mut ghost.committed, &mut ghost.previous, &mut ghost.blamed, &mut ghost.slept];
         places.into_iter().chain(known).flatten().for_each(|generation| to.generation(generation));
-        ghost.excused.iter_mut().chain(&mut ghost.compromised).for_each(|generation| to.generation(generation));
+        ghost
+            .excused
+            .iter_mut()
+            .chain(&mut ghost.compromised)
+            .chain(&mut ghost.debts)
+            .for_each(|generation| to.generation(generation));
         ghost.deadline.iter_mut().chain(&mut ghost.spared).for_each(|at| to.deadline(at));
     }
 }

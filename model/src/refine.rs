@@ -192,8 +192,7 @@ impl Abstract {
             under_way().any(|effect| matches!(effect, Effect::Revoke { generation, .. } if generation == *live))
         };
         // What is owed has left the rotation: it only has to die.
-        let owed = world.ghost.debt;
-        let live = || world.live.iter().map(|credential| credential.generation).filter(move |one| owed != Some(*one));
+        let live = || world.live.iter().map(|credential| credential.generation).filter(|one| !world.ghost.debts.contains(one));
         let new_work = match &world.process {
             Process::Up(machine) => machine.serving(),
             Process::Down(_) => None,

@@ -1,6 +1,6 @@
 //! What an exploration must have seen, lest its invariants hold of nothing.
 
-use turquoise_core::{Abandoning, Consumers, End, Phase, PhaseKind, Secret};
+use turquoise_core::{Abandoning, Consumers, End, Phase, PhaseKind, Relogin, Secret};
 
 use crate::config::{Config, Hostility};
 use crate::world::{Process, World};
@@ -60,7 +60,7 @@ impl Sight {
             Self::TwoLive => world.live.len() == 2,
             Self::Tried => matches!((&world.process, world.work), (Process::Up(machine), Some(held))
                 if machine.canary().is_some_and(|canary| canary.candidate == held)),
-            Self::Owed => up && world.ghost.debt.is_some_and(|debt| world.alive(debt).is_some()),
+            Self::Owed => up && world.ghost.debts.iter().any(|debt| world.alive(*debt).is_some()),
             Self::Waking => matches!(&world.process, Process::Up(machine) if machine.is_waking()),
             Self::Deposed => up && world.rival.is_some(),
         }
@@ -97,9 +97,12 @@ impl Sight {
     /// Those that a configuration must show.
     pub fn required(config: &Config) -> impl Iterator<Item = Self> {
         let (crashes, faults) = (config.crashes > 0, config.faults > 0);
-        let readers = config.policy.consumers == Consumers::Uncounted;
+        let survives = config.policy.relogin != Relogin::EachStart;
+        let readers = config.policy.consumers == Consumers::Uncounted && survives;
+        let fails = faults || config.operator > 0;
         Self::REQUIRED.into_iter().filter(move |sight| match sight {
-            Self::DeadIn(PhaseKind::Abandoning) => config.crashes > 1 || crashes && (faults || config.operator > 0),
+            Self::In(PhaseKind::Abandoning) => fails || crashes && survives,
+            Self::DeadIn(PhaseKind::Abandoning) => crashes && fails || config.crashes > 1 && survives,
             Self::DeadIn(_) => crashes,
             Self::BadCandidate => faults,
             Self::ReaderBehind => readers,

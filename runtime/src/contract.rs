@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use turquoise_core::{Policy, Privileges};
+use turquoise_core::{Policy, Privileges, Relogin};
 
 /// What a [`Provider`](crate::port::Provider) declares of the credentials that it makes. The conformance kit (feature
 /// `conformance`) tests a provider against its own declaration.
@@ -131,6 +131,12 @@ pub enum ContractError {
         /// As the provider declares.
         login_life: Duration,
     },
+    /// There is no login to begin anew with.
+    #[error(
+        "nothing survives a crash, and its provider's login makes nothing: keep secrets in a sink or a sealed store, and set \
+             `relogin` to what it can"
+    )]
+    NothingToBeginWith,
 }
 
 impl Contract {
@@ -179,6 +185,9 @@ impl Contract {
             if policy.privileges != Privileges::Accessor {
                 return Err(ContractError::NeverFound);
             }
+        }
+        if policy.relogin == Relogin::EachStart && self.login_life.is_zero() {
+            return Err(ContractError::NothingToBeginWith);
         }
         if policy.login_life < self.login_life {
             return Err(ContractError::LoginOutlives { login_life: self.login_life });

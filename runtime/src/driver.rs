@@ -5,23 +5,25 @@
 //! durable. Whatever may wait — the disk, the provider — waits in a task of its own, so that renewals go on beside it.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::{self, JoinError, JoinSet};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 use tracing::{Instrument as _, Span};
 use turquoise_core::{
-    Abandoning, AfterEnd, Applied, Closing, Draining, Effect, Event, Generation, Going, Illegal, Input, Ledger, Mint, OpId,
-    Outcome, Output, Phase, Record, Refusal, Rotation, Serving, Steady, Step,
+    Abandoning, AfterEnd, Applied, Arrival, Closing, Draining, Effect, Event, Generation, Going, Illegal, Input, Ledger, Mint,
+    OpId, Outcome, Output, Phase, Record, Refusal, Rotation, Serving, Steady, Step, Vacant,
 };
 
 use crate::clock::Clock;
 use crate::credentials::{NotReady, Sample, Switch};
 use crate::identity::{Progress, Recorded, Status, second};
+use crate::load::{Metered, Urgency};
 use crate::perform::{Ended, Secrets, Situation, append, ask, compact, is_stored, keep};
-use crate::port::{Base, Entry, Handle, Journal, Provider, Reason, Store, Urgency};
+use crate::port::{Base, Ending, Entry, Handle, Journal, Provider, Reason, Store};
 use crate::tell;
 
 /// Timers stand still while the machine is suspended: the clock, which does not, is looked at this often.
@@ -41,7 +43,7 @@ pub(crate) enum Command {
 
 /// The outside.
 pub(crate) struct Ports<P, J, S> {
-    pub(crate) provider: Arc<P>,
+    pub(crate) provider: Arc<Metered<P>>,
     pub(crate) journal: Arc<Mutex<J>>,
     pub(crate) store: Arc<Mutex<S>>,
     pub(crate) clock: Box<dyn Clock>,
@@ -107,9 +109,12 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
     /// Runs until the machine has stopped, it is told to stop, or nobody is left who could tell. Dropped, it leaves every
     /// effect under way in doubt, as a crash does.
     pub(crate) async fn run(mut self) {
-        self.settle();
+        let mut going_on = self.wait_to_start().await;
+        if going_on.is_continue() {
+            self.settle();
+        }
         let mut drift = self.ports.clock.drift();
-        while !self.has_stopped() {
+        while going_on.is_continue() && !self.has_stopped() {
             if self.ports.clock.drift().abs_diff(drift) > GAP {
                 drift = self.ports.clock.drift();
                 self.input(Input::Gap);
@@ -121,17 +126,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
                 Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
                 () = sleep(nap) => self.input(Input::Timeout),
                 () = self.face.switch.idle() => self.settle(),
-                command = self.face.commands.recv() => match command {
-                    Some(Command::Ask(input, reply)) => {
-                        // Whoever asked may have gone meanwhile.
-                        let _ = reply.send(self.ask(input));
-                    }
-                    Some(Command::Stop) => break,
-                    None => {
-                        tracing::warn!(next = "call stop() and await it, to know when the journal is closed", "dropped");
-                        break;
-                    }
-                },
+                command = self.face.commands.recv() => going_on = self.command(command),
                 Sample { generation, verdict } = self.face.switch.sample() => self.sampled(Input::Sample { generation, verdict }),
             }
         }
@@ -142,6 +137,33 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         // The journal is closed before anybody learns of the end.
         drop(self.ports);
         drop(self.face);
+    }
+
+    /// Many that are started together without a credential do not log in together. Whoever asks for anything ends the wait.
+    async fn wait_to_start(&mut self) -> ControlFlow<()> {
+        let cold = matches!(self.machine.phase(), Phase::Vacant(Vacant { stage: Arrival::Waiting { .. } }));
+        let wait = self.ports.provider.start_wait(self.machine.policy().jitter);
+        if !cold || wait.is_zero() {
+            return ControlFlow::Continue(());
+        }
+        tokio::select! {
+            () = sleep(wait) => ControlFlow::Continue(()),
+            command = self.face.commands.recv() => self.command(command),
+        }
+    }
+
+    /// What the public face asks for; nothing, if nobody is left who could.
+    fn command(&mut self, command: Option<Command>) -> ControlFlow<()> {
+        match command {
+            Some(Command::Ask(input, reply)) => {
+                // Whoever asked may have gone meanwhile.
+                let _ = reply.send(self.ask(input));
+                return ControlFlow::Continue(());
+            }
+            Some(Command::Stop) => {}
+            None => tracing::warn!(next = "call stop() and await it, to know when the journal is closed", "dropped"),
+        }
+        ControlFlow::Break(())
     }
 
     /// Whether the machine has ended as it was asked to: a successor that takes over first leaves a record.
@@ -249,12 +271,9 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             self.tasks.spawn_blocking(move || span.in_scope(|| keep(&store, effect, &secrets)))
         } else {
             let (provider, patience) = (Arc::clone(&self.ports.provider), self.machine.policy().patience);
-            let until = Instant::now() + patience;
             let situation = self.situation(&effect);
-            let call = async move {
-                let answer = timeout_at(until, ask(provider.as_ref(), effect, &secrets, situation)).await;
-                answer.unwrap_or_else(|_| Ended::unknown(format!("no answer within {patience:?}")))
-            };
+            let urgency = Urgency::of(&effect, situation.serving);
+            let call = async move { ask(&provider, urgency, patience, effect, &secrets, situation).await };
             self.tasks.spawn(call.instrument(span))
         };
         self.flights.insert(task.id(), Flight::Effect { op, effect });
@@ -262,8 +281,8 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
 
     fn situation(&self, effect: &Effect) -> Situation {
         let compromised = matches!(effect, Effect::Revoke { generation, .. } if self.ledger.is_compromised(*generation));
-        let urgency = if compromised { Urgency::Compromised } else { Urgency::Ordinary };
-        Situation { serving: self.machine.phase().current().map(|lease| lease.mint.generation), urgency }
+        let ending = if compromised { Ending::Compromised } else { Ending::Ordinary };
+        Situation { serving: self.machine.phase().current().map(|lease| lease.mint.generation), ending }
     }
 
     /// Where the records have come to rest and no other is on its way, the journal may begin anew.
@@ -393,7 +412,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
     }
 
     fn performed(&mut self, op: OpId, effect: Effect, ended: Ended) {
-        let Ended { outcome, reason, minted, named } = ended;
+        let Ended { outcome, reason, minted, named, .. } = ended;
         let outcome = self.judged(effect, outcome);
         self.span().in_scope(|| tell::performed(op, &effect, outcome, reason.as_ref()));
         if let Some(credential) = minted {

@@ -10,13 +10,14 @@ use tokio::time::timeout;
 use tracing::Instrument as _;
 use turquoise_core::{
     AtStop, Certainty, Event, Generation, Illegal, Input, Mint, Phase, PhaseKind, Policy, PolicyError, Privileges, Record,
-    RecoverError, Resolution, Rotation,
+    RecoverError, Relogin, Resolution, Rotation,
 };
 use turquoise_memory::{LockError, WhenLockingFails};
 
 use crate::clock::Clock;
 use crate::credentials::{Credentials, Switch};
 use crate::driver::{Command, Driver, Face, Ports};
+use crate::load::{Load, Metered};
 use crate::perform::{Secrets, names};
 use crate::port::{ContractError, Handle, History, Journal, Provider, Reason, Store, StoreError, held};
 use crate::tell;
@@ -53,6 +54,8 @@ pub struct Setup<P, J, S> {
     /// What to do with a secret when the system will not lock memory for it. Warn, unless you can rely on the limit: with
     /// refuse, an identity does not start where locking is not permitted, and makes no credential that it has no room for.
     pub memory: WhenLockingFails,
+    /// How many calls to the provider it may make, together with all identities that are given a clone of this.
+    pub load: Load,
 }
 
 /// Why an identity could not start. Nothing was changed anywhere.
@@ -64,6 +67,12 @@ pub enum StartError {
     /// The provider's contract and the policy do not go together.
     #[error("the policy cannot be kept with this provider: {0}")]
     Contract(#[from] ContractError),
+    /// What the policy says of surviving is not what the store does.
+    #[error(
+        "the store keeps secrets and the policy says that nothing survives, or the other way round: a policy with \
+             `relogin` at `EachStart` goes with `NoStore`, and with nothing else"
+    )]
+    Survival,
     /// The survivor store cannot be read: what it holds decides what may be done.
     #[error("the survivor store cannot be read: {0}")]
     Store(#[from] StoreError),
@@ -169,10 +178,13 @@ impl Identity {
     ///
     /// See [`StartError`]; the journal is closed.
     pub async fn start<P: Provider, J: Journal, S: Store>(setup: Setup<P, J, S>) -> Result<Self, StartError> {
-        let Setup { policy, provider, journal, history, mut store, clock, memory } = setup;
+        let Setup { policy, provider, journal, history, mut store, clock, memory, load } = setup;
         policy.check()?;
         let contract = provider.contract();
         contract.check(&policy)?;
+        if store.survives() == (policy.relogin == Relogin::EachStart) {
+            return Err(StartError::Survival);
+        }
         tell::contract(&contract);
         let loading = tokio::task::spawn_blocking(move || (store.load(), store)).await;
         let (loaded, store) = loading.map_err(|_| StoreError("reading it panicked".to_owned()))?;
@@ -189,7 +201,7 @@ impl Identity {
         let status = watch::Sender::new(Status::of(machine.phase()));
         let seen = status.subscribe();
         let ports = Ports {
-            provider: Arc::new(provider),
+            provider: Arc::new(Metered::new(provider, load)),
             journal: Arc::new(Mutex::new(journal)),
             store: Arc::new(Mutex::new(store)),
             clock,

@@ -3,7 +3,8 @@
 //! [`Identity::start`] takes what implements the ports — a [`Provider`](port::Provider), a [`Journal`](port::Journal), a
 //! [`Store`](port::Store) — and runs one task that keeps one identity's credential alive and rotates it. Work takes the
 //! credential from [`Credentials`]; people follow [`Identity::progress`]. What is decided, and in which order, is the core's
-//! business: this crate adds nothing to it and loses nothing of it.
+//! business: this crate adds nothing to it and loses nothing of it. Identities that go to one provider are given clones of one
+//! [`Load`]: then they ask it no more together than that allows.
 //!
 //! # What it says
 //!
@@ -23,6 +24,7 @@ mod driver;
 mod history;
 mod identity;
 mod inbox;
+mod load;
 mod perform;
 pub mod port;
 mod post;
@@ -32,5 +34,6 @@ mod tell;
 pub use clock::{BootClock, Clock};
 pub use credentials::{Credentials, Guard, NotReady, Report};
 pub use identity::{AskError, Identity, Progress, Recorded, Setup, ShutdownError, StartError, Status};
+pub use load::{Load, jitter};
 pub use turquoise_core as core;
 pub use turquoise_memory as memory;

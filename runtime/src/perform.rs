@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::time::{Instant, timeout_at};
 use turquoise_core::{Applied, Effect, Generation, Mint, Outcome, Refusal, Step};
 use turquoise_memory::{LockError, WhenLockingFails};
 
-use crate::port::{Base, Credential, Entry, Handle, History, Journal, Minted, Observed, Provider, Reason, Reply, Store, Urgency};
+use crate::load::{Metered, NotSent, Permit, Urgency};
+use crate::port::{Base, Credential, Ending, Entry, Handle, History, Journal, Minted, Observed, Provider, Reason, Reply, Store};
 use crate::tell;
 
 /// The secrets that the phase mentions, in locked memory as far as that is to be had. What is removed is wiped once no call
@@ -83,11 +85,13 @@ pub(crate) struct Ended {
     pub(crate) minted: Option<Credential>,
     /// What was found of a mint whose answer was lost.
     pub(crate) named: Option<(Generation, Handle)>,
+    /// How long the provider wants to be left alone.
+    rest: Option<Duration>,
 }
 
 impl Ended {
     const fn new(outcome: Outcome, reason: Option<Reason>) -> Self {
-        Self { outcome, reason, minted: None, named: None }
+        Self { outcome, reason, minted: None, named: None, rest: None }
     }
 
     pub(crate) fn unknown(reason: impl Into<String>) -> Self {
@@ -99,13 +103,20 @@ impl Ended {
         Self::new(Outcome::NotApplied(Refusal::NoSecret), Some(reason))
     }
 
+    fn unavailable(reason: Reason) -> Self {
+        Self::new(Outcome::NotApplied(Refusal::Unavailable), Some(reason))
+    }
+
+    fn not_sent(why: NotSent) -> Self {
+        Self::unavailable(Reason(why.to_string()))
+    }
+
     fn reply<T>(reply: Reply<T>, applied: impl FnOnce(T) -> Applied) -> Self {
         match reply {
             Reply::Applied(what) => Self::new(Outcome::Applied(applied(what)), None),
             Reply::Refused(reason) => Self::new(Outcome::NotApplied(Refusal::Refused), Some(reason)),
-            Reply::Unavailable(reason) | Reply::Throttled { reason, .. } => {
-                Self::new(Outcome::NotApplied(Refusal::Unavailable), Some(reason))
-            }
+            Reply::Unavailable(reason) => Self::unavailable(reason),
+            Reply::Throttled { reason, retry_after } => Self { rest: retry_after, ..Self::unavailable(reason) },
             Reply::Unknown(reason) => Self::new(Outcome::Unknown, Some(reason)),
         }
     }
@@ -172,16 +183,40 @@ pub(crate) struct Situation {
     /// What serves.
     pub(crate) serving: Option<Generation>,
     /// Of the credential that is to end, if one is.
-    pub(crate) urgency: Urgency,
+    pub(crate) ending: Ending,
 }
 
-/// Asks the provider. Dropped, it leaves the outcome unknown.
-pub(crate) async fn ask(provider: &impl Provider, effect: Effect, secrets: &Secrets, situation: Situation) -> Ended {
-    ask_with(provider, effect, secrets, situation).await.unwrap_or_else(Ended::no_secret)
+/// Asks the provider within the patience, for at most half of which it waits for a permit. Dropped, it leaves the outcome
+/// unknown.
+pub(crate) async fn ask<P: Provider>(
+    provider: &Metered<P>,
+    urgency: Urgency,
+    patience: Duration,
+    effect: Effect,
+    secrets: &Secrets,
+    situation: Situation,
+) -> Ended {
+    let began = Instant::now();
+    let permit = match provider.permit(urgency, began + patience / 2).await {
+        Ok(permit) => permit,
+        Err(why) => return Ended::not_sent(why),
+    };
+    let answer = timeout_at(began + patience, ask_with(permit, effect, secrets, situation)).await;
+    let ended = answer.unwrap_or_else(|_| Some(Ended::unknown(format!("no answer within {patience:?}"))));
+    let ended = ended.unwrap_or_else(Ended::no_secret);
+    if let Some(wait) = ended.rest {
+        provider.rest(wait);
+    }
+    ended
 }
 
-async fn ask_with(provider: &impl Provider, effect: Effect, secrets: &Secrets, situation: Situation) -> Option<Ended> {
-    let Situation { serving, urgency } = situation;
+async fn ask_with<P: Provider>(
+    permit: Permit<'_, P>,
+    effect: Effect,
+    secrets: &Secrets,
+    Situation { serving, ending }: Situation,
+) -> Option<Ended> {
+    let provider = permit.provider();
     Some(match effect {
         Effect::Login { mint } => Ended::minted(secrets, mint, provider.login(mint)).await,
         Effect::Issue { mint, by, life } => Ended::minted(secrets, mint, provider.issue(secrets.find(by)?, mint, life)).await,
@@ -197,7 +232,7 @@ async fn ask_with(provider: &impl Provider, effect: Effect, secrets: &Secrets, s
         Effect::Revoke { generation, witness } => {
             let witness = witness.and_then(|witness| secrets.find(witness.by()));
             let reply = match (secrets.find(generation), witness) {
-                (Some(target), Some(witness)) => provider.revoke_beside(target, witness, urgency).await,
+                (Some(target), Some(witness)) => provider.revoke_beside(target, witness, ending).await,
                 (Some(last), None) => provider.revoke(last).await,
                 (None, witness) => provider.revoke_named(secrets.name(generation)?, witness?).await,
             };

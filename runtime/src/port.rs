@@ -41,7 +41,8 @@ pub enum Reply<T> {
     Throttled {
         /// In whose words.
         reason: Reason,
-        /// When to ask again, if the provider said: asking before makes it worse for everybody.
+        /// When to ask again, if the provider said: until then no identity of the same [`Load`](crate::Load) asks anything, but
+        /// for at most a minute. Nothing, if only this call has to wait.
         retry_after: Option<Duration>,
     },
     /// It may have been done, or may yet be.
@@ -73,7 +74,7 @@ pub enum Observed {
 
 /// Whether an end can wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Urgency {
+pub enum Ending {
     /// It can.
     Ordinary,
     /// It cannot: others know the secret.
@@ -120,13 +121,8 @@ pub trait Provider: Send + Sync + 'static {
 
     /// As [`revoke`](Self::revoke), with `witness` at hand, likewise. What says that the credential is still used may be asked
     /// first, and an end that can wait be put off as [`Reply::Unavailable`]. Unless implemented, `target` ends itself.
-    fn revoke_beside(
-        &self,
-        target: &Credential,
-        witness: &Credential,
-        urgency: Urgency,
-    ) -> impl Future<Output = Reply<()>> + Send {
-        let _ = (witness, urgency);
+    fn revoke_beside(&self, target: &Credential, witness: &Credential, ending: Ending) -> impl Future<Output = Reply<()>> + Send {
+        let _ = (witness, ending);
         self.revoke(target)
     }
 
@@ -203,6 +199,12 @@ pub struct StoreError(pub String);
 
 /// The survivor store: where secrets outlive the process, in two slots, and where readers find the current one.
 pub trait Store: Send + 'static {
+    /// Whether what is persisted is there for a successor. Where it is not, every start logs in anew
+    /// ([`Relogin::EachStart`](turquoise_core::Relogin::EachStart)).
+    fn survives(&self) -> bool {
+        true
+    }
+
     /// Everything in the slots. A slot that cannot be read is an error, never empty.
     fn load(&mut self) -> Result<Vec<Credential>, StoreError>;
 
@@ -214,6 +216,33 @@ pub trait Store: Send + 'static {
 
     /// Empties a slot, durably. An empty slot is fine; a slot that holds another generation is an error.
     fn clear(&mut self, mint: Mint) -> Result<(), StoreError>;
+}
+
+/// Where nothing outlives the process: every start logs in anew, and what a crash leaves behind dies by itself, or is ended by
+/// its name where the policy has that power. So give it little life.
+#[derive(Clone, Copy, Debug)]
+pub struct NoStore;
+
+impl Store for NoStore {
+    fn survives(&self) -> bool {
+        false
+    }
+
+    fn load(&mut self) -> Result<Vec<Credential>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn persist(&mut self, _: &Credential) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn publish(&mut self, _: &Credential) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn clear(&mut self, _: Mint) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// What a set of loaded credentials means to the machine.

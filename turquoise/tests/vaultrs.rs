@@ -19,7 +19,7 @@ use turquoise::sink::{FileSink, Mode};
 use turquoise::vault::{RotatingClient, Upstream};
 use turquoise::vaultrs::client::Client as _;
 use turquoise::vaultrs::token;
-use turquoise::{BootClock, Identity, Setup};
+use turquoise::{BootClock, Identity, Load, Setup};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_read_fails_while_its_token_is_rotated() {
@@ -87,6 +87,7 @@ async fn given(folder: &Path) -> Identity {
         store: FileSink::open(&folder.join("token"), Mode::PRIVATE).unwrap(),
         clock: Box::new(BootClock::new().unwrap()),
         memory: WhenLockingFails::Warn,
+        load: Load::unlimited(),
     };
     let identity = Identity::start(setup).await.unwrap();
     identity.credentials().ready().await.unwrap();

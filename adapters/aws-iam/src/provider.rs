@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 use turquoise_runtime::core::{Generation, Mint};
-use turquoise_runtime::port::{Contract, Credential, Handle, Limit, Listing, Lives, Minted, Observed, Provider, Reply, Urgency};
+use turquoise_runtime::port::{Contract, Credential, Ending, Handle, Limit, Listing, Lives, Minted, Observed, Provider, Reply};
 
 use crate::client::Caller;
 use crate::config::{ConfigError, IamConfig};
@@ -112,8 +112,8 @@ impl IamProvider {
         Ok(Contract::FOREVER)
     }
 
-    async fn end(&self, target: &Credential, witness: &Credential, urgency: Urgency) -> Result<(), Failure> {
-        if urgency == Urgency::Ordinary && !self.spare.is_zero() {
+    async fn end(&self, target: &Credential, witness: &Credential, ending: Ending) -> Result<(), Failure> {
+        if ending == Ending::Ordinary && !self.spare.is_zero() {
             self.spare(target, witness).await?;
         }
         self.keys.delete(witness.into(), &target.handle.0).await
@@ -244,8 +244,8 @@ impl Provider for IamProvider {
         answer("deleting the key with itself", ended)
     }
 
-    async fn revoke_beside(&self, target: &Credential, witness: &Credential, urgency: Urgency) -> Reply<()> {
-        answer("deleting the key", self.end(target, witness, urgency).await)
+    async fn revoke_beside(&self, target: &Credential, witness: &Credential, ending: Ending) -> Reply<()> {
+        answer("deleting the key", self.end(target, witness, ending).await)
     }
 
     async fn observe(&self, target: &Credential, witness: &Credential) -> Reply<Observed> {

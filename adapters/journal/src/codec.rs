@@ -403,6 +403,7 @@ enum SecretLine {
     Held,
     Named,
     Lost,
+    Several,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use turquoise::journal::FileJournal;
 use turquoise::memory::WhenLockingFails;
 use turquoise::sink::{FileSink, Mode};
 use turquoise::vault::{Role, TokenConfig, TokenProvider, Upstream};
-use turquoise::{BootClock, Identity, Progress, Setup};
+use turquoise::{BootClock, Identity, Load, Progress, Setup};
 
 use super::process::Process;
 use super::scene::probe;
@@ -62,6 +62,7 @@ impl Site {
             store: FileSink::open(&self.sink, Mode::PRIVATE)?,
             clock: Box::new(BootClock::new()?),
             memory: WhenLockingFails::Warn,
+            load: Load::unlimited(),
         };
         let identity = Identity::start(setup).await?;
         let progress = identity.progress();

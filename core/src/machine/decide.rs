@@ -7,7 +7,7 @@ use crate::phase::{
     Abandoning, Arrival, Closing, Draining, End, Going, Issuing, Phase, Revoking, Rollback, Secret, Steady, Tryout, Vacant,
     Validating,
 };
-use crate::policy::{Consumers, Relogin};
+use crate::policy::Consumers;
 use crate::record::{AbandonReason, AtStop, Drained, Proof, Step, Trigger, Via};
 use crate::seed::SeededBug;
 use crate::vocabulary::{Color, Generation, Instant, Life};
@@ -83,7 +83,7 @@ impl Rotation {
         let spent = self.hurried && current.renewal.is_none();
         if urgent || covered || spent || trigger == Trigger::Expiry {
             let trigger = if urgent || covered { trigger } else { Trigger::Expiry };
-            let via = if urgent && self.policy.relogin == Relogin::Possible { Via::Login } else { self.policy.mint };
+            let via = if urgent && self.policy.relogin.is_possible() { Via::Login } else { self.policy.mint };
             return Some(Step::IssueIntent { mint: self.fold.next_mint(current.mint.slot.other()), trigger, via });
         }
         self.hurried = true;

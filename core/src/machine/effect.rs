@@ -188,7 +188,7 @@ impl Rotation {
         match secret {
             Secret::Held => true,
             Secret::Named => self.policy.privileges == Privileges::Accessor,
-            Secret::Lost => false,
+            Secret::Lost | Secret::Several => false,
         }
     }
 }

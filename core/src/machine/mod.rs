@@ -504,7 +504,7 @@ impl Rotation {
                 (on, "report on a canary", "only while one is open, of the candidate or of the current credential")
             }
             Input::BreakGlass(certainty) => {
-                let next = certainty == Certainty::Confirmed || self.policy.relogin == Relogin::Possible;
+                let next = certainty == Certainty::Confirmed || self.policy.relogin.is_possible();
                 let legal = "only where there is a credential, once, and confirmed if no login gives another one";
                 (next && phase.is_breakable() && !wishes.glass, "break the glass", legal)
             }
@@ -512,9 +512,11 @@ impl Rotation {
                 let possible = phase.is_resolvable(resolution) && wishes.resolve.is_none();
                 (possible, "resolve", "only in NeedsOperator; to keep, there must be a credential whose secret is at hand")
             }
-            Input::Shutdown(_) => {
+            Input::Shutdown(how) => {
                 let over = self.is_over() || matches!(phase, Phase::NeedsOperator(_));
-                (!over && wishes.leave.is_none(), "shut down", "only once, and not while an operator is needed")
+                let kept = how == AtStop::Revoke || self.policy.relogin != Relogin::EachStart;
+                let legal = "only once, and not while an operator is needed; to keep, something must survive";
+                (!over && kept && wishes.leave.is_none(), "shut down", legal)
             }
             _ => (true, "", ""),
         };

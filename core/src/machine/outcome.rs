@@ -7,7 +7,6 @@ use crate::fold::fresh;
 use crate::lease::{Flight, Lease};
 use crate::message::{Applied, Effect, Outcome, Refusal};
 use crate::phase::{Arrival, Draining, End, Issuing, Phase, Secret, Vacant, Validating};
-use crate::policy::Relogin;
 use crate::record::{AbandonReason, Proof, Step, StuckReason, Trigger, Via};
 use crate::seed::SeededBug;
 use crate::vocabulary::{Generation, Instant, Mint, OpId};
@@ -179,7 +178,7 @@ impl Rotation {
             Phase::Draining(Draining { rollback: Some(_), .. }) => Some(Step::RollbackFailed),
             // The grace goes on: it is the revocation that needs a witness.
             Phase::Draining(_) => self.retry(),
-            Phase::Steady(_) if self.policy.relogin == Relogin::Possible => {
+            Phase::Steady(_) if self.policy.relogin.is_possible() => {
                 self.wishes.begin = self.wishes.begin.or(Some(Trigger::Lost));
                 self.retry()
             }

@@ -39,6 +39,7 @@ impl World {
 
     /// What the judge keeps of a durable record.
     pub(super) fn note(&mut self, record: &Record) {
+        let lost = self.journal.debt().is_some() && self.journal.phase().kind() == PhaseKind::Vacant;
         let ghost = &mut self.ghost;
         match record.step {
             Step::LoginIntent { mint } | Step::IssueIntent { mint, .. } => {
@@ -64,9 +65,16 @@ impl World {
             Step::Compromised { generation } => ghost.compromised.push(generation),
             Step::AbandonIntent { held_until, .. } => ghost.spared = held_until,
             Step::Owed { generation, .. } => {
-                ghost.debt = Some(generation);
+                ghost.debts.push(generation);
                 ghost.announced = None;
                 (ghost.deadline, ghost.previous) = (None, None);
+            }
+            // Where nothing survives, all that may live is owed.
+            Step::Recovered { .. } if lost => {
+                let minting = self.flight.iter().filter_map(|request| super::provider::makes(&request.effect));
+                ghost.debts = self.live.iter().map(|credential| credential.generation).chain(minting).collect();
+                ghost.debts.sort_unstable();
+                (ghost.committed, ghost.announced, ghost.previous, ghost.deadline) = (None, None, None, None);
             }
             Step::Waived { .. } => {
                 (ghost.committed, ghost.waived, ghost.previous, ghost.deadline) = (None, true, None, None);
@@ -86,8 +94,7 @@ impl World {
                 self.reader = None;
             }
             Step::Died { .. } if self.journal.phase().kind() == PhaseKind::Steady => {
-                let debt = ghost.debt;
-                if debt.is_some_and(|debt| self.live.iter().any(|credential| credential.generation == debt)) {
+                if ghost.debts.iter().any(|debt| self.live.iter().any(|credential| credential.generation == *debt)) {
                     self.violated.get_or_insert(Invariant::L2);
                 }
             }
@@ -111,7 +118,9 @@ impl World {
     pub(super) fn forget_the_dead(&mut self) {
         let minting = |generation| self.flight.iter().any(|request| super::provider::makes(&request.effect) == Some(generation));
         let owed = self.journal.debt().map(|debt| debt.mint.generation);
-        self.ghost.debt = self.ghost.debt.filter(|debt| self.alive(*debt).is_some() || minting(*debt) || owed == Some(*debt));
+        let mut debts = core::mem::take(&mut self.ghost.debts);
+        debts.retain(|debt| self.alive(*debt).is_some() || minting(*debt) || owed == Some(*debt));
+        self.ghost.debts = debts;
         let named = [self.ghost.committed, self.ghost.previous, self.ghost.announced, self.work, self.published];
         let reader = self.reader.as_ref().map(|reader| reader.holds);
         let known = |generation: &Generation| {

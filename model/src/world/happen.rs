@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use turquoise_core::{
     Applied, BootId, Color, Consumers, Effect, Generation, Held, Illegal, Input, Instant, Lease, Ledger, Lsn, OpId, Outcome,
-    Output, Record, Refusal, Rewrite, Rotation, Step, Tally, Verdict,
+    Output, Record, Refusal, Relogin, Rewrite, Rotation, Step, Tally, Verdict,
 };
 
 use super::{BOOT, Clock, Credential, Demand, Event, INCARNATION, Process, Reader, Request, STRANGER, World, is_local};
@@ -276,7 +276,7 @@ impl World {
         let over = self.live.extract_if(.., |credential| now >= credential.expires);
         let ghost = &mut self.ghost;
         let replaced = |credential: &Credential| {
-            credential.capped && (ghost.committed != Some(credential.generation) || ghost.debt.is_some())
+            credential.capped && (ghost.committed != Some(credential.generation) || !ghost.debts.is_empty())
         };
         let replaced =
             over.filter(|credential| credential.starved || replaced(credential)).map(|credential| credential.generation);
@@ -341,7 +341,7 @@ impl World {
             self.published = Some(generation);
             match &mut self.reader {
                 Some(reader) => reader.again = (reader.holds != generation).then(|| self.now + grace),
-                None if config.policy.consumers == Consumers::Uncounted => self.read(),
+                None if reads(config) => self.read(),
                 None => {}
             }
         }
@@ -362,6 +362,14 @@ impl World {
         self.flight.iter_mut().for_each(|request| request.op = None);
     }
 
+    /// Where nothing survives a process, its death is the end of what it served.
+    fn lose_all(&mut self) {
+        (self.slots, self.published) = (Held::default(), None);
+        let lost = self.live.iter().map(|credential| credential.generation).chain(self.ghost.committed);
+        let lost: Vec<_> = lost.filter(|generation| !self.ghost.excused.contains(generation)).collect();
+        self.ghost.excused.extend(lost);
+    }
+
     pub(super) fn restart(&mut self, config: &Config, kept: bool, rebooted: Option<Clock>) {
         self.mandate = None;
         let local = |request: &Request| is_local(&request.effect);
@@ -374,6 +382,9 @@ impl World {
         }
         self.flight.retain(|request| !local(request));
         self.writing = None;
+        if config.policy.relogin == Relogin::EachStart {
+            self.lose_all();
+        }
         for credential in &mut self.live {
             credential.accepted = self.now;
             credential.lost = ![self.slots.blue, self.slots.green].contains(&Some(credential.generation));
@@ -400,6 +411,11 @@ impl World {
             Err(_) => self.move_strangers_away(),
         }
     }
+}
+
+/// Whether anybody reads what is published. Where nothing survives there is no file.
+fn reads(config: &Config) -> bool {
+    config.policy.consumers == Consumers::Uncounted && config.policy.relogin != Relogin::EachStart
 }
 
 /// S5(a): the journal means the same after one recovery and after two.

@@ -147,8 +147,8 @@ pub struct Ghost {
     pub slept: Option<Generation>,
     /// The candidate that work was refused with.
     pub blamed: Option<Generation>,
-    /// What was durably recorded as a debt.
-    pub debt: Option<Generation>,
+    /// What was durably recorded as a debt, in order.
+    pub debts: Vec<Generation>,
     /// Requests to the provider in this tick and the two before it, where they are limited.
     pub sent: [u8; 3],
     /// The last durable step, if it announces anything.

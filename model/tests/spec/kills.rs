@@ -22,6 +22,9 @@ fn soil(bug: SeededBug) -> Config {
         SeededBug::NotFoundBelieved => named("accessor privileges"),
         SeededBug::GapIgnored => named("a gap, or refused for a while"),
         SeededBug::MandateIgnored => named("two daemons"),
+        SeededBug::NothingOwedAtStart | SeededBug::LoginBesideLostMint | SeededBug::SeveralTakenAsOne => {
+            named("nothing survives a crash")
+        }
         _ => SINK,
     }
 }

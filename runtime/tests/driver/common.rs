@@ -15,10 +15,10 @@ use turquoise_runtime::core::{
 };
 use turquoise_runtime::memory::WhenLockingFails;
 use turquoise_runtime::port::{
-    Base, Compacted, Contract, Credential, Entry, Handle, History, Journal, Minted, NotCompacted, NotDurable, Observed, Provider,
-    Reason, Reply, Store, StoreError,
+    Base, Compacted, Contract, Credential, Entry, Handle, History, Journal, Minted, NoStore, NotCompacted, NotDurable, Observed,
+    Provider, Reason, Reply, Store, StoreError,
 };
-use turquoise_runtime::{Clock, Identity, Progress, Recorded, Setup, StartError};
+use turquoise_runtime::{Clock, Identity, Load, Progress, Recorded, Setup, StartError};
 
 /// In every secret, and nowhere else.
 pub(crate) const CANARY: &str = "s3cr3t";
@@ -63,6 +63,8 @@ pub(crate) enum Fault {
     Refuse,
     LoseReply,
     Hang,
+    /// Too many were asked for: so long nobody is to ask.
+    Throttle(Duration),
 }
 
 /// Where the process dies: all it does from then on has no effect.
@@ -98,6 +100,8 @@ pub(crate) struct World {
     /// What must not be, and was.
     pub(crate) violations: Vec<String>,
     faults: BTreeMap<(&'static str, u32), Fault>,
+    /// How every other call goes wrong.
+    pub(crate) outage: Option<Fault>,
     pub(crate) disk_full: bool,
     disk_hangs: bool,
     crash: Option<Crash>,
@@ -181,6 +185,8 @@ pub(crate) struct Sim {
     /// What the next process thinks of logins …
     pub(crate) relogin: Relogin,
     pub(crate) canary: Option<Trial>,
+    /// Its store keeps nothing.
+    pub(crate) nothing_survives: bool,
     /// How far the wall clock has run ahead.
     pub(crate) drift: Arc<Mutex<Duration>>,
     /// … of what it may do with a name alone …
@@ -189,6 +195,9 @@ pub(crate) struct Sim {
     pub(crate) contract: Contract,
     /// … and of secrets that cannot be locked.
     pub(crate) memory: WhenLockingFails,
+    /// What it shares with others.
+    pub(crate) load: Load,
+    pub(crate) jitter: Jitter,
 }
 
 impl Sim {
@@ -204,6 +213,7 @@ impl Sim {
             log: Vec::new(),
             violations: Vec::new(),
             faults: BTreeMap::new(),
+            outage: None,
             disk_full: false,
             disk_hangs: false,
             crash: None,
@@ -219,10 +229,13 @@ impl Sim {
             process: 0,
             relogin: Relogin::Impossible,
             canary: None,
+            nothing_survives: false,
             drift: Arc::default(),
             privileges: Privileges::OnlySelf,
             contract: Contract::PROMPT,
             memory: WhenLockingFails::Refuse,
+            load: Load::unlimited(),
+            jitter: Jitter::None,
         }
     }
 
@@ -245,12 +258,20 @@ impl Sim {
         };
         self.process = process;
         let (journal, clock) = (SimJournal(self.clone()), Box::new(PausedClock(self.world().start, Arc::clone(&self.drift))));
-        let policy = Policy { relogin: self.relogin, privileges: self.privileges, canary: self.canary, ..policy(consumers) };
+        let policy = Policy {
+            relogin: self.relogin,
+            privileges: self.privileges,
+            canary: self.canary,
+            jitter: self.jitter,
+            ..policy(consumers)
+        };
         let replay = |history: &History| history.replay(&policy, 0, clock.boot(), clock.now());
         assert_eq!(replay(&history), replay(&all), "a journal that began anew says what all its entries say");
-        let memory = self.memory;
-        let setup = Setup { policy, provider: self.clone(), journal, history, store: self.clone(), clock, memory };
-        Identity::start(setup).await
+        let (memory, load, provider) = (self.memory, self.load.clone(), self.clone());
+        if self.nothing_survives {
+            return Identity::start(Setup { policy, provider, journal, history, store: NoStore, clock, memory, load }).await;
+        }
+        Identity::start(Setup { policy, provider, journal, history, store: self.clone(), clock, memory, load }).await
     }
 
     /// A process that has logged in.
@@ -337,7 +358,7 @@ impl Sim {
         let fault = {
             let mut world = self.world();
             world.note(verb, what);
-            let fault = world.faults.get(&(verb, mint.generation.number)).copied();
+            let fault = world.faults.get(&(verb, mint.generation.number)).copied().or(world.outage);
             let accepted = with.is_none_or(|with| world.live(with.secret.expose_secret()));
             match fault {
                 None if accepted => return apply(&mut world),
@@ -350,6 +371,9 @@ impl Sim {
             Some(Fault::Hang) => pending().await,
             Some(Fault::LoseReply) => Reply::Unknown(Reason("connection reset by peer".to_owned())),
             Some(Fault::Refuse) => Reply::Refused(Reason("permission denied".to_owned())),
+            Some(Fault::Throttle(wait)) => {
+                Reply::Throttled { reason: Reason("rate limit quota exceeded".to_owned()), retry_after: Some(wait) }
+            }
             None => Reply::Refused(Reason("bad token".to_owned())),
         }
     }

@@ -23,7 +23,7 @@ use turquoise::port::{
 };
 use turquoise::sink::{FileSink, Mode};
 use turquoise::vault::{Probe, Role, TokenConfig, TokenProvider, Upstream};
-use turquoise::{BootClock, Identity, Setup};
+use turquoise::{BootClock, Identity, Load, Setup};
 use turquoise_tests::{Command, PROBED, Place, Point, Side, Told, policy};
 use zeroizing_alloc::ZeroAlloc;
 
@@ -86,6 +86,7 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
         store: Gated { inner: FileSink::open(&args.sink, Mode::PRIVATE)?, gate },
         clock: Box::new(BootClock::new()?),
         memory: WhenLockingFails::Refuse,
+        load: Load::unlimited(),
     };
     let identity = Identity::start(setup).await?;
     let mut progress = identity.progress();

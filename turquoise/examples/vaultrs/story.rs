@@ -15,7 +15,7 @@ use turquoise::memory::WhenLockingFails;
 use turquoise::sink::{FileSink, Mode};
 use turquoise::vault::{LoginConfig, LoginProvider, Method, Probe, RotatingClient, Upstream, login_policy};
 use turquoise::vaultrs::kv2;
-use turquoise::{BootClock, Identity, Progress, Setup};
+use turquoise::{BootClock, Identity, Load, Progress, Setup};
 use turquoise_openbao::{AdminError, Binary, Options, Server};
 
 pub(crate) type Fault = Box<dyn Error + Send + Sync>;
@@ -120,6 +120,7 @@ async fn identity(upstream: Upstream, method: Method, folder: &Path) -> Result<I
         store: FileSink::open(&folder.join("token"), Mode::PRIVATE)?,
         clock: Box::new(BootClock::new()?),
         memory: WhenLockingFails::Warn,
+        load: Load::unlimited(),
     };
     Ok(Identity::start(setup).await?)
 }

@@ -16,7 +16,7 @@ use turquoise_moto::{Emulator, Fault, Key, Loss, User};
 use turquoise_runtime::core::{Consumers, Jitter, PhaseKind, Policy, Privileges, Relogin, Sown, StepKind, Via, Writer};
 use turquoise_runtime::memory::WhenLockingFails;
 use turquoise_runtime::port::{Contract, Provider};
-use turquoise_runtime::{BootClock, Identity, Progress, Setup};
+use turquoise_runtime::{BootClock, Identity, Load, Progress, Setup};
 use turquoise_sink::{FileSink, Form, Mode};
 
 /// Ends with this process, whose death it sees.
@@ -95,6 +95,7 @@ impl Bench {
             store: FileSink::open(&self.published(), Mode::PRIVATE).unwrap().in_form(form),
             clock: Box::new(BootClock::new().unwrap()),
             memory: WhenLockingFails::Warn,
+            load: Load::unlimited(),
         };
         let identity = Identity::start(setup).await.unwrap();
         timeout(PATIENCE, identity.credentials().ready()).await.unwrap().unwrap();

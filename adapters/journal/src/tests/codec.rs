@@ -150,7 +150,7 @@ fn abandon_reason() -> impl Strategy<Value = AbandonReason> {
 }
 
 fn secret() -> impl Strategy<Value = Secret> {
-    prop_oneof![Just(Secret::Held), Just(Secret::Named), Just(Secret::Lost)]
+    prop_oneof![Just(Secret::Held), Just(Secret::Named), Just(Secret::Lost), Just(Secret::Several)]
 }
 
 fn proof() -> impl Strategy<Value = Proof> {

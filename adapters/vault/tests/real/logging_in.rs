@@ -268,7 +268,7 @@ async fn after_two_refused_logins_nothing_is_tried_until_a_file_changes() {
     for _ in 0..5 {
         let Reply::Throttled { reason, retry_after } = provider.login(mint(1)).await else { panic!("tried") };
         assert!(reason.0.contains("more would lock out every neighbour"), "{}", reason.0);
-        assert!(retry_after.is_some_and(|wait| wait > 9 * MINUTE));
+        assert_eq!(retry_after, None, "it is this login that waits, and nobody else");
     }
     assert_eq!(desk.tries(), 2);
     provider.retry().now();
