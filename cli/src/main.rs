@@ -1,6 +1,7 @@
 //! The `turquoise` program.
 
 mod config;
+mod credential_process;
 mod demo;
 mod doctor;
 mod explore;
@@ -93,6 +94,8 @@ enum Command {
     Completions(papers::Completions),
     /// Write the manual pages
     Man(papers::Man),
+    /// Hand an AWS client the key that serves now, as its `credential_process`
+    CredentialProcess(credential_process::Args),
     /// (part of the demo) Read with the token in a sink file
     #[command(hide = true)]
     DemoReader(demo::reader::Args),
@@ -125,6 +128,7 @@ fn main() -> ExitCode {
         Command::Spec(args) => spec::run(&args),
         Command::Policy(args) => policy::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::CredentialProcess(args) => credential_process::run(&args),
         Command::DemoReader(args) => demo::reader::run(&args),
         Command::DemoSidecar(site) => demo::sidecar::run(&site),
     }

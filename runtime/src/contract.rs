@@ -15,14 +15,17 @@ pub struct Contract {
     pub revocation: Duration,
     /// What the end of a credential means for those that were minted with it.
     pub siblings: Siblings,
-    /// How long after a mint was answered until the credential is accepted everywhere; zero if it is at once.
+    /// How long after a mint, or after its life was set, until a credential is accepted everywhere; zero if it is at once. So
+    /// long a refused probe says nothing, and over so long the probes are spread.
     pub propagation: Duration,
     /// The longest life that a login gives, before it can be shortened: so long a login whose reply was lost may live on.
     /// Zero where a login makes nothing, but adopts what was handed to us.
     pub login_life: Duration,
+    /// What ends the life of a credential.
+    pub lives: Lives,
     /// What happens when the same mint is asked for twice.
     pub minting: Minting,
-    /// Whether it can say which credentials of an identity there are. No call of the port asks for that yet.
+    /// Whether it can say which credentials of an identity there are.
     pub listing: Listing,
     /// Whether a request of a holder that was replaced is turned away.
     pub fencing: Fencing,
@@ -44,6 +47,16 @@ pub enum Siblings {
     LiveOn,
     /// They end as well: nothing can be rotated without an outage.
     EndToo,
+}
+
+/// What ends the life of a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lives {
+    /// Its end, which is set as asked: what is lost ends by itself.
+    AsAsked,
+    /// Nothing but a revocation: each is answered to live [`Contract::FOREVER`], and a life that is cut is none the shorter. So
+    /// what is lost must be found and ended, and a retiring credential outlives its grace if nobody is there to end it.
+    UntilEnded,
 }
 
 /// What happens when the same mint is asked for twice.
@@ -101,6 +114,18 @@ pub enum ContractError {
         /// The least window: the propagation, and the probes after it.
         needed: Duration,
     },
+    /// All probes would pass where the credential is known first.
+    #[error("a new credential may take {propagation:?} to be accepted everywhere: spread the probes over that by `probe_every`")]
+    ProbesTooClose {
+        /// As the provider declares.
+        propagation: Duration,
+    },
+    /// The policy counts on ends that never come.
+    #[error("its credentials live until they are ended: set `full` and `probation` to `Contract::FOREVER`")]
+    NeverEnd,
+    /// What is lost would live on for ever.
+    #[error("its credentials live until they are ended, those that are lost, too: set `privileges` to `Accessor`, to find them")]
+    NeverFound,
     /// A login whose reply was lost would be counted as dead too early.
     #[error("a login gives up to {login_life:?}: set `login_life` to at least that")]
     LoginOutlives {
@@ -119,6 +144,9 @@ pub enum ContractError {
 const MOST_LIVE: u8 = 3;
 
 impl Contract {
+    /// The life of what never ends by itself. It is a number as any other, so long that it is never over.
+    pub const FOREVER: Duration = Duration::from_hours(1000 * 365 * 24);
+
     /// What most providers of bearer tokens with one node declare: nothing lags, nothing cascades, a login adopts.
     pub const PROMPT: Self = Self {
         live_at_once: Limit::None,
@@ -126,6 +154,7 @@ impl Contract {
         siblings: Siblings::LiveOn,
         propagation: Duration::ZERO,
         login_life: Duration::ZERO,
+        lives: Lives::AsAsked,
         minting: Minting::MakesAnother,
         listing: Listing::None,
         fencing: Fencing::None,
@@ -133,25 +162,31 @@ impl Contract {
 
     /// A policy that keeps the promise with this provider, where nothing else is asked for: a rotation a day, credentials that
     /// are renewed to an hour, half a second between three probes, no canary, five minutes of grace for readers that nobody
-    /// counts, and power over nothing but the credential itself.
+    /// counts, and power over nothing but the credential itself, unless it would live for ever.
     ///
     /// Where a login makes a credential, it can be repeated and is what mints; where it adopts, the current one mints. Waits
     /// after failures are spread by a seed drawn at random.
     #[must_use]
     pub fn policy(&self) -> Policy {
+        const PROBES: u16 = 3;
         let adopts = self.login_life.is_zero();
-        let after = |duration: Duration| self.propagation.saturating_add(duration);
+        // From the first to the last it must have come to be known everywhere.
+        let probe_every = Duration::from_millis(500).max(self.propagation / 2 + Duration::from_millis(1));
+        let validate_for =
+            self.propagation.saturating_add(probe_every * u32::from(PROBES)).saturating_add(Duration::from_secs(10));
+        let endless = self.lives == Lives::UntilEnded;
+        let life = |more: Duration| if endless { Self::FOREVER } else { validate_for.saturating_add(more) };
         Policy {
-            full: after(Duration::from_hours(1)),
-            probation: after(Duration::from_mins(1)),
+            full: life(Duration::from_hours(1)),
+            probation: life(Duration::from_mins(1)),
             login_life: self.login_life,
             mint: if adopts { Via::Current } else { Via::Login },
             relogin: if adopts { Relogin::Impossible } else { Relogin::Possible },
-            privileges: Privileges::OnlySelf,
-            period: Some(after(Duration::from_hours(24))),
-            probes: 3,
-            probe_every: Duration::from_millis(500),
-            validate_for: after(Duration::from_secs(10)),
+            privileges: if endless { Privileges::Accessor } else { Privileges::OnlySelf },
+            period: Some(validate_for.saturating_add(Duration::from_hours(24))),
+            probes: PROBES,
+            probe_every,
+            validate_for,
             canary: None,
             grace: Duration::from_mins(5),
             consumers: Consumers::Uncounted,
@@ -190,6 +225,18 @@ impl Contract {
         let needed = self.propagation.saturating_add(probing);
         if policy.validate_for < needed {
             return Err(ContractError::ValidationTooShort { propagation: self.propagation, needed });
+        }
+        let spread = policy.probe_every.saturating_mul(policy.probes.saturating_sub(1).into());
+        if spread < self.propagation {
+            return Err(ContractError::ProbesTooClose { propagation: self.propagation });
+        }
+        if self.lives == Lives::UntilEnded {
+            if policy.full != Self::FOREVER || policy.probation != Self::FOREVER {
+                return Err(ContractError::NeverEnd);
+            }
+            if policy.privileges != Privileges::Accessor {
+                return Err(ContractError::NeverFound);
+            }
         }
         if policy.relogin == Relogin::EachStart && self.login_life.is_zero() {
             return Err(ContractError::NothingToBeginWith);

@@ -26,7 +26,7 @@ use turquoise_memory::Secret;
 
 use crate::board::{Board, Side, Tried};
 use crate::inbox::{Inbox, Note};
-use crate::port::{Credential, Holders};
+use crate::port::{Credential, Handle, Holders};
 use crate::post::Lane;
 pub use crate::post::NotReady;
 
@@ -161,6 +161,12 @@ impl Guard {
     #[must_use]
     pub fn secret(&self) -> &Secret {
         &self.lane.slot.credential.secret
+    }
+
+    /// What names it at its provider, and is no secret: the id that belongs to an access key.
+    #[must_use]
+    pub fn handle(&self) -> &Handle {
+        &self.lane.slot.credential.handle
     }
 
     /// Which credential this is.

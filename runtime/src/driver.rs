@@ -11,19 +11,19 @@ use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::{self, JoinError, JoinSet};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::{Instrument as _, Span};
 use turquoise_core::{
     self as core, Abandoning, AfterEnd, Applied, Arrival, Closing, Draining, Effect, Event, Generation, Going, Illegal, Input,
-    Ledger, OpId, Outcome, Output, Phase, Record, Rotation, Serving, Steady, Step, Vacant,
+    Ledger, Mint, OpId, Outcome, Output, Phase, Record, Refusal, Rotation, Serving, Steady, Step, Vacant,
 };
 
 use crate::clock::Clock;
 use crate::credentials::{NotReady, Sample, Switch};
 use crate::identity::{Progress, Recorded, Status, second};
 use crate::load::{Metered, Urgency};
-use crate::perform::{Ended, Secrets, append, ask, compact, is_stored, keep};
-use crate::port::{Base, Entry, Handle, Holders, Journal, Provider, Reason, Store};
+use crate::perform::{Ended, Secrets, Situation, append, ask, compact, is_stored, keep};
+use crate::port::{Base, Ending, Entry, Handle, Holders, Journal, Provider, Reason, Store};
 use crate::tell;
 
 /// Timers stand still while the machine is suspended: the clock, which does not, is looked at this often.
@@ -87,6 +87,8 @@ pub(crate) struct Driver<P, J, S> {
     last_words: Option<Reason>,
     /// What serves certainly is dead: nothing is given out.
     expired: bool,
+    /// What was made or set anew last, and until when a refusal of it says nothing.
+    young: Option<(Generation, Instant)>,
     /// The rotation under way.
     round: Option<Round>,
     /// When the last record of this process was decided.
@@ -111,6 +113,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             duty_words: None,
             last_words: None,
             expired: false,
+            young: None,
             round: None,
             last_record: None,
         }
@@ -285,11 +288,18 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             self.tasks.spawn_blocking(move || span.in_scope(|| keep(&store, effect, &secrets)))
         } else {
             let (provider, patience) = (Arc::clone(&self.ports.provider), self.machine.policy().patience);
-            let urgency = Urgency::of(&effect, self.machine.phase().current().map(|lease| lease.mint.generation));
-            let call = async move { ask(&provider, urgency, patience, effect, &secrets).await };
+            let situation = self.situation(&effect);
+            let urgency = Urgency::of(&effect, situation.serving);
+            let call = async move { ask(&provider, urgency, patience, effect, &secrets, situation).await };
             self.tasks.spawn(call.instrument(span))
         };
         self.flights.insert(task.id(), Flight::Effect { op, effect, since: self.ports.clock.now() });
+    }
+
+    fn situation(&self, effect: &Effect) -> Situation {
+        let compromised = matches!(effect, Effect::Revoke { generation, .. } if self.ledger.is_compromised(*generation));
+        let ending = if compromised { Ending::Compromised } else { Ending::Ordinary };
+        Situation { serving: self.machine.phase().current().map(|lease| lease.mint.generation), ending }
     }
 
     /// Where the records have come to rest and no other is on its way, the journal may begin anew.
@@ -406,8 +416,29 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         self.face.switch.retain(&mentioned);
     }
 
+    /// What a provider does not know everywhere yet may be refused by a part of it: such a refusal is not the credential's.
+    fn judged(&mut self, effect: Effect, outcome: Outcome) -> Outcome {
+        let (now, propagation) = (Instant::now(), self.ports.provider.contract().propagation);
+        match (effect, outcome) {
+            (
+                Effect::Issue { mint: Mint { generation, .. }, .. }
+                | Effect::Login { mint: Mint { generation, .. } }
+                | Effect::Extend { generation, .. },
+                Outcome::Applied(_),
+            ) => self.young = Some((generation, now + propagation)),
+            (Effect::Probe(generation), Outcome::NotApplied(Refusal::Refused))
+                if self.young.is_some_and(|(young, until)| young == generation && now < until) =>
+            {
+                return Outcome::NotApplied(Refusal::Unavailable);
+            }
+            _ => {}
+        }
+        outcome
+    }
+
     fn performed(&mut self, op: OpId, effect: Effect, since: core::Instant, ended: Ended) {
         let Ended { outcome, reason, minted, named, .. } = ended;
+        let outcome = self.judged(effect, outcome);
         let took = self.ports.clock.now().since(since);
         self.span().in_scope(|| tell::performed(op, &effect, outcome, reason.as_ref(), took));
         if let Some(credential) = minted {

@@ -11,6 +11,8 @@ use tokio::sync::Notify;
 use tokio::time::{self, sleep_until};
 use turquoise_core::{Bucket, Budget, Effect, Generation, Instant, Jitter};
 
+use crate::port::{Contract, Provider};
+
 /// The longest that a provider's `Retry-After` is heeded: a credential of five minutes outlives it, should what was said be
 /// absurd.
 const LONGEST_REST: Duration = Duration::from_mins(1);
@@ -234,6 +236,13 @@ impl<P> Metered<P> {
 
     pub(crate) fn start_wait(&self, jitter: Jitter) -> Duration {
         self.load.start_wait(jitter)
+    }
+}
+
+impl<P: Provider> Metered<P> {
+    /// What it declares: to ask for that takes no permit.
+    pub(crate) fn contract(&self) -> Contract {
+        self.provider.contract()
     }
 }
 

@@ -9,7 +9,7 @@ use turquoise_core::{Applied, Effect, Generation, Mint, Outcome, Refusal, Step};
 use turquoise_memory::{LockError, WhenLockingFails};
 
 use crate::load::{Metered, NotSent, Permit, Urgency};
-use crate::port::{Base, Credential, Entry, Handle, History, Journal, Minted, Observed, Provider, Reason, Reply, Store};
+use crate::port::{Base, Credential, Ending, Entry, Handle, History, Journal, Minted, Observed, Provider, Reason, Reply, Store};
 use crate::tell;
 
 /// The secrets that the phase mentions, in locked memory as far as that is to be had. What is removed is wiped once no call
@@ -177,6 +177,15 @@ pub(crate) const fn is_stored(effect: &Effect) -> bool {
     matches!(effect, Effect::Persist(_) | Effect::Publish(_) | Effect::Clear(_))
 }
 
+/// What a call to the provider is made in view of.
+#[derive(Clone, Copy)]
+pub(crate) struct Situation {
+    /// What serves.
+    pub(crate) serving: Option<Generation>,
+    /// Of the credential that is to end, if one is.
+    pub(crate) ending: Ending,
+}
+
 /// Asks the provider within the patience, for at most half of which it waits for a permit. Dropped, it leaves the outcome
 /// unknown.
 pub(crate) async fn ask<P: Provider>(
@@ -185,13 +194,14 @@ pub(crate) async fn ask<P: Provider>(
     patience: Duration,
     effect: Effect,
     secrets: &Secrets,
+    situation: Situation,
 ) -> Ended {
     let began = Instant::now();
     let permit = match provider.permit(urgency, began + patience / 2).await {
         Ok(permit) => permit,
         Err(why) => return Ended::not_sent(why),
     };
-    let answer = timeout_at(began + patience, ask_with(permit, effect, secrets)).await;
+    let answer = timeout_at(began + patience, ask_with(permit, effect, secrets, situation)).await;
     let ended = answer.unwrap_or_else(|_| Some(Ended::unknown(format!("no answer within {patience:?}"))));
     let ended = ended.unwrap_or_else(Ended::no_secret);
     if let Some(wait) = ended.rest {
@@ -200,19 +210,31 @@ pub(crate) async fn ask<P: Provider>(
     ended
 }
 
-async fn ask_with<P: Provider>(permit: Permit<'_, P>, effect: Effect, secrets: &Secrets) -> Option<Ended> {
+async fn ask_with<P: Provider>(
+    permit: Permit<'_, P>,
+    effect: Effect,
+    secrets: &Secrets,
+    Situation { serving, ending }: Situation,
+) -> Option<Ended> {
     let provider = permit.provider();
     Some(match effect {
         Effect::Login { mint } => Ended::minted(secrets, mint, provider.login(mint)).await,
         Effect::Issue { mint, by, life } => Ended::minted(secrets, mint, provider.issue(secrets.find(by)?, mint, life)).await,
         Effect::Probe(generation) => Ended::life(provider.probe(secrets.find(generation)?).await),
         Effect::Renew { generation, life } | Effect::Extend { generation, life } | Effect::Shorten { generation, life, .. } => {
-            Ended::life(provider.set_life(secrets.find(generation)?, life).await)
+            let target = secrets.find(generation)?;
+            let other = serving.filter(|serving| *serving != generation).and_then(|serving| secrets.find(serving));
+            Ended::life(match other {
+                Some(other) => provider.set_life_beside(target, life, other).await,
+                None => provider.set_life(target, life).await,
+            })
         }
         Effect::Revoke { generation, witness } => {
-            let reply = match secrets.find(generation) {
-                Some(with) => provider.revoke(with).await,
-                None => provider.revoke_named(secrets.name(generation)?, secrets.find(witness?.by())?).await,
+            let witness = witness.and_then(|witness| secrets.find(witness.by()));
+            let reply = match (secrets.find(generation), witness) {
+                (Some(target), Some(witness)) => provider.revoke_beside(target, witness, ending).await,
+                (Some(last), None) => provider.revoke(last).await,
+                (None, witness) => provider.revoke_named(secrets.name(generation)?, witness?).await,
             };
             Ended::reply(reply, |()| Applied::Done)
         }

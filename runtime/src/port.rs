@@ -11,7 +11,7 @@ use std::time::Duration;
 use turquoise_core::{Generation, Held, Mint, Record};
 use turquoise_memory::Secret;
 
-pub use crate::contract::{Contract, ContractError, Fencing, Limit, Listing, Minting, Siblings};
+pub use crate::contract::{Contract, ContractError, Fencing, Limit, Listing, Lives, Minting, Siblings};
 pub use crate::history::{Base, Compacted, History, NotCompacted};
 
 /// A secret with the names that tell it apart. It has no `Debug`; its secret is wiped when it is dropped.
@@ -74,6 +74,15 @@ pub enum Observed {
     Dead,
 }
 
+/// Whether an end can wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It can.
+    Ordinary,
+    /// It cannot: others know the secret.
+    Compromised,
+}
+
 /// A place where credentials come from.
 ///
 /// The secret of `with` authenticates each call. A call must end by itself (its own timeout): what cannot be decided by
@@ -100,6 +109,25 @@ pub trait Provider: Send + Sync + 'static {
     /// `with` ends itself. Already dead is `Applied`, or `Unknown` where that cannot be told apart.
     fn revoke(&self, with: &Credential) -> impl Future<Output = Reply<()>> + Send;
 
+    /// As [`set_life`](Self::set_life), of a credential that does not serve, with the one that does at hand: for providers
+    /// where a credential that is switched off cannot switch itself on again. Unless implemented, `target` sets its own life.
+    fn set_life_beside(
+        &self,
+        target: &Credential,
+        life: Duration,
+        other: &Credential,
+    ) -> impl Future<Output = Reply<Duration>> + Send {
+        let _ = other;
+        self.set_life(target, life)
+    }
+
+    /// As [`revoke`](Self::revoke), with `witness` at hand, likewise. What says that the credential is still used may be asked
+    /// first, and an end that can wait be put off as [`Reply::Unavailable`]. Unless implemented, `target` ends itself.
+    fn revoke_beside(&self, target: &Credential, witness: &Credential, ending: Ending) -> impl Future<Output = Reply<()>> + Send {
+        let _ = (witness, ending);
+        self.revoke(target)
+    }
+
     /// `witness` looks whether `target` lives.
     fn observe(&self, target: &Credential, witness: &Credential) -> impl Future<Output = Reply<Observed>> + Send;
 
@@ -117,7 +145,7 @@ pub trait Provider: Send + Sync + 'static {
     }
 
     /// `witness` looks for what a mint has made whose answer was lost: answers what names it, or nothing, if there is nothing
-    /// yet. As [`revoke_named`](Self::revoke_named).
+    /// yet. Where it is certain that there never will be, a name of what does not live is the answer. As [`revoke_named`](Self::revoke_named).
     fn discover(&self, lost: Generation, witness: &Credential) -> impl Future<Output = Reply<Option<Handle>>> + Send {
         let _ = (lost, witness);
         ready(no_power())

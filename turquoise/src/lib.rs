@@ -9,9 +9,12 @@
 //! | `sink` | `sink` | the survivor stores: two slots with a file that readers open, or two sealed ones |
 //! | `vault` | `vault` | tokens of Vault and OpenBao |
 //! | `tower` | `tower` | a layer: any HTTP client bears the credential that serves |
+//! | `aws-iam` | `aws_iam` | access keys of AWS IAM |
 //! | `vaultrs` | `vaultrs` | code that is written for `vaultrs`, over credentials that rotate: `vault::RotatingClient` |
 //! | `conformance` | `conformance` | the kit that tests whoever implements a port |
 
+#[cfg(feature = "aws-iam")]
+pub use turquoise_aws_iam as aws_iam;
 #[cfg(feature = "journal")]
 pub use turquoise_journal as journal;
 pub use turquoise_runtime::*;

@@ -47,6 +47,9 @@ pub enum SinkError {
         /// What the system said.
         cause: io::Error,
     },
+    /// A secret or its handle would break the lines of the published file.
+    #[error("a secret with blanks or line breaks does not fit into a shared credentials file; publish it in another form")]
+    Unfit,
     /// A slot is neither empty nor what we wrote.
     #[error("{path} is damaged: {what}; restore it from a copy, or, if another credential serves, move it away")]
     Damaged {

@@ -4,7 +4,7 @@
 //!
 //! | file | holds | mode |
 //! | --- | --- | --- |
-//! | `token` | the current secret and nothing else, not even a newline: what readers open | as configured |
+//! | `token` | the current secret and nothing else, not even a newline, or what its [`Form`] says: what readers open | as configured |
 //! | `.token.blue`, `.token.green` | one credential each, as a line of JSON that names itself and has a checksum | 0600 |
 //! | `.token.blue.tmp`, `.token.green.tmp`, `.token.new.tmp` | one of them while it is being written; wiped away at open | as the file's |
 //!
@@ -26,6 +26,7 @@
 
 mod error;
 mod folder;
+mod form;
 mod seal;
 mod sealed;
 mod sink;
@@ -35,5 +36,6 @@ mod slots;
 mod tests;
 
 pub use error::SinkError;
+pub use form::{Form, NoProfile, Profile};
 pub use sealed::SealedStore;
 pub use sink::{FileSink, Mode, ModeError};

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use turquoise_runtime::core::Mint;
-use turquoise_runtime::memory::ExposeSecret as _;
 use turquoise_runtime::port::{Credential, Store, StoreError};
 
 use crate::error::SinkError;
 use crate::folder::Name;
+use crate::form::Form;
 use crate::slots::{Slots, hidden, refuse_empty};
 
 /// The permissions of the published file.
@@ -57,6 +57,7 @@ pub struct FileSink {
     pub(crate) slots: Slots,
     published: Name,
     mode: Mode,
+    form: Form,
 }
 
 impl FileSink {
@@ -66,7 +67,13 @@ impl FileSink {
         let name = path.file_name().ok_or_else(|| SinkError::NoName { path: path.to_owned() })?;
         let published = Name { file: name.to_owned(), temporary: hidden(name, "new.tmp") };
         slots.folder.clean(&published)?;
-        Ok(Self { slots, published, mode })
+        Ok(Self { slots, published, mode, form: Form::Secret })
+    }
+
+    /// Publishes in another form than the bare secret.
+    #[must_use]
+    pub fn in_form(self, form: Form) -> Self {
+        Self { form, ..self }
     }
 }
 
@@ -81,8 +88,8 @@ impl Store for FileSink {
 
     fn publish(&mut self, credential: &Credential) -> Result<(), StoreError> {
         refuse_empty(credential)?;
-        let secret = credential.secret.expose_secret().as_bytes();
-        Ok(self.slots.folder.replace(&self.published, self.mode.bits(), secret)?)
+        let content = self.form.content(credential).ok_or(SinkError::Unfit)?;
+        Ok(self.slots.folder.replace(&self.published, self.mode.bits(), &content)?)
     }
 
     fn clear(&mut self, mint: Mint) -> Result<(), StoreError> {

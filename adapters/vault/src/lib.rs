@@ -27,7 +27,6 @@
 #[cfg(feature = "client")]
 mod client;
 mod config;
-mod connect;
 pub mod doctor;
 mod entity;
 mod failure;
@@ -44,7 +43,6 @@ mod reply;
 mod request;
 mod secret_id;
 mod server;
-mod tls;
 mod token;
 mod transport;
 
@@ -57,5 +55,6 @@ pub use method::Method;
 pub use name::{App, Mount, Namespace, Path, Role};
 pub use policy::{Rule, Rules, login_policy, policy, secret_id_policy};
 pub use secret_id::{Issued, SecretIdConfig, SecretIdProvider};
-pub use server::{Address, ClientCertificate, ConfigError, Tls, Upstream};
+pub use server::{Address, ConfigError, Upstream};
 pub use token::TokenProvider;
+pub use turquoise_http::{ClientCertificate, Tls, TlsError};

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use http::Uri;
+use turquoise_http::{Tls, TlsError};
 
 use crate::name::Namespace;
 
@@ -30,19 +31,9 @@ pub enum ConfigError {
         /// What it was given for.
         what: &'static str,
     },
-    /// A certificate or a key is not to be used.
-    #[error("{} does not serve for TLS ({why}): give {what} in PEM", path.display())]
-    Tls {
-        /// The file.
-        path: PathBuf,
-        /// What it should hold.
-        what: &'static str,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// This system's list of authorities is empty.
-    #[error("this system trusts no certificate authority: name the file of the one that certified the server")]
-    NoAuthority,
+    /// A certificate or a key is not to be used, or nobody is trusted.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A login with a certificate needs one.
     #[error("a login with a certificate needs one: give the upstream's TLS a client certificate")]
     NoCertificate,
@@ -98,26 +89,6 @@ impl fmt::Display for Address {
             Self::Socket(path) => write!(f, "unix://{}", path.display()),
         }
     }
-}
-
-/// Whom to trust and what to show, on `https` addresses. Certificates are always checked.
-#[derive(Clone, Debug, Default)]
-pub struct Tls {
-    /// A PEM file with the certificates of the only authorities that are trusted; without it, those that this system trusts.
-    pub authority: Option<PathBuf>,
-    /// What to show to a server that asks for a certificate.
-    pub client: Option<ClientCertificate>,
-    /// The name that the server's certificate must be for, if it is not the host of the address.
-    pub server_name: Option<String>,
-}
-
-/// A certificate of our own. Its files are read once, when the provider is made.
-#[derive(Clone, Debug)]
-pub struct ClientCertificate {
-    /// A PEM file: the certificate, and those between it and its authority.
-    pub certificate: PathBuf,
-    /// A PEM file: its key.
-    pub key: PathBuf,
 }
 
 /// One server, alone or a cluster, and how it is spoken to. No variable of the environment is looked at.

@@ -1,33 +1,26 @@
-//! One pool of connections for all tokens, and no more copies of them than can be helped.
+//! Requests to one server's nodes over one pool of connections for all tokens, and no more copies of them than can be helped.
 //!
-//! What it does not do matters as much: no redirect is followed but by a read to a configured address (it would carry the
-//! token elsewhere, and repeat a mint), nothing that may have been done is sent twice, no proxy is taken from the environment.
+//! No redirect is followed but by a read to a configured address: it would carry the token elsewhere, and repeat a mint.
 
-use std::error::Error;
-use std::fmt::Write as _;
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use http::header::{CONTENT_TYPE, DATE, HOST, HeaderName, HeaderValue, LOCATION};
 use http::{HeaderMap, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use http_body_util::Full;
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::{AlertDescription, ClientConfig, RootCertStore};
 use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
+use turquoise_http::{Connector, Missed as NoAnswer, Pool, Tls, nobody};
 use zeroize::Zeroizing;
 
-use crate::connect::Connector;
 use crate::failure::{Failure, classify};
 use crate::index::Index;
 use crate::request::{Effect, Request};
-use crate::server::{Address, ConfigError, Tls, Upstream};
-use crate::tls::client_config;
+use crate::server::{Address, ConfigError, Upstream};
 
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
@@ -35,19 +28,12 @@ const ROTATION: HeaderName = HeaderName::from_static("x-rotation-id");
 const INDEX: HeaderName = HeaderName::from_static("x-vault-index");
 const INCONSISTENT: HeaderName = HeaderName::from_static("x-vault-inconsistent");
 
-/// The longest reply that is read.
-const BODY_LIMIT: usize = 1 << 20;
-/// Far below the five minutes after which servers close idle connections: a request on a closing one may be lost.
-const IDLE: Duration = Duration::from_secs(30);
-/// The driver has a handful of calls under way at once.
-const IDLE_CONNECTIONS: usize = 4;
-
 /// How requests reach the nodes of one server.
 pub(crate) struct Transport {
     nodes: Vec<Node>,
     /// The node that answered last, by its place.
     first: AtomicUsize,
-    client: Client<Connector, Full<Bytes>>,
+    pool: Pool,
     timeout: Duration,
     namespace: Option<HeaderValue>,
     index: Index,
@@ -91,15 +77,16 @@ impl Transport {
         });
         let name = server_name(&upstream.tls)?;
         let connector = Connector::new(sockets.collect(), Arc::new(tls(upstream)?), name, upstream.connect_timeout);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS)
-            .retry_canceled_requests(false)
-            .build(connector);
         let namespace = upstream.namespace.as_ref().map(|name| HeaderValue::try_from(name.to_string()));
         let namespace = namespace.transpose().expect("a namespace is made of letters");
-        Ok(Self { nodes, first: AtomicUsize::new(0), client, timeout: upstream.timeout, namespace, index: Index::default() })
+        Ok(Self {
+            nodes,
+            first: AtomicUsize::new(0),
+            pool: Pool::new(connector),
+            timeout: upstream.timeout,
+            namespace,
+            index: Index::default(),
+        })
     }
 
     /// Sends a request as the holder of `token` and waits for its answer, at most as long as a call may take.
@@ -194,20 +181,14 @@ impl Transport {
         path: &str,
         effect: Effect,
     ) -> Result<Answer, Missed> {
-        let response = self.respond(&self.nodes[at], request, path).await.map_err(Missed::new)?;
-        let (head, body) = response.into_parts();
-        let broken = |e: Box<dyn Error + Send + Sync>| Missed::new(Failure::Unknown(chain(&*e)));
-        let body = Limited::new(body, BODY_LIMIT).collect().await.map_err(broken)?;
-        let mut chunks = body.aggregate();
-        let mut body = Zeroizing::new(vec![0; chunks.remaining()]);
-        chunks.copy_to_slice(&mut body);
-        classify(head.status, &head.headers, &body)
-            .map_err(|failure| Missed { failure, redirect: self.redirect(head.status, &head.headers) })?;
-        if let (Effect::Write, Some(index)) = (effect, head.headers.get(INDEX)) {
+        let answer = self.respond(&self.nodes[at], request, path).await.map_err(Missed::new)?;
+        let turquoise_http::Answer { status, headers, body } = answer;
+        classify(status, &headers, &body).map_err(|failure| Missed { failure, redirect: self.redirect(status, &headers) })?;
+        if let (Effect::Write, Some(index)) = (effect, headers.get(INDEX)) {
             self.index.keep(index);
         }
-        let date = head.headers.get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
-        Ok(Answer { status: head.status, date, body })
+        let date = headers.get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+        Ok(Answer { status, date, body })
     }
 
     async fn respond(
@@ -215,25 +196,17 @@ impl Transport {
         node: &Node,
         request: &http::Request<Full<Bytes>>,
         path: &str,
-    ) -> Result<http::Response<hyper::body::Incoming>, Failure> {
+    ) -> Result<turquoise_http::Answer, Failure> {
         let uri: Uri = format!("{}/v1/{path}", node.base).parse().map_err(|e| Failure::Unfit(format!("no such request: {e}")))?;
-        // A connection that the server closed while it was idle takes nothing: a fresh one is made, once.
-        let mut stale = true;
-        loop {
-            let mut sent = request.clone();
-            *sent.uri_mut() = uri.clone();
-            if matches!(node.address, Address::Socket(_)) {
-                sent.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
-            }
-            match self.client.request(sent).await {
-                Ok(response) => return Ok(response),
-                Err(e) if is_unsent(&e) && std::mem::take(&mut stale) => {}
-                Err(e) if is_unsent(&e) || e.is_connect() || is_our_certificate_refused(&e) => {
-                    return Err(Failure::Unavailable(format!("{}: {}", node.address, chain(&e))));
-                }
-                Err(e) => return Err(Failure::Unknown(format!("{}: {}", node.address, chain(&e)))),
-            }
+        let mut sent = request.clone();
+        *sent.uri_mut() = uri;
+        if matches!(node.address, Address::Socket(_)) {
+            sent.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
         }
+        self.pool.send(&sent).await.map_err(|missed| match missed {
+            NoAnswer::Unsent(why) => Failure::Unavailable(format!("{}: {why}", node.address)),
+            NoAnswer::Unknown(why) => Failure::Unknown(format!("{}: {why}", node.address)),
+        })
     }
 
     fn redirect(&self, status: StatusCode, headers: &HeaderMap) -> Option<usize> {
@@ -262,12 +235,8 @@ impl Missed {
 
 /// Without an address that needs it, nobody is trusted, and the system is not asked whom it trusts.
 pub(crate) fn tls(upstream: &Upstream) -> Result<ClientConfig, ConfigError> {
-    if upstream.addresses.iter().any(Address::is_secure) {
-        return client_config(&upstream.tls);
-    }
-    let nothing = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
-    let nothing = nothing.with_safe_default_protocol_versions().expect("the provider speaks TLS 1.2 and 1.3");
-    Ok(nothing.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+    let secure = upstream.addresses.iter().any(Address::is_secure);
+    Ok(if secure { upstream.tls.client_config()? } else { nobody() })
 }
 
 fn server_name(tls: &Tls) -> Result<Option<ServerName<'static>>, ConfigError> {
@@ -297,49 +266,4 @@ fn header(token: &impl ExposeSecret<str>) -> Result<HeaderValue, Failure> {
         .map_err(|_| Failure::Unfit("the token does not fit into a header".to_owned()))?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-/// Whether the request was taken back before a byte of it was written.
-fn is_unsent(error: &hyper_util::client::legacy::Error) -> bool {
-    causes(error).any(|cause| cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled))
-}
-
-/// Whether the server ended the connection over our certificate. It does so before it looks at the request, although with
-/// TLS 1.3 that was sent by then.
-fn is_our_certificate_refused(error: &hyper_util::client::legacy::Error) -> bool {
-    let alert = |cause: &(dyn Error + 'static)| {
-        let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        match inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(rustls::Error::AlertReceived(alert)) => Some(*alert),
-            _ => None,
-        }
-    };
-    causes(error).filter_map(alert).any(|alert| {
-        matches!(
-            alert,
-            AlertDescription::BadCertificate
-                | AlertDescription::UnsupportedCertificate
-                | AlertDescription::CertificateRevoked
-                | AlertDescription::CertificateExpired
-                | AlertDescription::CertificateUnknown
-                | AlertDescription::CertificateRequired
-                | AlertDescription::UnknownCA
-                | AlertDescription::AccessDenied
-        )
-    })
-}
-
-/// An error and what caused it.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source())
-}
-
-/// An error and its causes on one line.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = String::new();
-    for cause in causes(error) {
-        let separator = if text.is_empty() { "" } else { ": " };
-        let _ = write!(text, "{separator}{cause}");
-    }
-    text
 }

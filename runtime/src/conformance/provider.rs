@@ -8,7 +8,7 @@ use turquoise_core::{Color, Generation, Mint};
 use turquoise_memory::{ExposeSecret as _, Secret};
 
 use super::{Breach, Outcome, clause, fail_on};
-use crate::port::{Contract, Credential, Handle, Limit, Minted, Minting, Observed, Provider, Reply, Siblings};
+use crate::port::{Contract, Credential, Handle, Limit, Lives, Minted, Minting, Observed, Provider, Reply, Siblings};
 
 /// No call takes longer.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -56,6 +56,7 @@ pub async fn check_all<P: Provider>(builder: impl Fn() -> P) -> Vec<Breach> {
         a_mint_asked_for_twice_is_as_declared,
         a_stranger_is_turned_away_and_not_quoted,
         a_life_ends_by_itself,
+        what_is_lost_is_found_and_ended,
     );
     breaches
 }
@@ -123,8 +124,16 @@ impl<P: Provider> Subject<P> {
         Ok(credential(mint(1), minted))
     }
 
+    /// What a credential is asked to live.
+    const fn life(&self) -> Duration {
+        match self.contract.lives {
+            Lives::AsAsked => LIFE,
+            Lives::UntilEnded => Contract::FOREVER,
+        }
+    }
+
     async fn issue(&self, with: &Credential, number: u32) -> Result<Credential, String> {
-        let minted = call("issue", self.provider.issue(with, mint(number), LIFE)).await?;
+        let minted = call("issue", self.provider.issue(with, mint(number), self.life())).await?;
         Ok(credential(mint(number), minted.needed("a credential mints a sibling")?))
     }
 
@@ -216,14 +225,14 @@ async fn a_sibling_is_accepted_in_time_and_its_minter_still<P: Provider>(subject
 }
 
 async fn a_mint_lives_as_long_as_asked<P: Provider>(subject: &Subject<P>) -> Outcome {
-    let blue = subject.blue().await?;
-    let minted = call("issue", subject.provider.issue(&blue, mint(2), LIFE)).await?.needed("a credential mints a sibling")?;
+    let (blue, life) = (subject.blue().await?, subject.life());
+    let minted = call("issue", subject.provider.issue(&blue, mint(2), life)).await?.needed("a credential mints a sibling")?;
     let said = minted.remaining;
     let seen = subject.accepted(&credential(mint(2), minted)).await?;
     for (remaining, who) in [(said, "the answer"), (seen, "a probe")] {
         clause!(
-            remaining > LIFE / 2 && remaining <= LIFE + ROUNDING,
-            "a mint lives as long as asked, {LIFE:?}, but {who} says {remaining:?}"
+            remaining > life / 2 && remaining <= life + ROUNDING,
+            "a mint lives as long as asked, {life:?}, but {who} says {remaining:?}"
         );
     }
     Ok(())
@@ -231,6 +240,9 @@ async fn a_mint_lives_as_long_as_asked<P: Provider>(subject: &Subject<P>) -> Out
 
 async fn a_life_that_is_set_is_read_back<P: Provider>(subject: &Subject<P>) -> Outcome {
     let (_, green) = subject.pair().await?;
+    if subject.contract.lives == Lives::UntilEnded {
+        return a_cut_is_none_the_shorter(subject, &green).await;
+    }
     for life in [LIFE * 2, LIFE / 4] {
         let said = subject.set_life(&green, life).await?.needed("a life can be made longer and shorter")?;
         let seen = subject.probe(&green).await?.needed("a credential whose life was set is accepted")?;
@@ -244,6 +256,20 @@ async fn a_life_that_is_set_is_read_back<P: Provider>(subject: &Subject<P>) -> O
     Ok(())
 }
 
+/// What is declared to live until it is ended may refuse to be cut, or be switched off, but never says that it ends by itself.
+async fn a_cut_is_none_the_shorter<P: Provider>(subject: &Subject<P>, green: &Credential) -> Outcome {
+    let full = subject.set_life(green, Contract::FOREVER).await?.needed("a credential that lives for ever may be told so")?;
+    let cut = subject.set_life(green, LIFE).await?;
+    let ends = |remaining: Duration| remaining <= Contract::FOREVER / 2;
+    clause!(!ends(full), "it is declared to live until it is ended, but an answer says {full:?}");
+    match cut {
+        Answer::Applied(remaining) if ends(remaining) => {
+            Err(format!("it is declared to live until it is ended, but a cut says that {remaining:?} are left: declare that"))
+        }
+        _ => Ok(()),
+    }
+}
+
 async fn a_credential_ends_itself_in_time<P: Provider>(subject: &Subject<P>) -> Outcome {
     let (_, green) = subject.pair().await?;
     subject.end(&green).await
@@ -252,8 +278,8 @@ async fn a_credential_ends_itself_in_time<P: Provider>(subject: &Subject<P>) -> 
 async fn the_dead_neither_mint_nor_live_on<P: Provider>(subject: &Subject<P>) -> Outcome {
     let (_, green) = subject.pair().await?;
     subject.end(&green).await?;
-    clause!(!subject.set_life(&green, LIFE).await?.is_applied(), "what has ended gets no new life, but it did");
-    let minted = call("issue", subject.provider.issue(&green, mint(3), LIFE)).await?;
+    clause!(!subject.set_life(&green, subject.life()).await?.is_applied(), "what has ended gets no new life, but it did");
+    let minted = call("issue", subject.provider.issue(&green, mint(3), subject.life())).await?;
     clause!(!minted.is_applied(), "what has ended mints nothing, but it did");
     clause!(!subject.probe(&green).await?.is_applied(), "what has ended stays so, but it is accepted again");
     Ok(())
@@ -283,7 +309,7 @@ async fn an_observer_tells_the_living_from_the_dead<P: Provider>(subject: &Subje
     let (blue, green) = subject.pair().await?;
     let observed = call("observe", subject.provider.observe(&green, &blue)).await?;
     match observed.needed("who observes what lives sees it")? {
-        Observed::Alive(remaining) if remaining > Duration::ZERO && remaining <= LIFE + ROUNDING => {}
+        Observed::Alive(remaining) if remaining > Duration::ZERO && remaining <= subject.life() + ROUNDING => {}
         Observed::Alive(remaining) => return Err(format!("an observer sees the remaining life, but it says {remaining:?}")),
         Observed::Dead => return Err("only what is dead is called so, but it lives".to_owned()),
     }
@@ -330,7 +356,7 @@ async fn as_many_live_at_once_as_declared<P: Provider>(subject: &Subject<P>) -> 
     if let Limit::AtMost(declared) = subject.contract.live_at_once
         && u32::from(declared) == most
     {
-        let more = call("issue", subject.provider.issue(&living[0], mint(most + 1), LIFE)).await?;
+        let more = call("issue", subject.provider.issue(&living[0], mint(most + 1), subject.life())).await?;
         clause!(!more.is_applied(), "{most} are declared to live at once, and one more is refused, but it was minted");
         for credential in &living {
             let lives = subject.probe(credential).await?.is_applied();
@@ -365,8 +391,8 @@ async fn a_stranger_is_turned_away_and_not_quoted<P: Provider>(subject: &Subject
     let (handle, secret) = (Handle("stranger".to_owned()), Secret::from(STRANGE));
     let stranger = Credential { mint: mint(1), handle, secret };
     let probed = subject.probe(&stranger).await?;
-    let renewed = subject.set_life(&stranger, LIFE).await?;
-    let minted = call("issue", subject.provider.issue(&stranger, mint(2), LIFE)).await?;
+    let renewed = subject.set_life(&stranger, subject.life()).await?;
+    let minted = call("issue", subject.provider.issue(&stranger, mint(2), subject.life())).await?;
     for (what, applied, words) in [
         ("probe", probed.is_applied(), probed.words()),
         ("set_life", renewed.is_applied(), renewed.words()),
@@ -379,6 +405,9 @@ async fn a_stranger_is_turned_away_and_not_quoted<P: Provider>(subject: &Subject
 }
 
 async fn a_life_ends_by_itself<P: Provider>(subject: &Subject<P>) -> Outcome {
+    if subject.contract.lives == Lives::UntilEnded {
+        return Ok(());
+    }
     let short = Duration::from_secs(2);
     let blue = subject.blue().await?;
     let minted = call("issue", subject.provider.issue(&blue, mint(2), short)).await?.needed("a credential mints a sibling")?;
@@ -387,4 +416,25 @@ async fn a_life_ends_by_itself<P: Provider>(subject: &Subject<P>) -> Outcome {
     let ended = subject.refused_within(&green, bound).await;
     ended.map_err(|says| format!("a life of {short:?} is over by itself: {says}"))?;
     subject.probe(&blue).await?.needed("who minted it lives on").map(drop)
+}
+
+/// Where nothing ends by itself, a mint whose answer was lost must be found by who lives, and ended by what names it.
+async fn what_is_lost_is_found_and_ended<P: Provider>(subject: &Subject<P>) -> Outcome {
+    if subject.contract.lives == Lives::AsAsked {
+        return Ok(());
+    }
+    let blue = subject.blue().await?;
+    let lost = subject.issue(&blue, 2).await?;
+    let found = call("discover", subject.provider.discover(lost.mint.generation, &blue)).await?;
+    let found = found.needed("what is lost is looked for")?;
+    clause!(found.as_ref() == Some(&lost.handle), "what is lost is found, but the answer is {found:?}");
+    call("revoke_named", subject.provider.revoke_named(&lost.handle, &blue)).await?.needed("what is found is ended")?;
+    subject.refused_within(&lost, subject.contract.propagation + subject.contract.revocation).await?;
+    match call("observe_named", subject.provider.observe_named(&lost.handle, &blue))
+        .await?
+        .needed("what is found is looked at")?
+    {
+        Observed::Dead => Ok(()),
+        Observed::Alive(_) => Err("what was found and ended is seen to be dead, but it is called alive".to_owned()),
+    }
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use turquoise_runtime::conformance::provider::{check_all, test_all};
-use turquoise_runtime::core::Mint;
+use turquoise_runtime::core::{Generation, Mint};
 use turquoise_runtime::memory::{ExposeSecret as _, Secret};
 use turquoise_runtime::port::{
-    Contract, Credential, Handle, Limit, Minted, Minting, Observed, Provider, Reason, Reply, Siblings,
+    Contract, Credential, Handle, Limit, Lives, Minted, Minting, Observed, Provider, Reason, Reply, Siblings,
 };
 
 /// How one breaks its contract.
@@ -44,6 +44,8 @@ enum Bug {
     TakesStrangers,
     QuotesStrangers,
     NeverExpires,
+    EndsAllTheSame,
+    LostForGood,
     Hangs,
 }
 
@@ -99,12 +101,18 @@ impl Memory {
             tokens.remove(parent);
         }
         tokens.insert(secret.clone(), Token { ends: Instant::now() + life, accepted_from, parent, mint });
-        let handle = match self.bug {
+        let name = match self.bug {
             Bug::HandleIsTheSecret => secret.clone(),
             Bug::OneHandleForAll => "a token".to_owned(),
-            _ => format!("handle-of-{}", &secret["secret-".len()..]),
+            _ => handle(&secret).0,
         };
-        Minted { secret: Secret::from(secret), handle: Handle(handle), remaining: life }
+        Minted { secret: Secret::from(secret), handle: Handle(name), remaining: life }
+    }
+
+    /// What a login or a change of life gives where `life` is what was asked, or what there is.
+    fn granted(&self, life: Duration) -> Duration {
+        let forever = self.contract.lives == Lives::UntilEnded && self.bug != Bug::EndsAllTheSame;
+        if forever { Contract::FOREVER } else { life }
     }
 
     fn full(&self) -> bool {
@@ -136,7 +144,7 @@ impl Provider for Memory {
 
     async fn login(&self, mint: Mint) -> Reply<Minted> {
         let life = if self.bug == Bug::LoginLivesTooLong { LOGIN_LIFE * 2 } else { LOGIN_LIFE };
-        Reply::Applied(self.make(mint, None, life))
+        Reply::Applied(self.make(mint, None, self.granted(life)))
     }
 
     async fn issue(&self, with: &Credential, mint: Mint, life: Duration) -> Reply<Minted> {
@@ -170,6 +178,7 @@ impl Provider for Memory {
     }
 
     async fn set_life(&self, with: &Credential, life: Duration) -> Reply<Duration> {
+        let life = self.granted(life);
         if self.remaining(with).is_none() && self.bug != Bug::DeadMayRenew {
             return no("bad token");
         }
@@ -201,9 +210,35 @@ impl Provider for Memory {
             (None, _) => Reply::Applied(Observed::Dead),
         }
     }
+
+    async fn discover(&self, lost: Generation, _: &Credential) -> Reply<Option<Handle>> {
+        let tokens = self.tokens.lock().unwrap();
+        let found = tokens.iter().find(|(_, token)| token.mint.generation == lost && self.bug != Bug::LostForGood);
+        Reply::Applied(found.map(|(secret, _)| handle(secret)))
+    }
+
+    async fn revoke_named(&self, target: &Handle, _: &Credential) -> Reply<()> {
+        let found = self.tokens.lock().unwrap().keys().find(|secret| handle(secret) == *target).cloned();
+        if let Some(secret) = found {
+            self.end(&secret);
+        }
+        Reply::Applied(())
+    }
+
+    async fn observe_named(&self, target: &Handle, _: &Credential) -> Reply<Observed> {
+        let (tokens, now) = (self.tokens.lock().unwrap(), Instant::now());
+        let lives = tokens.iter().any(|(secret, token)| handle(secret) == *target && token.ends > now);
+        Reply::Applied(if lives { Observed::Alive(Contract::FOREVER) } else { Observed::Dead })
+    }
+}
+
+fn handle(secret: &str) -> Handle {
+    Handle(format!("handle-of-{}", &secret["secret-".len()..]))
 }
 
 const PROMPT: Contract = Contract { login_life: LOGIN_LIFE, ..Contract::PROMPT };
+const ENDLESS: Contract =
+    Contract { lives: Lives::UntilEnded, live_at_once: Limit::AtMost(2), login_life: Duration::ZERO, ..PROMPT };
 const FOUR: Contract = Contract { live_at_once: Limit::AtMost(4), ..PROMPT };
 
 #[tokio::test(start_paused = true)]
@@ -216,6 +251,7 @@ async fn a_provider_as_it_declares_to_be_passes() {
         Contract { propagation: seconds(8), revocation: seconds(7), ..PROMPT },
         Contract { siblings: Siblings::EndToo, ..PROMPT },
         Contract { minting: Minting::Idempotent, ..PROMPT },
+        ENDLESS,
     ] {
         test_all(memory(contract, Bug::None)).await;
     }
@@ -226,6 +262,8 @@ async fn each_broken_clause_is_found_by_its_check_and_named() {
     let cascading = Contract { siblings: Siblings::EndToo, ..PROMPT };
     let idempotent = Contract { minting: Minting::Idempotent, ..PROMPT };
     let broken = [
+        (ENDLESS, Bug::EndsAllTheSame, "a_life_that_is_set_is_read_back", "a cut says that"),
+        (ENDLESS, Bug::LostForGood, "what_is_lost_is_found_and_ended", "what is lost is found, but the answer is None"),
         (PROMPT, Bug::LoginIsDead, "a_login_gives_a_credential_that_works", "a login gives a credential that lives"),
         (PROMPT, Bug::LoginLivesTooLong, "a_login_gives_a_credential_that_works", "a login gives at most"),
         (PROMPT, Bug::Hangs, "a_login_gives_a_credential_that_works", "each call ends by itself, but probe did not"),

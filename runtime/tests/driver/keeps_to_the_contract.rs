@@ -1,8 +1,10 @@
 //! A provider that cannot be rotated without an outage is refused at the start, and says what to change.
 
+use std::time::Duration;
+
 use turquoise_runtime::StartError;
 use turquoise_runtime::core::{Consumers, PolicyError, Relogin};
-use turquoise_runtime::port::{Contract, ContractError, Limit, Siblings};
+use turquoise_runtime::port::{Contract, ContractError, Limit, Lives, Siblings};
 
 use crate::common::{Sim, secs};
 
@@ -21,12 +23,11 @@ async fn what_cannot_be_rotated_is_refused() {
         (Contract { live_at_once: Limit::AtMost(1), ..Contract::PROMPT }, ContractError::OneAtATime { live: 1 }),
         (Contract { live_at_once: Limit::AtMost(2), ..Contract::PROMPT }, ContractError::TooMany { policy: 3, contract: 2 }),
         (Contract { siblings: Siblings::EndToo, ..Contract::PROMPT }, ContractError::Cascades),
+        (Contract { propagation: secs(4), ..Contract::PROMPT }, ContractError::ProbesTooClose { propagation: secs(4) }),
+        (Contract { lives: Lives::UntilEnded, ..Contract::PROMPT }, ContractError::NeverEnd),
         (
             Contract { propagation: secs(5), ..Contract::PROMPT },
-            ContractError::ValidationTooShort {
-                propagation: secs(5),
-                needed: secs(5) + 2 * std::time::Duration::from_millis(200),
-            },
+            ContractError::ValidationTooShort { propagation: secs(5), needed: secs(5) + 2 * Duration::from_millis(200) },
         ),
     ];
     for (contract, expected) in refused {
@@ -39,7 +40,12 @@ async fn what_cannot_be_rotated_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_only_late_is_taken() {
-    let late = Contract { revocation: secs(60), propagation: secs(4), live_at_once: Limit::AtMost(3), ..Contract::PROMPT };
+    let late = Contract {
+        revocation: secs(60),
+        propagation: Duration::from_millis(200),
+        live_at_once: Limit::AtMost(3),
+        ..Contract::PROMPT
+    };
     start(late).await.expect("it can be rotated");
 }
 

@@ -1,6 +1,7 @@
 //! One file per behaviour.
 
 mod atomic;
+mod form;
 mod opening;
 mod sealing;
 mod slots;

@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use turquoise_runtime::core::Privileges;
 use turquoise_runtime::port::Provider;
-use turquoise_vault::{Address, ConfigError, Tls, TokenConfig, TokenProvider, Upstream, policy};
+use turquoise_vault::{Address, ConfigError, Tls, TlsError, TokenConfig, TokenProvider, Upstream, policy};
 
 use crate::certify::{Authority, secure};
 use crate::support::{Bench, MINUTE, READABLE, applied, mint, probe, refused, unavailable};
@@ -53,7 +53,10 @@ async fn tls_and_sockets_are_ways_to_a_server_and_nobody_else_is_trusted() {
 
     let missing = Tls { authority: Some("/nowhere/ca.pem".into()), ..good };
     let config = TokenConfig { upstream: upstream(missing), ..bench.config() };
-    assert!(matches!(TokenProvider::new(config).err(), Some(ConfigError::Tls { what: "the certificate of the authority", .. })));
+    assert!(matches!(
+        TokenProvider::new(config).err(),
+        Some(ConfigError::Tls(TlsError::File { what: "the certificate of the authority", .. }))
+    ));
 }
 
 #[tokio::test]

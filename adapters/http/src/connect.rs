@@ -23,14 +23,15 @@ type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
 /// Connects, TLS included, within a time.
 #[derive(Clone)]
-pub(crate) struct Connector {
+pub struct Connector {
     inner: HttpsConnector<Dial>,
     patience: Duration,
 }
 
 impl Connector {
     /// `sockets` are those that hosts of that name stand for.
-    pub(crate) fn new(
+    #[must_use]
+    pub fn new(
         sockets: Vec<(String, PathBuf)>,
         tls: Arc<ClientConfig>,
         server_name: Option<ServerName<'static>>,
@@ -93,8 +94,10 @@ impl Service<Uri> for Dial {
 }
 
 /// A connection of either kind.
-pub(crate) enum Wire {
+pub enum Wire {
+    /// Over TCP.
     Tcp(TcpStream),
+    /// Over a unix socket.
     Unix(UnixStream),
 }
 

@@ -1,0 +1,12 @@
+//! The provider against an emulator that is as strict as AWS: one for all of these tests, each with a user of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test ends with what it did not expect")]
+
+mod boto;
+mod conforming;
+mod losing;
+mod minding;
+mod probing;
+mod rotating;
+mod secrecy;
+mod support;
