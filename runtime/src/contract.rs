@@ -175,10 +175,10 @@ impl Contract {
         let validate_for =
             self.propagation.saturating_add(probe_every * u32::from(PROBES)).saturating_add(Duration::from_secs(10));
         let endless = self.lives == Lives::UntilEnded;
-        let life = |more: Duration| if endless { Self::FOREVER } else { validate_for.saturating_add(more) };
+        let lasting = |more: Duration| if endless { Self::FOREVER } else { validate_for.saturating_add(more) };
         Policy {
-            full: life(Duration::from_hours(1)),
-            probation: life(Duration::from_mins(1)),
+            full: lasting(Duration::from_hours(1)),
+            probation: lasting(Duration::from_mins(1)),
             login_life: self.login_life,
             mint: if adopts { Via::Current } else { Via::Login },
             relogin: if adopts { Relogin::Impossible } else { Relogin::Possible },

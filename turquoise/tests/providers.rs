@@ -9,7 +9,7 @@ use std::time::Duration;
 use turquoise::aws_iam::{IamConfig, IamProvider, Source};
 use turquoise::port::{Contract, Fencing, Limit, Listing, Lives, Minting, Provider, Siblings};
 use turquoise::vault::{
-    App, Issued, LoginConfig, LoginProvider, Method, SecretIdConfig, SecretIdProvider, TokenConfig, TokenProvider, Upstream,
+    App, Issued, LoginConfig, LoginProvider, Method, Role, SecretIdConfig, SecretIdProvider, TokenConfig, TokenProvider, Upstream,
 };
 
 const BEGIN: &str = "<!-- generated: contracts -->\n";

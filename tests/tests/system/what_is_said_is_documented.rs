@@ -128,7 +128,9 @@ fn what_is_said_is_documented() {
             writeln!(page, "*record*: {}.\n", common.join(", ")).unwrap();
         }
         writeln!(page, "| level | message, or name of the span | fields | `next` |\n| --- | --- | --- | --- |").unwrap();
-        all.iter().for_each(|said| writeln!(page, "{}", said.row()).unwrap());
+        for said in &all {
+            writeln!(page, "{}", said.row()).unwrap();
+        }
         page.push('\n');
     }
     for event in ["candidate abandoned", "dark: the current credential may be dead", "renewed, but", "secrets unlocked"] {
