@@ -154,7 +154,20 @@ fn completions_and_manual_pages_know_every_command() {
     let mut pages: Vec<_> =
         fs::read_dir(folder.path()).unwrap().map(|page| page.unwrap().file_name().into_string().unwrap()).collect();
     pages.sort();
-    let commands =
-        ["-completions", "-config-check", "-config-migrate", "-config", "-demo", "-man", "-run", "-spec", "-verify", ""];
+    let commands = [
+        "-completions",
+        "-config-check",
+        "-config-migrate",
+        "-config",
+        "-credential-process",
+        "-demo",
+        "-doctor",
+        "-man",
+        "-policy",
+        "-run",
+        "-spec",
+        "-verify",
+        "",
+    ];
     assert_eq!(pages, commands.map(|command| format!("turquoise{command}.1")));
 }
