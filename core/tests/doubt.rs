@@ -7,7 +7,7 @@ mod policy;
 
 use drive::{fresh, run};
 use policy::POLICY;
-use turquoise_core::{Effect, Input, Instant};
+use turquoise_core::{Applied, Effect, Input, Instant, Outcome};
 
 #[test]
 fn after_a_gap_nothing_is_served_before_the_provider_has_been_asked() {
@@ -21,4 +21,23 @@ fn after_a_gap_nothing_is_served_before_the_provider_has_been_asked() {
     assert_eq!(machine.phase().current().map(|lease| (lease.life.lb, lease.accepted_until)), Some((now, now)));
     let asked = run(&mut machine, now, |effect| matches!(effect, Effect::Renew { .. }));
     assert!(asked.is_some(), "it waits, although nothing is certain");
+}
+
+#[test]
+fn what_was_asked_before_the_gap_is_asked_once_more_as_soon_as_it_is_answered() {
+    let now = Instant(1_000);
+    let mut machine = fresh(&POLICY, now);
+    assert_eq!(run(&mut machine, now, |_| false), None);
+    let renews = |effect: &Effect| matches!(effect, Effect::Renew { .. });
+    let due = now + POLICY.full / 2;
+    machine.handle(due, Input::Timeout).expect("time passes");
+    let before = run(&mut machine, due, renews).expect("half of its life is over");
+    machine.handle(due, Input::Gap).expect("it is always legal");
+    assert_eq!(run(&mut machine, due, renews), None, "one is under way");
+    let alive = Outcome::Applied(Applied::Alive { remaining: POLICY.full });
+    machine.handle(due, Input::Completed { op: before, outcome: alive }).expect("it is under way");
+    assert_eq!((machine.serving(), machine.is_waking()), (None, true), "it may have been answered before the gap");
+    let after = run(&mut machine, due, renews).expect("it does not wait for half a life");
+    machine.handle(due, Input::Completed { op: after, outcome: alive }).expect("it is under way");
+    assert!(machine.serving().is_some() && !machine.is_waking());
 }

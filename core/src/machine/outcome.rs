@@ -63,7 +63,12 @@ impl Rotation {
                     lease.retry_renewal(now, &policy);
                 }
                 let generation = lease.mint.generation;
-                return self.accepted_anew(flight.op, generation);
+                self.accepted_anew(flight.op, generation);
+                // Time was lost after it was sent: its answer says nothing, and another one is due at once.
+                if let Some(lease) = self.fold.phase.current_mut().filter(|_| current && self.woken.is_some()) {
+                    lease.renew_at = now;
+                }
+                return;
             }
             Outcome::NotApplied(Refusal::Refused) => lease.suspect = true,
             Outcome::NotApplied(_) => {}
