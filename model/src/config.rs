@@ -270,9 +270,10 @@ pub const STANDARD: [Config; 24] = [
             validate_for: ticks(3),
             probation: ticks(7),
             full: ticks(12),
+            login_life: ticks(12),
             ..POLICY
         },
-        pins: Some(Pins::of(161_564, 115, 27)),
+        pins: Some(Pins::of(154_531, 110, 27)),
         ..BASE
     },
     Config { name: "lives that end", crashes: 0, hostility: &[Hostility::Capped], pins: Some(Pins::of(7_473, 82, 20)), ..BASE },
