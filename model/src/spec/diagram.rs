@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use turquoise_core::{PhaseKind, StepKind, TRANSITIONS};
+use turquoise_core::{PhaseKind, StepKind, TRANSITIONS, Transition};
 
 use super::phases;
 
@@ -96,12 +96,17 @@ const fn place(phase: PhaseKind) -> (i32, i32, i32, i32) {
     (x, y, 140, 80)
 }
 
-/// The step that leads to [`PhaseKind::Closing`] from every phase that has a credential: it is told and not drawn.
-const FROM_ALL: StepKind = StepKind::Waived;
+/// The steps that lead to a phase from every one that has a credential: they are told and not drawn.
+const FROM_ALL: [(StepKind, PhaseKind); 2] = [(StepKind::Waived, PhaseKind::Closing), (StepKind::Recovered, PhaseKind::Vacant)];
+
+fn is_drawn(row: &Transition) -> bool {
+    let has_credential = !matches!(row.from, PhaseKind::Vacant | PhaseKind::Closing | PhaseKind::Stopped);
+    !(has_credential && FROM_ALL.contains(&(row.step, row.to)))
+}
 
 /// The steps from one phase to another.
 fn between(from: PhaseKind, to: PhaseKind) -> Vec<StepKind> {
-    let rows = TRANSITIONS.iter().filter(|row| (row.from, row.to) == (from, to) && row.step != FROM_ALL);
+    let rows = TRANSITIONS.iter().filter(|row| (row.from, row.to) == (from, to) && is_drawn(row));
     let mut steps: Vec<_> = rows.map(|row| row.step).collect();
     steps.dedup();
     steps
@@ -147,7 +152,8 @@ pub fn svg() -> String {
     }
     let _ = writeln!(
         out,
-        "  <text class=\"step\" x=\"436\" y=\"386\" text-anchor=\"end\">{FROM_ALL:?}: from every phase with a credential</text>"
+        "  <text class=\"step\" x=\"436\" y=\"386\" text-anchor=\"end\">Waived: from every phase with a credential</text>\n  \
+         <text class=\"step\" x=\"50\" y=\"80\">Recovered: from every such phase, where nothing survives</text>"
     );
     out.push_str("</svg>\n");
     out
@@ -217,10 +223,10 @@ pub fn dot() -> String {
             let _ = writeln!(out, "  {from:?} -> {to:?} [label=\"{}\", color=\"{colour}\", style={style}];", label.join("\\n"));
         }
     }
-    let _ = writeln!(
-        out,
-        "  all [label=\"every phase with a credential\", shape=plaintext];\n  all -> Closing [label=\"{FROM_ALL:?}\"];"
-    );
+    out.push_str("  all [label=\"every phase with a credential\", shape=plaintext];\n");
+    for (step, to) in FROM_ALL {
+        let _ = writeln!(out, "  all -> {to:?} [label=\"{step:?}\"];");
+    }
     out.push_str("}\n");
     out
 }
@@ -233,7 +239,7 @@ mod tests {
 
     #[test]
     fn the_diagram_has_the_lines_that_the_transitions_have() {
-        let drawn = TRANSITIONS.iter().filter(|row| row.step != FROM_ALL);
+        let drawn = TRANSITIONS.iter().filter(|row| is_drawn(row));
         let there = drawn.map(|row| (row.from, row.to)).filter(|(from, to)| from != to);
         let forth = LINES.iter().map(|line| (line.from, line.to));
         let back = LINES.iter().filter(|line| is_double(line)).map(|line| (line.to, line.from));
