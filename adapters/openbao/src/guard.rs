@@ -15,12 +15,13 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 /// The watcher reads a pipe whose other end only the parent holds, and on which nothing is ever written: the read ends when the
 /// parent does, be it by SIGKILL. Then it ends the server, and the folder `$1` if that is not empty. It is there before the
 /// server is, so there is no moment without it, and it is in the server's process group, so the group's number cannot come to
-/// mean another process while it lives. (Linux's parent-death signal would follow the thread that started the server, not the
+/// mean another process while it lives. (A group that the parent leaves behind with a stopped process in it is sent SIGHUP by the
+/// kernel, which the watcher has to survive. Linux's parent-death signal would follow the thread that started the server, not the
 /// process, and setting it between fork and exec takes unsafe code.)
 const GUARDED: &str = r#"
 exec 3<&0 </dev/null
 {
-    trap '' TERM
+    trap '' TERM HUP
     read -r _ <&3
     kill -s KILL $$
     [ -z "$1" ] || rm -rf -- "$1"

@@ -70,8 +70,9 @@ impl World {
             // Where nothing survives, all that may live is owed.
             Step::Recovered { .. } if lost => {
                 let minting = self.flight.iter().filter_map(|request| super::provider::makes(&request.effect));
-                ghost.debts = self.live.iter().map(|credential| credential.generation).chain(minting).collect();
+                ghost.debts.extend(self.live.iter().map(|credential| credential.generation).chain(minting));
                 ghost.debts.sort_unstable();
+                ghost.debts.dedup();
                 (ghost.committed, ghost.announced, ghost.previous, ghost.deadline) = (None, None, None, None);
             }
             Step::Waived { .. } => {

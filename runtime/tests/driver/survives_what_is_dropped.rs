@@ -46,6 +46,7 @@ async fn also_where_a_secret_is_known_and_where_the_glass_is_broken() {
     let mut progress = identity.progress();
     begin_and_drop(pin!(identity.compromise(current(&identity))));
     until(&mut progress, StepKind::Compromised).await;
+    sim.ear.expect("the glass is broken: nothing serves");
     begin_and_drop(pin!(identity.break_glass(Certainty::Confirmed)));
     until(&mut progress, StepKind::Waived).await;
 }
