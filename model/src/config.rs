@@ -298,7 +298,7 @@ pub const STANDARD: [Config; 24] = [
         crashes: 2,
         faults: 0,
         downtime: 0,
-        pins: Some(Pins::of(73_853, 161, 19)),
+        pins: Some(Pins::of(74_003, 161, 19)),
         ..BASE
     },
     Config {
