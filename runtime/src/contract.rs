@@ -23,6 +23,8 @@ pub struct Contract {
     pub login_life: Duration,
     /// What ends the life of a credential.
     pub lives: Lives,
+    /// How a credential is made beside another.
+    pub candidates: Candidates,
     /// What happens when the same mint is asked for twice.
     pub minting: Minting,
     /// Whether it can say which credentials of an identity there are.
@@ -54,9 +56,21 @@ pub enum Siblings {
 pub enum Lives {
     /// Its end, which is set as asked: what is lost ends by itself.
     AsAsked,
+    /// Its end, which is set as asked when it is made and never after: to set it answers what is left. So a candidate is minted
+    /// with all the life that it will have.
+    AsMinted,
     /// Nothing but a revocation: each is answered to live [`Contract::FOREVER`], and a life that is cut is none the shorter. So
     /// what is lost must be found and ended, and a retiring credential outlives its grace if nobody is there to end it.
     UntilEnded,
+}
+
+/// How a credential is made beside another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Candidates {
+    /// The one that serves mints it.
+    Minted,
+    /// By logging in once more, and in no other way.
+    LoggedIn,
 }
 
 /// What happens when the same mint is asked for twice.
@@ -132,6 +146,15 @@ pub enum ContractError {
         /// As the provider declares.
         login_life: Duration,
     },
+    /// Whatever was minted would be refused.
+    #[error("its provider makes credentials by logging in alone: set `mint` to `Via::Login`")]
+    OnlyLogsIn,
+    /// A candidate would be too short-lived to be promoted.
+    #[error("a credential never lives longer than it was minted for: make `probation` at least {needed:?}, or `full` shorter")]
+    NeverExtended {
+        /// The least life to be minted with: a full one and the time to validate it.
+        needed: Duration,
+    },
     /// There is no login to begin anew with.
     #[error(
         "nothing survives a crash, and its provider's login makes nothing: keep secrets in a sink or a sealed store, and set \
@@ -155,6 +178,7 @@ impl Contract {
         propagation: Duration::ZERO,
         login_life: Duration::ZERO,
         lives: Lives::AsAsked,
+        candidates: Candidates::Minted,
         minting: Minting::MakesAnother,
         listing: Listing::None,
         fencing: Fencing::None,
@@ -176,11 +200,17 @@ impl Contract {
             self.propagation.saturating_add(probe_every * u32::from(PROBES)).saturating_add(Duration::from_secs(10));
         let endless = self.lives == Lives::UntilEnded;
         let lasting = |more: Duration| if endless { Self::FOREVER } else { validate_for.saturating_add(more) };
+        let full = lasting(Duration::from_hours(1));
+        let probation = match self.lives {
+            // A full life, and the time to validate it.
+            Lives::AsMinted => full.saturating_add(lasting(Duration::from_mins(1))),
+            Lives::AsAsked | Lives::UntilEnded => lasting(Duration::from_mins(1)),
+        };
         Policy {
-            full: lasting(Duration::from_hours(1)),
-            probation: lasting(Duration::from_mins(1)),
+            full,
+            probation,
             login_life: self.login_life,
-            mint: if adopts { Via::Current } else { Via::Login },
+            mint: if adopts && self.candidates == Candidates::Minted { Via::Current } else { Via::Login },
             relogin: if adopts { Relogin::Impossible } else { Relogin::Possible },
             privileges: if endless { Privileges::Accessor } else { Privileges::OnlySelf },
             period: Some(validate_for.saturating_add(Duration::from_hours(24))),
@@ -229,6 +259,13 @@ impl Contract {
         let spread = policy.probe_every.saturating_mul(policy.probes.saturating_sub(1).into());
         if spread < self.propagation {
             return Err(ContractError::ProbesTooClose { propagation: self.propagation });
+        }
+        if self.candidates == Candidates::LoggedIn && policy.mint != Via::Login {
+            return Err(ContractError::OnlyLogsIn);
+        }
+        let needed = policy.full.saturating_add(policy.worst_validation());
+        if self.lives == Lives::AsMinted && policy.probation < needed {
+            return Err(ContractError::NeverExtended { needed });
         }
         if self.lives == Lives::UntilEnded {
             if policy.full != Self::FOREVER || policy.probation != Self::FOREVER {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use turquoise_core::{Generation, Held, Mint, Record};
 use turquoise_memory::Secret;
 
-pub use crate::contract::{Contract, ContractError, Fencing, Limit, Listing, Lives, Minting, Siblings};
+pub use crate::contract::{Candidates, Contract, ContractError, Fencing, Limit, Listing, Lives, Minting, Siblings};
 pub use crate::history::{Base, Compacted, History, NotCompacted};
 
 /// A secret with the names that tell it apart. It has no `Debug`; its secret is wiped when it is dropped.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use turquoise::aws_iam::{IamConfig, IamProvider, Source};
-use turquoise::port::{Contract, Fencing, Limit, Listing, Lives, Minting, Provider, Siblings};
+use turquoise::port::{Candidates, Contract, Fencing, Limit, Listing, Lives, Minting, Provider, Siblings};
 use turquoise::vault::{
     App, Issued, LoginConfig, LoginProvider, Method, Role, SecretIdConfig, SecretIdProvider, TokenConfig, TokenProvider, Upstream,
 };
@@ -48,8 +48,9 @@ fn within(bound: Duration) -> String {
 }
 
 /// One clause for each field, so that a new field is not forgotten.
-fn clauses(contract: &Contract) -> [(&'static str, String); 9] {
-    let Contract { live_at_once, revocation, siblings, propagation, login_life, lives, minting, listing, fencing } = *contract;
+fn clauses(contract: &Contract) -> [(&'static str, String); 10] {
+    let Contract { live_at_once, revocation, siblings, propagation, login_life, lives, candidates, minting, listing, fencing } =
+        *contract;
     let words = |text: &str| text.to_owned();
     let most = match live_at_once {
         Limit::AtMost(most) => format!("{most}"),
@@ -72,7 +73,15 @@ fn clauses(contract: &Contract) -> [(&'static str, String); 9] {
             "a life ends (`lives`)",
             words(match lives {
                 Lives::AsAsked => "as asked",
+                Lives::AsMinted => "as asked when it was made, and never otherwise",
                 Lives::UntilEnded => "when it is ended, and never before",
+            }),
+        ),
+        (
+            "a candidate is made (`candidates`)",
+            words(match candidates {
+                Candidates::Minted => "by the one that serves",
+                Candidates::LoggedIn => "by logging in",
             }),
         ),
         (

@@ -8,7 +8,7 @@ use http::StatusCode;
 use secrecy::SecretString;
 use tokio::time::Instant;
 use turquoise_runtime::core::Mint;
-use turquoise_runtime::port::{Contract, Credential, Handle, Minted, Observed, Provider, Reply};
+use turquoise_runtime::port::{Candidates, Contract, Credential, Handle, Minted, Observed, Provider, Reply};
 
 use crate::config::Probe;
 use crate::entity::Entity;
@@ -225,7 +225,8 @@ impl Provider for LoginProvider {
     /// As with a [`TokenProvider`](crate::TokenProvider); but a login that is lost lives as long as the role gives.
     fn contract(&self) -> Contract {
         let adopts = matches!(self.method, Method::TokenFile { .. });
-        Contract { login_life: if adopts { Duration::ZERO } else { self.login_life }, ..Contract::PROMPT }
+        let login_life = if adopts { Duration::ZERO } else { self.login_life };
+        Contract { login_life, candidates: Candidates::LoggedIn, ..Contract::PROMPT }
     }
 
     async fn login(&self, mint: Mint) -> Reply<Minted> {

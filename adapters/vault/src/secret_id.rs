@@ -9,7 +9,7 @@ use http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 use turquoise_runtime::core::{Generation, Mint};
-use turquoise_runtime::port::{Contract, Credential, Handle, Listing, Minted, Observed, Provider, Reply};
+use turquoise_runtime::port::{Contract, Credential, Handle, Listing, Lives, Minted, Observed, Provider, Reply};
 use zeroize::Zeroizing;
 
 use crate::config::Probe;
@@ -244,7 +244,7 @@ impl SecretIdProvider {
 impl Provider for SecretIdProvider {
     /// Whose role it is may list its secret ids.
     fn contract(&self) -> Contract {
-        Contract { listing: Listing::Own, ..Contract::PROMPT }
+        Contract { listing: Listing::Own, lives: Lives::AsMinted, ..Contract::PROMPT }
     }
 
     /// Adopts the secret id in the file: it is used once to log in, and nothing about it is changed.
@@ -277,7 +277,14 @@ impl Provider for SecretIdProvider {
             self.destroy(worker, &with.handle).await?;
             self.end_issued(worker, with.mint.generation).await.map(drop)
         });
-        answer("destroying the secret id", ended.await)
+        let ended = match ended.await {
+            // Said of a dead secret id, but also where the role is gone for a while.
+            Err(Failure::Refused { status: StatusCode::BAD_REQUEST, words }) => {
+                Err(Failure::Unknown(format!("the server answered 400: {words}, which is no proof of death")))
+            }
+            ended => ended,
+        };
+        answer("destroying the secret id", ended)
     }
 
     async fn observe(&self, target: &Credential, witness: &Credential) -> Reply<Observed> {

@@ -8,7 +8,7 @@ use turquoise_core::{Color, Generation, Mint};
 use turquoise_memory::{ExposeSecret as _, Secret};
 
 use super::{Breach, Outcome, clause, fail_on};
-use crate::port::{Contract, Credential, Handle, Limit, Lives, Minted, Minting, Observed, Provider, Reply, Siblings};
+use crate::port::{Candidates, Contract, Credential, Handle, Limit, Lives, Minted, Minting, Observed, Provider, Reply, Siblings};
 
 /// No call takes longer.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -127,14 +127,27 @@ impl<P: Provider> Subject<P> {
     /// What a credential is asked to live.
     const fn life(&self) -> Duration {
         match self.contract.lives {
-            Lives::AsAsked => LIFE,
+            Lives::AsAsked | Lives::AsMinted => LIFE,
             Lives::UntilEnded => Contract::FOREVER,
         }
     }
 
     async fn issue(&self, with: &Credential, number: u32) -> Result<Credential, String> {
-        let minted = call("issue", self.provider.issue(with, mint(number), self.life())).await?;
-        Ok(credential(mint(number), minted.needed("a credential mints a sibling")?))
+        let minted = self.another(with, number).await?;
+        Ok(credential(mint(number), minted.needed("another credential is made")?))
+    }
+
+    /// Another one, as the contract says that it is made.
+    async fn another(&self, with: &Credential, number: u32) -> Result<Answer<Minted>, String> {
+        match self.contract.candidates {
+            Candidates::Minted => call("issue", self.provider.issue(with, mint(number), self.life())).await,
+            Candidates::LoggedIn => call("login", self.provider.login(mint(number))).await,
+        }
+    }
+
+    /// Whether credentials mint: otherwise all that is said of a mint is said of a login, whose life is checked as such.
+    fn mints(&self) -> bool {
+        self.contract.candidates == Candidates::Minted
     }
 
     /// Two that live.
@@ -225,6 +238,9 @@ async fn a_sibling_is_accepted_in_time_and_its_minter_still<P: Provider>(subject
 }
 
 async fn a_mint_lives_as_long_as_asked<P: Provider>(subject: &Subject<P>) -> Outcome {
+    if !subject.mints() {
+        return Ok(());
+    }
     let (blue, life) = (subject.blue().await?, subject.life());
     let minted = call("issue", subject.provider.issue(&blue, mint(2), life)).await?.needed("a credential mints a sibling")?;
     let said = minted.remaining;
@@ -240,8 +256,10 @@ async fn a_mint_lives_as_long_as_asked<P: Provider>(subject: &Subject<P>) -> Out
 
 async fn a_life_that_is_set_is_read_back<P: Provider>(subject: &Subject<P>) -> Outcome {
     let (_, green) = subject.pair().await?;
-    if subject.contract.lives == Lives::UntilEnded {
-        return a_cut_is_none_the_shorter(subject, &green).await;
+    match subject.contract.lives {
+        Lives::AsAsked => {}
+        Lives::AsMinted => return what_is_left_is_answered(subject, &green).await,
+        Lives::UntilEnded => return a_cut_is_none_the_shorter(subject, &green).await,
     }
     for life in [LIFE * 2, LIFE / 4] {
         let said = subject.set_life(&green, life).await?.needed("a life can be made longer and shorter")?;
@@ -252,6 +270,18 @@ async fn a_life_that_is_set_is_read_back<P: Provider>(subject: &Subject<P>) -> O
                 "a life is set to what was asked, {life:?}, and read back, but {who} says {remaining:?}"
             );
         }
+    }
+    Ok(())
+}
+
+/// What lives as it was minted is answered so, whatever it is asked to live.
+async fn what_is_left_is_answered<P: Provider>(subject: &Subject<P>, green: &Credential) -> Outcome {
+    for life in [LIFE * 2, LIFE / 4] {
+        let said = subject.set_life(green, life).await?.needed("to set a life is answered by what is left")?;
+        clause!(
+            said > LIFE / 2 && said <= LIFE + ROUNDING,
+            "a life is declared never to change, and it was {LIFE:?}, but asked for {life:?} the answer says {said:?}"
+        );
     }
     Ok(())
 }
@@ -279,8 +309,10 @@ async fn the_dead_neither_mint_nor_live_on<P: Provider>(subject: &Subject<P>) ->
     let (_, green) = subject.pair().await?;
     subject.end(&green).await?;
     clause!(!subject.set_life(&green, subject.life()).await?.is_applied(), "what has ended gets no new life, but it did");
-    let minted = call("issue", subject.provider.issue(&green, mint(3), subject.life())).await?;
-    clause!(!minted.is_applied(), "what has ended mints nothing, but it did");
+    if subject.mints() {
+        let minted = call("issue", subject.provider.issue(&green, mint(3), subject.life())).await?;
+        clause!(!minted.is_applied(), "what has ended mints nothing, but it did");
+    }
     clause!(!subject.probe(&green).await?.is_applied(), "what has ended stays so, but it is accepted again");
     Ok(())
 }
@@ -307,9 +339,10 @@ async fn the_end_of_one_is_for_its_siblings_as_declared<P: Provider>(subject: &S
 
 async fn an_observer_tells_the_living_from_the_dead<P: Provider>(subject: &Subject<P>) -> Outcome {
     let (blue, green) = subject.pair().await?;
+    let longest = if subject.mints() { subject.life() } else { subject.contract.login_life };
     let observed = call("observe", subject.provider.observe(&green, &blue)).await?;
     match observed.needed("who observes what lives sees it")? {
-        Observed::Alive(remaining) if remaining > Duration::ZERO && remaining <= subject.life() + ROUNDING => {}
+        Observed::Alive(remaining) if remaining > Duration::ZERO && remaining <= longest + ROUNDING => {}
         Observed::Alive(remaining) => return Err(format!("an observer sees the remaining life, but it says {remaining:?}")),
         Observed::Dead => return Err("only what is dead is called so, but it lives".to_owned()),
     }
@@ -356,7 +389,7 @@ async fn as_many_live_at_once_as_declared<P: Provider>(subject: &Subject<P>) -> 
     if let Limit::AtMost(declared) = subject.contract.live_at_once
         && u32::from(declared) == most
     {
-        let more = call("issue", subject.provider.issue(&living[0], mint(most + 1), subject.life())).await?;
+        let more = subject.another(&living[0], most + 1).await?;
         clause!(!more.is_applied(), "{most} are declared to live at once, and one more is refused, but it was minted");
         for credential in &living {
             let lives = subject.probe(credential).await?.is_applied();
@@ -410,8 +443,14 @@ async fn a_life_ends_by_itself<P: Provider>(subject: &Subject<P>) -> Outcome {
     }
     let short = Duration::from_secs(2);
     let blue = subject.blue().await?;
-    let minted = call("issue", subject.provider.issue(&blue, mint(2), short)).await?.needed("a credential mints a sibling")?;
-    let green = credential(mint(2), minted);
+    let green = if subject.mints() {
+        let minted = call("issue", subject.provider.issue(&blue, mint(2), short)).await?;
+        credential(mint(2), minted.needed("a credential mints a sibling")?)
+    } else {
+        let green = subject.issue(&blue, 2).await?;
+        subject.set_life(&green, short).await?.needed("a life can be made shorter")?;
+        green
+    };
     let bound = short + ROUNDING * 3 + subject.contract.propagation + subject.contract.revocation;
     let ended = subject.refused_within(&green, bound).await;
     ended.map_err(|says| format!("a life of {short:?} is over by itself: {says}"))?;
@@ -420,7 +459,7 @@ async fn a_life_ends_by_itself<P: Provider>(subject: &Subject<P>) -> Outcome {
 
 /// Where nothing ends by itself, a mint whose answer was lost must be found by who lives, and ended by what names it.
 async fn what_is_lost_is_found_and_ended<P: Provider>(subject: &Subject<P>) -> Outcome {
-    if subject.contract.lives == Lives::AsAsked {
+    if subject.contract.lives != Lives::UntilEnded {
         return Ok(());
     }
     let blue = subject.blue().await?;

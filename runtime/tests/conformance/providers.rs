@@ -10,7 +10,7 @@ use turquoise_runtime::conformance::provider::{check_all, test_all};
 use turquoise_runtime::core::{Generation, Mint};
 use turquoise_runtime::memory::{ExposeSecret as _, Secret};
 use turquoise_runtime::port::{
-    Contract, Credential, Handle, Limit, Lives, Minted, Minting, Observed, Provider, Reason, Reply, Siblings,
+    Candidates, Contract, Credential, Handle, Limit, Lives, Minted, Minting, Observed, Provider, Reason, Reply, Siblings,
 };
 
 /// How one breaks its contract.
@@ -46,6 +46,7 @@ enum Bug {
     NeverExpires,
     EndsAllTheSame,
     LostForGood,
+    SetAllTheSame,
     Hangs,
 }
 
@@ -182,6 +183,9 @@ impl Provider for Memory {
         if self.remaining(with).is_none() && self.bug != Bug::DeadMayRenew {
             return no("bad token");
         }
+        if self.contract.lives == Lives::AsMinted && self.bug != Bug::SetAllTheSame {
+            return self.probe(with).await;
+        }
         if self.bug != Bug::LifeIsNotSet
             && let Some(token) = self.tokens.lock().unwrap().get_mut(with.secret.expose_secret())
         {
@@ -239,6 +243,8 @@ fn handle(secret: &str) -> Handle {
 const PROMPT: Contract = Contract { login_life: LOGIN_LIFE, ..Contract::PROMPT };
 const ENDLESS: Contract =
     Contract { lives: Lives::UntilEnded, live_at_once: Limit::AtMost(2), login_life: Duration::ZERO, ..PROMPT };
+const AS_MINTED: Contract = Contract { lives: Lives::AsMinted, ..PROMPT };
+const LOGGED_IN: Contract = Contract { candidates: Candidates::LoggedIn, ..PROMPT };
 const FOUR: Contract = Contract { live_at_once: Limit::AtMost(4), ..PROMPT };
 
 #[tokio::test(start_paused = true)]
@@ -252,6 +258,8 @@ async fn a_provider_as_it_declares_to_be_passes() {
         Contract { siblings: Siblings::EndToo, ..PROMPT },
         Contract { minting: Minting::Idempotent, ..PROMPT },
         ENDLESS,
+        AS_MINTED,
+        LOGGED_IN,
     ] {
         test_all(memory(contract, Bug::None)).await;
     }
@@ -264,6 +272,11 @@ async fn each_broken_clause_is_found_by_its_check_and_named() {
     let broken = [
         (ENDLESS, Bug::EndsAllTheSame, "a_life_that_is_set_is_read_back", "a cut says that"),
         (ENDLESS, Bug::LostForGood, "what_is_lost_is_found_and_ended", "what is lost is found, but the answer is None"),
+        (AS_MINTED, Bug::SetAllTheSame, "a_life_that_is_set_is_read_back", "a life is declared never to change"),
+        (AS_MINTED, Bug::NeverExpires, "a_life_ends_by_itself", "is over by itself"),
+        (LOGGED_IN, Bug::LifeIsNotSet, "a_life_that_is_set_is_read_back", "a life is set to what was asked"),
+        (LOGGED_IN, Bug::NeverExpires, "a_life_ends_by_itself", "is over by itself"),
+        (LOGGED_IN, Bug::Idempotent, "a_mint_asked_for_twice_is_as_declared", "declared to make another credential"),
         (PROMPT, Bug::LoginIsDead, "a_login_gives_a_credential_that_works", "a login gives a credential that lives"),
         (PROMPT, Bug::LoginLivesTooLong, "a_login_gives_a_credential_that_works", "a login gives at most"),
         (PROMPT, Bug::Hangs, "a_login_gives_a_credential_that_works", "each call ends by itself, but probe did not"),

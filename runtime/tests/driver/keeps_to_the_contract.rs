@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use turquoise_runtime::StartError;
 use turquoise_runtime::core::{Consumers, PolicyError, Relogin};
-use turquoise_runtime::port::{Contract, ContractError, Limit, Lives, Siblings};
+use turquoise_runtime::port::{Candidates, Contract, ContractError, Limit, Lives, Siblings};
 
-use crate::common::{Sim, secs};
+use crate::common::{Sim, policy, secs};
 
 async fn start(contract: Contract) -> Result<(), StartError> {
     let mut sim = Sim::new();
@@ -25,6 +25,11 @@ async fn what_cannot_be_rotated_is_refused() {
         (Contract { siblings: Siblings::EndToo, ..Contract::PROMPT }, ContractError::Cascades),
         (Contract { propagation: secs(4), ..Contract::PROMPT }, ContractError::ProbesTooClose { propagation: secs(4) }),
         (Contract { lives: Lives::UntilEnded, ..Contract::PROMPT }, ContractError::NeverEnd),
+        (Contract { candidates: Candidates::LoggedIn, ..Contract::PROMPT }, ContractError::OnlyLogsIn),
+        (
+            Contract { lives: Lives::AsMinted, ..Contract::PROMPT },
+            ContractError::NeverExtended { needed: secs(60) + policy(Consumers::Counted).worst_validation() },
+        ),
         (
             Contract { propagation: secs(5), ..Contract::PROMPT },
             ContractError::ValidationTooShort { propagation: secs(5), needed: secs(5) + 2 * Duration::from_millis(200) },
@@ -59,6 +64,9 @@ fn the_policy_that_goes_with_a_contract_keeps_the_promise_with_it() {
         Contract { live_at_once: Limit::AtMost(9), ..Contract::PROMPT },
         Contract { propagation: secs(1), revocation: hour, ..Contract::PROMPT },
         Contract { propagation: 50 * hour, ..Contract::PROMPT },
+        Contract { lives: Lives::AsMinted, ..Contract::PROMPT },
+        Contract { lives: Lives::UntilEnded, ..Contract::PROMPT },
+        Contract { candidates: Candidates::LoggedIn, login_life: hour, ..Contract::PROMPT },
     ] {
         let policy = contract.policy();
         assert_eq!((policy.check(), contract.check(&policy)), (Ok(()), Ok(())), "{contract:?}");
