@@ -7,7 +7,7 @@ use std::time::Duration;
 use turquoise::core::{AtStop, Consumers, StepKind};
 use turquoise::journal::FileJournal;
 use turquoise::sink::{FileSink, Mode};
-use turquoise::vault::{TokenConfig, TokenProvider, Upstream};
+use turquoise::vault::{Role, TokenConfig, TokenProvider, Upstream};
 use turquoise::{Identity, Progress, Setup, tokio};
 
 #[tokio::main(crate = "turquoise::tokio", flavor = "current_thread")]
@@ -16,7 +16,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut next = || args.next().ok_or("usage: scratch ADDRESS ROLE TOKEN_FILE FOLDER");
     let (address, role, token_file, folder) = (next()?, next()?, next()?, PathBuf::from(next()?));
 
-    let config = TokenConfig::new(Upstream::new([address.parse()?]), role.parse()?, token_file);
+    let config = TokenConfig::new(Upstream::new([address.parse()?]), role.parse::<Role>()?, token_file);
     let opened = FileJournal::open(&folder.join("journal"))?;
     let store = FileSink::open(&folder.join("token"), Mode::PRIVATE)?;
     let mut setup = Setup::new(TokenProvider::new(config)?, opened.journal, opened.history, store)?;
