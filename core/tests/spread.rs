@@ -4,7 +4,7 @@
 mod policy;
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use policy::POLICY;
 use turquoise_core::{
@@ -160,5 +160,16 @@ fn many_that_are_started_again_together_ask_within_their_patience() {
     for fifth in 0..5 {
         let within = first.iter().filter(|wait| wait.as_millis() / 200 == fifth).count();
         assert!((8..=35).contains(&within), "{within} of 100 in fifth {fifth}");
+    }
+}
+
+#[test]
+fn many_that_began_together_and_live_too_short_draw_moments_of_their_own() {
+    let (most, bits) = (Duration::from_mins(1), 1 << 20);
+    for begin in [Instant(bits), Instant(bits - 1)] {
+        let drawn: BTreeSet<_> =
+            (0..64).map(|seed| story(&policy(seed), begin, begin + most, most).renewed[0].since(begin)).collect();
+        assert!(drawn.len() > 56, "of 64 so many: {}", drawn.len());
+        assert!(drawn.iter().all(|wait| *wait <= most * 2 / 3), "{drawn:?}");
     }
 }
