@@ -286,3 +286,20 @@ fn work_that_tried_a_candidate_is_gone_with_its_process() {
     let again = [recovered(Some(FIRST), Some(SECOND))];
     assert_eq!(phase(&[abandoned, &[&again]].concat()).going().map(|going| going.held), Some(None));
 }
+
+#[test]
+fn what_was_under_way_when_a_stranger_was_found_goes_on_once_the_current_one_is_kept() {
+    let revoking: &[&[Step]] = &[&STEADY, &VALIDATING, &DRAINING, &REVOKING];
+    let abandoning: &[&[Step]] = &[&STEADY, &VALIDATING, &[ABANDON]];
+    let (blue, green) = (mint(9, Color::Blue), mint(9, Color::Green));
+    for (under_way, found, other, goes_on) in [
+        (revoking, recovered(Some(blue), Some(SECOND)), FIRST, PhaseKind::Revoking),
+        (abandoning, recovered(Some(FIRST), Some(green)), SECOND, PhaseKind::Abandoning),
+    ] {
+        let found = [found];
+        let parts = [under_way, &[&found]].concat();
+        assert_eq!(phase(&parts).kind(), PhaseKind::NeedsOperator);
+        let after = phase(&[&parts[..], &[&[KEEP]]].concat());
+        assert_eq!((after.kind(), after.going().map(|going| going.mint)), (goes_on, Some(other)));
+    }
+}
