@@ -404,10 +404,14 @@ fn a_file_is_read_again_while_it_runs() {
     site.rewrite(&sidecar, "vault { adress = \"none\" }", PROBE);
     sidecar.until("the file cannot be used", 1);
 
-    // The next rotation goes by what is read now, and nobody may read there.
-    site.rewrite(&sidecar, "", "probe \"secret/data/none\" {}");
+    // The next login goes by what is read now, and there is nothing there.
+    site.write("", PROBE);
+    let text = fs::read_to_string(site.file("agent.hcl")).unwrap();
+    fs::write(site.file("agent.hcl"), text.replace("/secret-id\"", "/none\"")).unwrap();
+    kill_process(Pid::from_child(&sidecar.child), Signal::HUP).unwrap();
     sidecar.until("the file was read again", 1);
-    sidecar.until("step=AbandonIntent", 1);
+    sidecar.until("step=IssueIntent", 1);
+    sidecar.until("/none", 1);
     site.rewrite(&sidecar, "", PROBE);
     sidecar.until("the file was read again", 2);
     sidecar.until("step=Cleared", 1);
@@ -441,7 +445,8 @@ fn one_process_runs_several_rotations_and_a_set_of_sinks() {
         "rotation \"deploy\" {{
           provider = \"approle-secret-id\"
           adopt    = \"own\"
-          every    = \"7s\"
+          schedule = \"*/10 * * * * *\"
+          window   = \"1s\"
           life     = \"2m\"
           {TIMING}
           method \"approle\" {{

@@ -18,6 +18,8 @@ rotation "shop" {
   probe "secret/data/shop" {}
 }
 rotation "guarded" {
+  schedule = "0 3 * * 1-5"
+  window   = "2h"
   store    = "sealed"
   seal_key = "seal"
   probe "secret/data/shop" {}
