@@ -10,14 +10,16 @@ use std::time::Duration;
 use clap::ValueEnum;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;
-use turquoise::StartError;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::reload::{self, Handle};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Registry, fmt};
 use turquoise::core::AtStop;
-use turquoise::journal::OpenError;
 
 use crate::file::{Log, Plan, Remark, check};
 use crate::fleet::{Failed, Fleet, Left};
+use crate::reload::Reloader;
 use crate::say::complain;
-use crate::sidecar::NotBegun;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,8 +28,9 @@ Examples:
   turquoise run --config agent.hcl --exit-after-auth
                                                 log in, publish the token, and end
 
-SIGTERM and SIGINT stop it, as `on_stop` in the file says; a second one ends it at once. SIGHUP has a refused login tried
-again. It logs to standard error.
+SIGTERM and SIGINT stop it, as `on_stop` in the file says; a second one ends it at once. SIGHUP has the file read again: probes,
+what logins are made of, certificates, `on_stop` and the log's level change at once, what needs a restart is named, and a refused
+login is tried again. It logs to standard error.
 
 Exit codes:
   0   stopped as it was told to
@@ -53,12 +56,24 @@ pub(crate) struct Args {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Level {
+pub(crate) enum Level {
     Trace,
     Debug,
     Info,
     Warn,
     Error,
+}
+
+impl Level {
+    const fn filter(self) -> LevelFilter {
+        match self {
+            Self::Trace => LevelFilter::TRACE,
+            Self::Debug => LevelFilter::DEBUG,
+            Self::Info => LevelFilter::INFO,
+            Self::Warn => LevelFilter::WARN,
+            Self::Error => LevelFilter::ERROR,
+        }
+    }
 }
 
 /// How a run can end otherwise than well.
@@ -86,11 +101,10 @@ enum Ended {
 impl Ended {
     const fn code(&self) -> u8 {
         match self {
-            Self::Failed(_, Failed::NotBegun(NotBegun::Journal(OpenError::Locked { .. }))) => 4,
-            Self::Failed(_, Failed::NotBegun(NotBegun::Start(StartError::Contract(_)))) => 13,
+            Self::Failed(_, why) => why.code(),
             Self::Left(Left::Debt(..)) => 11,
             Self::Left(Left::Stuck(_)) => 12,
-            Self::Failed(..) | Self::Local { .. } | Self::Gone(_) => 1,
+            Self::Local { .. } | Self::Gone(_) => 1,
         }
     }
 }
@@ -114,11 +128,12 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     if plan.exit_after_auth {
         plan.rotations.iter_mut().for_each(|rotation| rotation.start_spread = Duration::ZERO);
     }
-    log(&plan.log, args.log_level);
+    let dial = start_log(&plan.log, args.log_level);
+    let reloader = Reloader { file: args.config.clone(), dial: args.log_level.is_none().then_some(dial) };
     for Remark { file, place, what, remedy, .. } in &checked.remarks.notices {
         tracing::warn!(file, line = place.line, next = remedy, "{what}");
     }
-    match serve(&plan) {
+    match serve(&plan, &reloader) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             complain(format_args!("turquoise: {why}"));
@@ -127,35 +142,32 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn log(log: &Log, level: Option<Level>) {
-    let level = level.map_or_else(
-        || log.level.parse().unwrap_or(LevelFilter::INFO),
-        |level| match level {
-            Level::Trace => LevelFilter::TRACE,
-            Level::Debug => LevelFilter::DEBUG,
-            Level::Info => LevelFilter::INFO,
-            Level::Warn => LevelFilter::WARN,
-            Level::Error => LevelFilter::ERROR,
-        },
-    );
-    let subscriber = tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(io::stderr);
-    if log.is_json { subscriber.json().init() } else { subscriber.init() }
+/// Begins to log; answers what sets how much.
+pub(crate) fn start_log(log: &Log, level: Option<Level>) -> Handle<LevelFilter, Registry> {
+    let (filter, dial) = reload::Layer::new(level.map_or_else(|| log.filter(), Level::filter));
+    let (registry, lines) = (tracing_subscriber::registry().with(filter), fmt::layer().with_ansi(false).with_writer(io::stderr));
+    if log.is_json {
+        registry.with(lines.json()).init()
+    } else {
+        registry.with(lines).init()
+    }
+    dial
 }
 
 /// One thread is plenty: what rotations wait for is the network and the disk, and the disk has threads of its own.
-fn serve(plan: &Plan) -> Result<(), Ended> {
+fn serve(plan: &Plan, reloader: &Reloader) -> Result<(), Ended> {
     let pid_file = plan.pid_file.as_deref().map(PidFile::write).transpose()?;
     let failed = |cause| Ended::Local { doing: "cannot start".to_owned(), cause };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let ended = runtime.block_on(async {
         let stops = Stops::new().map_err(failed)?;
-        rotate(plan, stops).await
+        rotate(plan, reloader, stops).await
     });
     drop(pid_file);
     ended
 }
 
-async fn rotate(plan: &Plan, mut stops: Stops) -> Result<(), Ended> {
+async fn rotate(plan: &Plan, reloader: &Reloader, mut stops: Stops) -> Result<(), Ended> {
     let mut fleet = tokio::select! {
         begun = Fleet::begin(&plan.rotations) => begun.map_err(|(name, why)| Ended::Failed(name, why))?,
         () = stops.stop() => return Ok(()),
@@ -164,10 +176,7 @@ async fn rotate(plan: &Plan, mut stops: Stops) -> Result<(), Ended> {
         tokio::select! {
             told = stops.next() => match told {
                 Told::Stop => return Ok(fleet.leave(None, stops.stop()).await?),
-                Told::Again => {
-                    fleet.retry();
-                    tracing::info!("SIGHUP: a refused login is tried again; a changed file is read at the next start");
-                }
+                Told::Again => reloader.reload(plan, &mut fleet),
             },
             gone = fleet.next() => match gone {
                 Some(name) => return Err(Ended::Gone(name)),
@@ -213,7 +222,7 @@ impl Stops {
 #[derive(PartialEq, Eq)]
 enum Told {
     Stop,
-    /// Try a login again that was refused.
+    /// Read the file again, and try a login again that was refused.
     Again,
 }
 
