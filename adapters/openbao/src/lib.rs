@@ -21,7 +21,7 @@ mod cluster;
 mod guard;
 mod server;
 
-pub use admin::{Accessor, AdminError, Minted};
+pub use admin::{Accessor, AdminError, Minted, Root};
 pub use audit::{Audit, AuditEntry, AuditError};
 pub use binary::{Binary, ObtainError, TURQUOISE_BAO};
 pub use cluster::Cluster;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use tempfile::TempDir;
-use turquoise::core::{Generation, Ledger, Privileges, Rotation, Step};
+use turquoise::core::{AbandonReason, Generation, Ledger, Privileges, Rotation, Step};
 use turquoise::journal::FileJournal;
 use turquoise::port::Store as _;
 use turquoise::port::{Entry, held};
@@ -62,6 +62,11 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new(server: &Server, role: &str) -> Self {
+        Self::with_life(server, role, FIRST_LIFE)
+    }
+
+    /// One whose first token lives so long.
+    pub(crate) fn with_life(server: &Server, role: &str, life: Duration) -> Self {
         let name: Role = role.parse().unwrap();
         let probe = |path: &str| Probe { path: path.parse().unwrap(), max_latency: None };
         server.write_policy(role, &rules(&name, &[probe(PROBED), probe(WORK)], Privileges::OnlySelf).to_string()).unwrap();
@@ -69,7 +74,7 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let site = Self { role: role.to_owned(), address: server.address().to_owned(), folder, logs: AtomicUsize::new(0) };
         site.mint_with(server, Rights::Good);
-        let first = server.mint(role, FIRST_LIFE).unwrap();
+        let first = server.mint(role, life).unwrap();
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(site.token_file()).unwrap();
         file.write_all(first.token.expose_secret().as_bytes()).unwrap();
         site
@@ -174,6 +179,14 @@ impl Journalled {
     /// How often a step was taken.
     pub(crate) fn count(&self, name: &str) -> usize {
         self.steps().filter(|step| format!("{:?}", step.kind()) == name).count()
+    }
+
+    /// Why the first candidate that was abandoned was.
+    pub(crate) fn abandoned(&self) -> Option<AbandonReason> {
+        self.steps().find_map(|step| match step {
+            Step::AbandonIntent { reason, .. } => Some(reason),
+            _ => None,
+        })
     }
 
     /// The name of the phase that these records lead to.
