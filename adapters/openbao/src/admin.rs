@@ -167,6 +167,11 @@ pub struct Root<'a> {
 }
 
 impl Root<'_> {
+    /// Where it is asked: `http://127.0.0.1:<port>`.
+    pub fn address(&self) -> &str {
+        self.client.address()
+    }
+
     /// Does a request. `path` is without `/v1/`, `body` is `Null` for none, and so is the answer. A listing's `method` is `LIST`.
     ///
     /// # Errors

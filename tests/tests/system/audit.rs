@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 
 use serde_json::Value;
 use turquoise_openbao::Server;
@@ -24,7 +25,12 @@ pub(crate) struct Answered {
 
 /// Everything but the work of consumers, oldest first.
 pub(crate) fn read(server: &Server) -> Vec<Answered> {
-    let lines = BufReader::new(fs::File::open(server.audit_log()).unwrap()).lines().map_while(Result::ok);
+    read_file(&server.audit_log())
+}
+
+/// The same of the log of one node.
+pub(crate) fn read_file(log: &Path) -> Vec<Answered> {
+    let lines = BufReader::new(fs::File::open(log).unwrap()).lines().map_while(Result::ok);
     // The last line may not be whole yet: it is not ours, as we have had all our answers.
     lines
         .filter(|line| !line.contains(crate::site::WORK))
