@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::broadcast::Receiver;
-use turquoise::core::{BootId, Instant as Now, PhaseKind, Policy, Privileges, Relogin, StepKind, Via};
+use turquoise::core::{BootId, Illegal, Instant as Now, PhaseKind, Policy, Privileges, Relogin, StepKind, Via};
 use turquoise::journal::FileJournal;
 use turquoise::sink::{FileSink, Mode};
 use turquoise::vault::{LoginConfig, LoginProvider, Method, Probe, Retry, Upstream, login_policy};
-use turquoise::{BootClock, Clock, Identity, Progress, Setup};
+use turquoise::{AskError, BootClock, Clock, Identity, Progress, Setup};
 use turquoise_openbao::{AdminError, Server};
 use turquoise_tests::{PROBED, policy};
 
@@ -184,6 +184,16 @@ impl<'a> Resident<'a> {
         let late = tokio::time::timeout(PATIENCE, told).await;
         assert!(late.is_ok(), "{step:?} did not come: {:?}, {:?}", self.steps, self.identity.status());
         self.steps.clear();
+    }
+
+    /// Asks for a rotation, unless one is about to begin by itself, and waits until this step of it is on record.
+    pub(crate) async fn rotate_until(&mut self, step: StepKind) {
+        // What was told before is not about this one.
+        self.progress = self.identity.progress();
+        match self.identity.rotate().await {
+            Ok(()) | Err(AskError::Illegal(Illegal::NotHere { phase: PhaseKind::Steady, .. })) => self.until(step).await,
+            Err(other) => panic!("{other}"),
+        }
     }
 
     /// Waits until the server refuses something.

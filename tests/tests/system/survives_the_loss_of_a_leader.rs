@@ -14,7 +14,7 @@ use crate::agent::{Agent, How};
 use crate::audit;
 use crate::consumer::Consumer;
 use crate::document;
-use crate::site::{Seat as _, Site, lives, prepare};
+use crate::site::{Site, lives, prepare};
 
 /// What befalls the node that leads.
 #[derive(Clone, Copy, Debug)]

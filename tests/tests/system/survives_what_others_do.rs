@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use turquoise::core::{StepKind, Trigger};
+use turquoise::core::{Step, StepKind, Trigger};
 use turquoise_tests::policy;
 
 use crate::all;
@@ -71,8 +71,7 @@ async fn reach(moment: Moment, resident: &mut Resident<'_>) {
         Moment::Validating => StepKind::Persisted,
         Moment::Draining => StepKind::Promoted,
     };
-    resident.identity.rotate().await.unwrap();
-    resident.until(step).await;
+    resident.rotate_until(step).await;
 }
 
 async fn happen(event: Event, resident: &Resident<'_>) {
@@ -128,8 +127,8 @@ fn course(journalled: &Journalled) -> String {
         StepKind::LoginFailed,
     ];
     let told = journalled.steps().filter(|step| TOLD.contains(&step.kind())).map(|step| match step {
-        turquoise::core::Step::IssueIntent { trigger, .. } => format!("begun: {trigger:?}"),
-        turquoise::core::Step::AbandonIntent { reason, .. } => format!("abandoned: {reason:?}"),
+        Step::IssueIntent { trigger, .. } => format!("begun: {trigger:?}"),
+        Step::AbandonIntent { reason, .. } => format!("abandoned: {reason:?}"),
         other => format!("{:?}", other.kind()).to_lowercase(),
     });
     told.collect::<Vec<_>>().join(", ")
@@ -154,8 +153,7 @@ fn meet((event, moment): (Event, Moment), name: &str) -> Row {
         resident.until_quiet(1).await;
         let took = began.elapsed();
         // What is quiet is also fit.
-        resident.identity.rotate().await.unwrap();
-        resident.until(StepKind::Promoted).await;
+        resident.rotate_until(StepKind::Promoted).await;
         resident.until_quiet(1).await;
         let published = resident.published().unwrap();
         let (_, living) = door.tokens();
@@ -163,9 +161,7 @@ fn meet((event, moment): (Event, Moment), name: &str) -> Row {
         (resident.stop().await, took)
     });
     if limit {
-        let begun = |trigger| {
-            journalled.steps().any(|step| matches!(step, turquoise::core::Step::IssueIntent { trigger: t, .. } if t == trigger))
-        };
+        let begun = |trigger| journalled.steps().any(|step| matches!(step, Step::IssueIntent { trigger: t, .. } if t == trigger));
         assert!(begun(Trigger::Expiry), "it was not replaced before its end: {}", course(&journalled));
     }
     let (all, _) = door.tokens();
