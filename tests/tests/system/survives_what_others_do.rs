@@ -45,6 +45,9 @@ enum Event {
     Set,
 }
 
+/// Nobody looks at what was just promoted before it is renewed.
+const UNNOTICED: (Event, Moment) = (Event::GreenRevoked, Moment::Draining);
+
 const LONG: Duration = Duration::from_mins(10);
 
 /// All that may happen, and when.
@@ -168,14 +171,26 @@ fn meet((event, moment): (Event, Moment), name: &str) -> Row {
     Row { what: (event, moment), course: course(&journalled), minted: all.len(), took }
 }
 
-#[test]
-fn survives_what_others_do() {
-    let rows = all::at_once(&all(), |number, what| meet(*what, &format!("others-{number}")));
+fn table(rows: &[Row]) -> String {
     let mut text = String::from("| what | in | seconds | logins | course |\n| --- | --- | --- | --- | --- |\n");
     for Row { what: (event, moment), course, minted, took } in rows {
         writeln!(text, "| {event:?} | {moment:?} | {} | {minted} | {course} |", took.as_secs()).unwrap();
     }
-    document::report("fault-matrix.md", "others", &text);
+    text
+}
+
+#[test]
+fn survives_what_others_do() {
+    let all: Vec<_> = all().into_iter().filter(|what| *what != UNNOTICED).collect();
+    all::at_once(&all, |number, what| meet(*what, &format!("others-{number}")));
+}
+
+/// A campaign: half a full life passes before the one that waits for its renewal is looked at.
+#[test]
+#[ignore = "a campaign: UPDATE_DOCS=1 cargo test -p turquoise-tests --test system -- --ignored everything_that_others_do"]
+fn everything_that_others_do() {
+    let rows = all::at_once(&all(), |number, what| meet(*what, &format!("everything-{number}")));
+    document::report("fault-matrix.md", "others", &table(&rows));
 }
 
 /// Each has a journal of its own, and both log in by the same role: neither harms the other, and none is left over.
