@@ -112,8 +112,8 @@ fn survive(server: &Server, disk: &Disk, number: u64, path: &str) -> String {
         thread::sleep(Duration::from_millis(20));
     }
     disk.free();
-    let done = if number == 4 { server.live_tokens(&site.role).unwrap() == 2 } else { true };
-    assert!(done, "the server says 500 and has minted nothing: it did not get as far as that");
+    let undone = path.contains("create") && server.live_tokens(&site.role).unwrap() < 2;
+    assert!(!undone, "the server says 500 and has minted nothing: it did not get as far as that");
     agent.until_steady();
     let consumer = Consumer::start(&site);
     agent.rotate();
