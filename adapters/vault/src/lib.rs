@@ -24,6 +24,7 @@
 //! Tokens are wiped when dropped wherever this crate holds them: in requests, replies and results. The HTTP library's own
 //! read and write buffers are beyond our reach: a program that wants those wiped too sets a wiping global allocator.
 
+mod audit_hash;
 #[cfg(feature = "client")]
 mod client;
 mod config;
@@ -46,6 +47,7 @@ mod server;
 mod token;
 mod transport;
 
+pub use audit_hash::AuditHash;
 #[cfg(feature = "client")]
 pub use client::{ClientGuard, RotatingClient};
 pub use config::{Probe, Through, TokenConfig};

@@ -218,6 +218,15 @@ impl Request {
         Self::of(&ListAccessorRequest {}, Effect::Read)
     }
 
+    /// Has a name hashed as an audit device does.
+    pub(crate) fn audit_hash(device: &Mount, name: &str) -> Self {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            input: &'a str,
+        }
+        Self::secret(format!("sys/audit-hash/{device}"), Effect::Read, &Body { input: name }, name.len())
+    }
+
     /// Lists the audit devices.
     pub(crate) fn list_audits() -> Self {
         Self::get("sys/audit")

@@ -1,12 +1,15 @@
 //! Every place at which a process can die, and what comes of it.
 
+use std::time::SystemTime;
+
+use turquoise_audit::Log;
 use turquoise_tests::{Command, Place, Point, Side, Told};
 
 use crate::agent::{Agent, How};
 use crate::all;
 use crate::audit;
 use crate::consumer::Consumer;
-use crate::site::{Journalled, Rights, Site, lives, server};
+use crate::site::{Journalled, Rights, Site, server};
 
 /// What the first process of an identity does, if it is let.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +135,9 @@ pub(crate) struct Row {
     found: String,
     minted: usize,
     outcome: &'static str,
+    /// All that was recorded, for the judge.
+    journalled: Journalled,
+    quiet_at: SystemTime,
 }
 
 /// The recovery dies as well. Where, depends on the number of the death.
@@ -203,13 +209,13 @@ fn die(death: &Death, role: &str, again: Point) -> Row {
     agent.until_steady();
     agent.rotate();
     agent.stop();
-    let rotated = site.assert_quiet(server());
+    let (quiet_at, rotated) = (SystemTime::now(), site.assert_quiet(server()));
     assert_eq!(rotated.count("Promoted"), journalled.count("Promoted") + 1);
     let experience = consumer.stop();
     assert!(experience.served > 0 && experience.unserved.is_empty(), "{experience:?}");
     let outcome = outcome(&at_death, &journalled);
     let found = if at_death.0.is_empty() { "(a new journal)".to_owned() } else { journalled.up_to(at_death.0.len() + 1).phase() };
-    Row { death: death.clone(), again, last: at_death.last(), found, minted: 0, outcome }
+    Row { death: death.clone(), again, last: at_death.last(), found, minted: 0, outcome, journalled: rotated, quiet_at }
 }
 
 /// Once a promotion is durable what was promoted serves; before it, the candidate never does (S5).
@@ -229,14 +235,11 @@ fn outcome(at_death: &Journalled, in_the_end: &Journalled) -> &'static str {
 
 /// What the server says of the tokens, by its own log.
 fn judge(name: &str, rows: Vec<Row>) -> Vec<Row> {
-    let log = audit::read(server());
+    let log = Log::of(&server().audit_log()).unwrap();
     let judged = |(number, row): (usize, Row)| {
-        let role = format!("{name}-{number}");
-        let minted = audit::minted(&log, &role);
-        let living = minted.iter().filter(|token| lives(server(), token)).count();
-        assert_eq!(living, 1, "{:?}: of {minted:?} only one may live", row.death);
+        let judgement = audit::judge_at(row.quiet_at, &log, &format!("{name}-{number}"), &row.journalled);
         // Less the one of the last rotation.
-        Row { minted: minted.len() - 1, ..row }
+        Row { minted: judgement.credentials.len() - 1, ..row }
     };
     rows.into_iter().enumerate().map(judged).collect()
 }
@@ -250,7 +253,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
         text += ":\n\n| killed | last durable record | recovery stands in | killed again | tokens minted | in the end |\n";
         text += "| --- | --- | --- | --- | --- | --- |\n";
         for row in rows.iter().filter(|row| row.death.story == story) {
-            let Row { death, again, last, found, minted, outcome } = row;
+            let Row { death, again, last, found, minted, outcome, .. } = row;
             let row = format!("| {} | {last} | {found} | {again} | {minted} | {outcome} |\n", death.name);
             text.push_str(&row);
         }

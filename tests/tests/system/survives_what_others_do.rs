@@ -3,13 +3,15 @@
 //! owed, and the next rotation goes well.
 
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 use turquoise::core::{Step, StepKind, Trigger};
+use turquoise_audit::Log;
 use turquoise_tests::policy;
 
 use crate::all;
+use crate::audit;
 use crate::document;
 use crate::resident::{Door, Resident};
 use crate::site::{Journalled, server};
@@ -66,6 +68,8 @@ struct Row {
     course: String,
     minted: usize,
     took: Duration,
+    journalled: Journalled,
+    quiet_at: SystemTime,
 }
 
 async fn reach(moment: Moment, resident: &mut Resident<'_>) {
@@ -145,7 +149,7 @@ fn meet((event, moment): (Event, Moment), name: &str) -> Row {
         // A renewal gives it less than it asks for; then it is replaced while it still covers a rotation.
         door.amend(&json!({"token_explicit_max_ttl": policy().least_life().as_secs() + 10}));
     }
-    let (journalled, took) = runtime.block_on(async {
+    let (journalled, took, quiet_at) = runtime.block_on(async {
         let mut resident = Resident::start(door).await;
         let began = Instant::now();
         reach(moment, &mut resident).await;
@@ -161,19 +165,30 @@ fn meet((event, moment): (Event, Moment), name: &str) -> Row {
         let published = resident.published().unwrap();
         let (_, living) = door.tokens();
         assert_eq!(living, [published], "what lives is what is published");
-        (resident.stop().await, took)
+        let quiet_at = SystemTime::now();
+        (resident.stop().await, took, quiet_at)
     });
     if limit {
         let begun = |trigger| journalled.steps().any(|step| matches!(step, Step::IssueIntent { trigger: t, .. } if t == trigger));
         assert!(begun(Trigger::Expiry), "it was not replaced before its end: {}", course(&journalled));
     }
-    let (all, _) = door.tokens();
-    Row { what: (event, moment), course: course(&journalled), minted: all.len(), took }
+    Row { what: (event, moment), course: course(&journalled), minted: 0, took, journalled, quiet_at }
+}
+
+/// Has all of these happen, and the oracle judge each.
+fn meet_all(name: &str, all: &[(Event, Moment)]) -> Vec<Row> {
+    let rows = all::at_once(all, |number, what| meet(*what, &format!("{name}-{number}")));
+    let log = Log::of(&server().audit_log()).unwrap();
+    let judged = |(number, row): (usize, Row)| {
+        let judgement = audit::judge_at(row.quiet_at, &log, &format!("{name}-{number}"), &row.journalled);
+        Row { minted: judgement.credentials.len(), ..row }
+    };
+    rows.into_iter().enumerate().map(judged).collect()
 }
 
 fn table(rows: &[Row]) -> String {
     let mut text = String::from("| what | in | seconds | logins | course |\n| --- | --- | --- | --- | --- |\n");
-    for Row { what: (event, moment), course, minted, took } in rows {
+    for Row { what: (event, moment), course, minted, took, .. } in rows {
         writeln!(text, "| {event:?} | {moment:?} | {} | {minted} | {course} |", took.as_secs()).unwrap();
     }
     text
@@ -182,15 +197,14 @@ fn table(rows: &[Row]) -> String {
 #[test]
 fn survives_what_others_do() {
     let all: Vec<_> = all().into_iter().filter(|what| *what != UNNOTICED).collect();
-    all::at_once(&all, |number, what| meet(*what, &format!("others-{number}")));
+    meet_all("others", &all);
 }
 
 /// A campaign: half a full life passes before the one that waits for its renewal is looked at.
 #[test]
 #[ignore = "a campaign: UPDATE_DOCS=1 cargo test -p turquoise-tests --test system -- --ignored everything_that_others_do"]
 fn everything_that_others_do() {
-    let rows = all::at_once(&all(), |number, what| meet(*what, &format!("everything-{number}")));
-    document::report("fault-matrix.md", "others", &table(&rows));
+    document::report("fault-matrix.md", "others", &table(&meet_all("everything", &all())));
 }
 
 /// Each has a journal of its own, and both log in by the same role: neither harms the other, and none is left over.
