@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::broadcast::Receiver;
-use turquoise::core::{BootId, Illegal, Instant as Now, PhaseKind, Policy, Privileges, Relogin, StepKind, Via};
+use turquoise::core::{BootId, Color, Illegal, Instant as Now, PhaseKind, Policy, Privileges, Relogin, StepKind, Via};
 use turquoise::journal::FileJournal;
 use turquoise::sink::{FileSink, Mode};
 use turquoise::vault::{LoginConfig, LoginProvider, Method, Probe, Retry, Upstream, login_policy};
@@ -231,6 +231,13 @@ impl<'a> Resident<'a> {
         let works = matches!(http.get(WORK, &token), Ok((200, _)));
         let (_, looked) = http.get("auth/token/lookup-self", &token).ok()?;
         looked["data"]["accessor"].as_str().filter(|_| works).map(str::to_owned)
+    }
+
+    /// What is in a slot.
+    pub(crate) fn secret_in(&self, slot: Color) -> String {
+        let slot = self.folder.path().join(format!(".token.{slot}"));
+        let kept: Value = serde_json::from_slice(&fs::read(slot).unwrap()).unwrap();
+        kept["secret"].as_str().unwrap().to_owned()
     }
 
     /// Ends the process; what the journal says.
