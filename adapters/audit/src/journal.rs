@@ -1,6 +1,6 @@
 //! What a journal of ours announces, in the words that a judge takes.
 
-use turquoise_runtime::core::{Generation, Record, Resolution, Step};
+use turquoise_runtime::core::{Generation, Held, Record, Resolution, Step};
 use turquoise_runtime::port::{Entry, Handle, History};
 
 use crate::judge::{Announced, Told};
@@ -50,6 +50,16 @@ impl Reading {
         self.going = generation;
     }
 
+    /// What a crash has cut short is abandoned; where nothing survives, all that there was is owed.
+    fn recovered(&mut self, held: Held) {
+        if self.going.is_none() && self.candidate.is_some() {
+            self.going(self.candidate);
+        }
+        if held == Held::default() {
+            [self.current, self.retiring].into_iter().for_each(|one| self.ends(one));
+        }
+    }
+
     fn made(&mut self, handle: Option<&Handle>) {
         let named = self.candidate.zip(handle);
         self.announced.handles.extend(named.map(|(generation, handle)| (generation.to_string(), handle.0.clone())));
@@ -68,7 +78,10 @@ impl Reading {
             Step::Promoted { .. } => self.retiring = std::mem::replace(&mut self.current, self.candidate.take()),
             Step::RolledBack { .. } => std::mem::swap(&mut self.current, &mut self.retiring),
             // A provider ends what it was given otherwise than it had asked for.
-            Step::IssueRefused | Step::LoginFailed { .. } => self.ends(self.candidate),
+            Step::IssueRefused | Step::LoginFailed { .. } => {
+                let refused = self.candidate.take();
+                self.ends(refused);
+            }
             Step::AbandonIntent { .. } => self.going(self.candidate),
             Step::RevokeIntent { .. } => self.going(self.retiring),
             Step::CloseIntent { .. } => self.going(self.current),
@@ -81,11 +94,14 @@ impl Reading {
             Step::Owed { generation, .. } => {
                 self.ends(Some(generation));
                 (self.going, self.debt) = (None, Some(generation));
+                self.candidate.take_if(|candidate| *candidate == generation);
             }
             Step::Died { .. } => {
                 let dead = self.going.take().or_else(|| self.debt.take());
+                self.candidate.take_if(|candidate| Some(*candidate) == dead);
                 self.announced.dead.extend(dead.map(|generation| generation.to_string()));
             }
+            Step::Recovered { held } => self.recovered(held),
             Step::Compromised { generation } => self.waived.push(generation),
             Step::Resolved { resolution: Resolution::Forget } => self.waived.extend(self.current),
             _ => {}

@@ -1,7 +1,7 @@
 //! `journal audit`: the journal replayed, and compared with the server's own log.
 
 use std::collections::BTreeMap;
-use std::fmt::{Arguments, Display, Write as _};
+use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -255,22 +255,17 @@ impl Report {
 
     fn text(&self) -> String {
         let Self { journal, records, replayed, phase, .. } = self;
-        let mut text = format!("{}: {replayed} of {records} records replayed, it ends in {phase}\n", journal.display());
-        let mut add = |line: Arguments<'_>| drop(writeln!(text, "{line}"));
-        if let Some(why) = &self.illegal {
-            add(format_args!("violated: {why}"));
-        }
+        let mut lines = vec![format!("{}: {replayed} of {records} records replayed, it ends in {phase}", journal.display())];
+        lines.extend(self.illegal.iter().map(|why| format!("violated: {why}")));
         if self.torn {
-            add(format_args!("its tail is torn, or being written: that is no record"));
+            lines.push("its tail is torn, or being written: that is no record".to_owned());
         }
-        if let Some((found, all)) = self.named {
-            add(format_args!("of {all} credentials that it names the log has {found}"));
-        }
-        match &self.server {
-            Some(judgement) => add(format_args!("{}", judgement.to_string().trim_end())),
-            None => add(format_args!("not compared with the server's own log: give --audit-log")),
-        }
-        add(format_args!("{}", if self.holds() { "nothing contradicts a property" } else { "NOT as it must be" }));
-        text
+        lines.extend(self.named.map(|(found, all)| format!("of {all} credentials that it names the log has {found}")));
+        lines.push(match &self.server {
+            Some(judgement) => judgement.to_string().trim_end().to_owned(),
+            None => "not compared with the server's own log: give --audit-log".to_owned(),
+        });
+        lines.push(if self.holds() { "nothing contradicts a property" } else { "NOT as it must be" }.to_owned());
+        lines.join("\n") + "\n"
     }
 }
