@@ -20,7 +20,7 @@ mod cluster;
 mod guard;
 mod server;
 
-pub use admin::{Accessor, AdminError, Minted};
+pub use admin::{Accessor, AdminError, Minted, Root};
 pub use binary::{Binary, ObtainError, TURQUOISE_BAO};
 pub use cluster::Cluster;
 pub use server::{Accessors, Options, Server, ServerError, TlsFiles};
