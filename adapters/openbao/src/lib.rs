@@ -9,7 +9,7 @@
 //! 3. [`Server::admin`] and the helpers beside it set up what a rotation needs; [`Audit::read`] tells afterwards what the
 //!    server itself saw.
 //!
-//! [`Cluster`] is three such servers that keep one store between them.
+//! [`Cluster`] is three such servers that keep one store between them. [`Database`] is a `PostgreSQL` for a server to make users of.
 //!
 //! Everything blocks. Nothing here is fit for production: plain HTTP, one key share, and the root token kept in memory.
 //! Unix only.
@@ -18,6 +18,7 @@ mod admin;
 mod audit;
 mod binary;
 mod cluster;
+mod database;
 mod guard;
 mod server;
 
@@ -25,4 +26,5 @@ pub use admin::{Accessor, AdminError, Minted};
 pub use audit::{Audit, AuditEntry, AuditError};
 pub use binary::{Binary, ObtainError, TURQUOISE_BAO};
 pub use cluster::Cluster;
+pub use database::{Database, DatabaseError};
 pub use server::{Options, Server, ServerError, TlsFiles};

@@ -27,6 +27,7 @@
 #[cfg(feature = "client")]
 mod client;
 mod config;
+mod dependents;
 pub mod doctor;
 mod entity;
 mod failure;
@@ -34,6 +35,7 @@ mod file;
 mod fit;
 mod holder;
 mod index;
+mod lease;
 mod lockout;
 mod login;
 mod method;
@@ -49,10 +51,12 @@ mod transport;
 #[cfg(feature = "client")]
 pub use client::{ClientGuard, RotatingClient};
 pub use config::{Probe, Through, TokenConfig};
+pub use dependents::{Dependents, Full};
+pub use lease::{Due, Lease, LeaseError, Leases, User};
 pub use lockout::Retry;
 pub use login::{LoginConfig, LoginProvider};
 pub use method::Method;
-pub use name::{App, Mount, Namespace, Path, Role};
+pub use name::{App, LeaseId, Mount, Namespace, Path, Role};
 pub use policy::{Rule, Rules, login_policy, policy, secret_id_policy};
 pub use secret_id::{Issued, SecretIdConfig, SecretIdProvider};
 pub use server::{Address, ConfigError, Upstream};
