@@ -119,14 +119,19 @@ impl Dependents {
         let mut revoked = 0_usize;
         while let Some((lease, is_held)) = self.next_of(generation) {
             if is_held {
-                tracing::warn!(%lease, next = "let work end within the grace, or lengthen the grace", "revoked under work that holds it");
+                tracing::warn!(%lease, next = "let work end within the grace, or lengthen the grace", "a lease is revoked under work that holds it");
             }
             let late = |_| Failure::Unknown("no answer in time".to_owned());
             match timeout_at(deadline, self.revoke(&lease, token)).await.map_err(late).flatten() {
                 Ok(()) => revoked += 1,
                 Err(why @ (Failure::Unavailable(_) | Failure::Throttled { .. })) => return Err(why),
                 Err(why) => {
-                    tracing::warn!(%lease, why = shorten(&why.to_string()), next = NEXT, "not revoked by its id");
+                    tracing::warn!(
+                        %lease,
+                        why = shorten(&why.to_string()),
+                        next = "it ends with its token; see that the policy lets it be revoked, and that what it is of answers",
+                        "a lease was not revoked by its id"
+                    );
                     self.ended(&lease);
                 }
             }
@@ -164,6 +169,3 @@ impl Dependents {
         act(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
-
-const NEXT: &str =
-    "it ends with its token; see that the policy has the line `sys/leases/revoke/PATH/*`, and that what it is of answers";

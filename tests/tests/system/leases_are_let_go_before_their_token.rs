@@ -73,7 +73,7 @@ impl Desk {
         let printed = rules(&through, std::slice::from_ref(&probe), Privileges::OnlySelf).leasing(&[creds()]);
         self.server.write_policy(role, &printed.to_string()).unwrap();
         fs::write(site.folder().join("policy"), printed.to_string()).unwrap();
-        let upstream = Upstream::new([site.address.parse().unwrap()]);
+        let upstream = Upstream { timeout: policy().patience, ..Upstream::new([site.address.parse().unwrap()]) };
         let config = TokenConfig { probes: vec![probe], ..TokenConfig::new(upstream, through, site.token_file()) };
         let provider = TokenProvider::new(config).unwrap();
         let dependents = provider.dependents();

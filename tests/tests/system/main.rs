@@ -9,6 +9,7 @@ mod a_restarted_server_interrupts_and_loses_nothing;
 mod a_rotation_in_the_order_of_the_specification;
 mod a_sealed_server_interrupts_and_loses_nothing;
 mod a_second_agent_on_the_same_identity_is_refused_and_named;
+mod a_secret_id_is_rotated_with_the_tokens_it_was_used_for;
 mod an_agent_is_hardened;
 mod leases_are_let_go_before_their_token;
 mod survives_sigkill_around_every_call;
