@@ -7,6 +7,7 @@ mod doctor;
 mod exec;
 mod explore;
 mod file;
+mod fleet;
 mod notify;
 mod papers;
 mod policy;
