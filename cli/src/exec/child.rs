@@ -64,8 +64,10 @@ impl Child {
         let [program, args @ ..] = command else { return Err(io::Error::from(io::ErrorKind::InvalidInput)) };
         let mut started = Command::new(program);
         started.args(args).process_group(0);
-        OURS.iter().chain(&TOKENS).for_each(|name| drop(started.env_remove(name)));
-        environment.iter().for_each(|(name, value)| drop(started.env(name, value.as_str())));
+        for name in OURS.iter().chain(&TOKENS) {
+            started.env_remove(name);
+        }
+        started.envs(environment.iter().map(|(name, value)| (name, value.as_str())));
         // Nobody buries it before it is on the list.
         let mut awaited = awaited();
         let leader = Pid::from_child(&started.spawn()?);
@@ -173,6 +175,6 @@ fn bury_strangers() {
     });
     for pid in dead.filter_map(Pid::from_raw).filter(|pid| !awaited.contains(pid)) {
         // Its group may have been waited for meanwhile.
-        drop(waitpid(Some(pid), WaitOptions::NOHANG));
+        let _ = waitpid(Some(pid), WaitOptions::NOHANG);
     }
 }

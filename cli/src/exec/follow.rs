@@ -35,9 +35,8 @@ impl Follow {
         let environment = self.secrets.render(&guard).await?;
         let generation = guard.mint().generation;
         // Without a template the child has the credential from elsewhere, and then each one is another.
-        let is_same = self.last.as_ref().is_some_and(|(of, last)| {
-            **last == environment && (!self.secrets.is_empty() || *of == generation)
-        });
+        let is_same =
+            self.last.as_ref().is_some_and(|(of, last)| **last == environment && (!self.secrets.is_empty() || *of == generation));
         let environment = Arc::new(environment);
         self.last = Some((generation, Arc::clone(&environment)));
         Ok(Some(Turn { environment, hold: guard, is_same }))

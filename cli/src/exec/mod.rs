@@ -1,11 +1,12 @@
 //! A program as our child: started with values in its environment that only it has, kept running while they change, and ended
 //! with us.
 //!
-//! [`follow`] waits for credentials and renders the environment; [`Supervisor`] knows processes and nothing else. What a child
+//! `follow` waits for credentials and renders the environment; `supervise` knows processes and nothing else; `host` brings both together. What a child
 //! depends on is held for it until the last process of its group is gone: so no credential ends under it before its grace.
 
 mod child;
 mod follow;
+mod host;
 mod ready;
 mod secrets;
 mod signal;
@@ -20,11 +21,10 @@ use std::time::Duration;
 use rustix::process::Signal;
 use zeroize::Zeroizing;
 
-pub(crate) use follow::{Follow, follow};
+pub(crate) use child::Status;
+pub(crate) use host::{Hosted, NotRun};
 pub(crate) use signal::named;
-pub(crate) use secrets::Secrets;
-pub(crate) use supervise::{Ended, Supervisor, Told};
-pub(crate) use template::{Fault, Template};
+pub(crate) use template::{Missing, Template};
 
 /// What is started, and how it is kept.
 #[derive(Clone, Debug)]

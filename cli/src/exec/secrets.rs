@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::time::Instant;
+use turquoise::Guard;
 use turquoise::core::Generation;
 use turquoise::port::Reply;
 use turquoise::vault::{Path, Reader};
-use turquoise::Guard;
 
 use super::Environment;
 use super::template::{Known, Rendered, Template, value};

@@ -13,7 +13,6 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::child::Status;
 use super::supervise::{Ended, Supervisor, Told};
 use super::*;
 

@@ -40,7 +40,9 @@ impl<'a> Settler<'a, '_> {
             let provider = self.provider(stanza, &way, upstream.as_ref(), &timing);
             let policy = self.policy(stanza, &timing, provider.as_ref());
             let on_stop = self.on_stop(stanza);
-            let start_spread = self.duration(stanza, "start_spread", Duration::from_secs(5));
+            // Whoever waits for a program does not want to wait for us.
+            let spread = if file.item("exec").is_some() { Duration::ZERO } else { Duration::from_secs(5) };
+            let start_spread = self.duration(stanza, "start_spread", spread);
             let journal = folder.join(format!("{name}.journal"));
             if let (Some(provider), Some(policy), Some(sinks)) = (provider, policy, sinks) {
                 let (name, store) = (name.clone(), Survivor::Sink);
