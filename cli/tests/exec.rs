@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
@@ -149,11 +150,16 @@ struct Sidecar {
 
 impl Sidecar {
     fn start(site: &Site) -> Self {
+        Self::start_with(site, |_| ())
+    }
+
+    fn start_with(site: &Site, more: impl FnOnce(&mut Command)) -> Self {
         let log = site.file("log");
         let mut command = Command::new(env!("CARGO_BIN_EXE_turquoise"));
         command.arg("run").arg("-config").arg(site.file("agent.hcl")).env_clear().current_dir(site.folder.path());
         command.env("PATH", std::env::var_os("PATH").unwrap()).env("APP_ADDRESS", server().address().to_string());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).unwrap());
+        more(&mut command);
         Self { process: command.spawn().unwrap(), log }
     }
 
@@ -245,7 +251,7 @@ fn a_child_that_outlives_the_grace_is_named() {
         }"#,
     );
     let mut sidecar = Sidecar::start(&site);
-    sidecar.until("holders=\"exec 1\"", 1);
+    sidecar.until("holders=exec 1", 1);
     sidecar.until("the child takes too long to end", 1);
     sidecar.until("child started", 2);
     sidecar.send(Signal::TERM);
@@ -268,4 +274,34 @@ fn its_code_is_ours() {
     let mut sidecar = Sidecar::start(&site);
     assert_eq!(sidecar.code(), Some(1), "{}", sidecar.log());
     assert!(sidecar.log().contains("/there/is/none"), "{}", sidecar.log());
+}
+
+#[test]
+fn a_service_manager_is_told_how_it_goes() {
+    let site = Site::new("exec-notify", r#"exec { command = ["sh", "-c", "echo \"${NOTIFY_SOCKET-none}\" > FOLDER/sees; sleep 60"] }"#);
+    let socket = UnixDatagram::bind(site.file("notify")).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    // Until it says this.
+    let hears = |wanted: &str| {
+        let mut told = [0; 4096];
+        loop {
+            let length = socket.recv(&mut told).unwrap();
+            if String::from_utf8_lossy(&told[..length]).lines().any(|line| line.starts_with(wanted)) {
+                return;
+            }
+        }
+    };
+    let mut sidecar = Sidecar::start_with(&site, |command| {
+        command.env("NOTIFY_SOCKET", site.file("notify")).env("WATCHDOG_USEC", "100000");
+    });
+    hears("READY=1");
+    hears("WATCHDOG=1");
+    sidecar.send(Signal::HUP);
+    hears("RELOADING=1");
+    hears("READY=1");
+    sidecar.until("child started", 1);
+    sidecar.send(Signal::INT);
+    hears("STOPPING=1");
+    assert_eq!(sidecar.code(), Some(128 + 2), "{}", sidecar.log());
+    assert_eq!(fs::read_to_string(site.file("sees")).unwrap().trim(), "none");
 }

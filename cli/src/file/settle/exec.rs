@@ -86,10 +86,11 @@ impl<'a> Settler<'a, '_> {
     /// Texts, none of them empty; nothing, if the key is not there.
     fn words(&mut self, stanza: &Stanza<'a>, key: &str) -> Option<Vec<String>> {
         let words = |found: &Value| match found {
-            Value::List(values) if !values.is_empty() => values.iter().map(plain).collect::<Option<Vec<_>>>(),
+            Value::List(values) => values.iter().map(plain).collect::<Option<Vec<_>>>(),
             _ => None,
         };
-        let found = self.pick(stanza, key, words, |words| words.join(" "), None);
+        let starts = |found: &Value| words(found).filter(|words| words.first().is_some_and(|program| !program.is_empty()));
+        let found = self.pick(stanza, key, starts, |words| words.join(" "), None);
         if found.is_none() && stanza.item(key).is_some() {
             self.fault::<()>(stanza.at(key), &format!("`{key}` starts nothing"), "write [\"/path/to/it\", \"…\"]");
         }
