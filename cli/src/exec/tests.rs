@@ -229,8 +229,8 @@ async fn a_child_that_is_to_be_left_keeps_what_it_has() {
 
 #[tokio::test]
 async fn the_end_is_the_end_of_all_that_the_child_started() {
-    // The one does not listen; the other has left the group, and ends by itself.
-    let script = "sh -c 'trap \"\" TERM; read x < never' & setsid true & say up; wait";
+    // The one does not listen.
+    let script = "sh -c 'trap \"\" TERM; read x < never' & say up; wait";
     let mut stage = Stage::new(script, |exec, _| exec.stop_within = Duration::from_millis(200));
     assert!(Command::new("mkfifo").arg(stage.file("never")).status().unwrap().success());
     stage.turn("one").await;
@@ -271,4 +271,17 @@ async fn nothing_runs_if_there_is_nothing_to_run_with() {
     stage.tell(Told::Pass(Signal::USR1)).await;
     stage.tell(Told::Stop(Signal::TERM)).await;
     assert!(matches!(stage.ended().await.0, Ended::Nothing));
+}
+
+#[tokio::test]
+async fn what_leaves_the_child_is_buried() {
+    // It has a group of its own, and no parent but us; it is there, dead, until somebody waits for it.
+    let script = "(setsid sh -c 'echo $$ > new; mv new stray' &)
+        while ! test -e stray; do sleep 0.01; done
+        while kill -0 $(cat stray) 2>/dev/null; do sleep 0.01; done
+        say buried";
+    let mut stage = Stage::new(script, |_, _| ());
+    stage.turn("one").await;
+    assert_eq!(stage.hear().await, "buried");
+    assert_eq!(code(&stage.ended().await.0), Some(0));
 }
