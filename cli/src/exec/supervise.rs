@@ -163,7 +163,10 @@ impl<H: Send + 'static> Supervisor<H> {
         }
         let ending = old.child.end(self.exec.stop_signal, self.exec.stop_within);
         match attend(&mut self.told, &[pid], ending).await {
-            Ok(_) => self.start(environment, hold),
+            Ok(_) => {
+                drop(old);
+                self.start(environment, hold)
+            }
             Err(signal) => Err(self.stop(old, None, signal).await),
         }
     }

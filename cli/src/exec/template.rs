@@ -20,6 +20,9 @@ const BUILT_IN: [&str; 17] = [
 /// No rendering goes through more items.
 const MOST_ITEMS: u64 = 100_000;
 
+/// How the language shows what is not there.
+const NO_VALUE: &str = "<no value>";
+
 /// What was read, by path, as a template sees it.
 pub(crate) type Known = BTreeMap<String, Value>;
 
@@ -87,6 +90,10 @@ impl Template {
         let needs = std::mem::take(&mut *needs.lock().unwrap_or_else(PoisonError::into_inner));
         match done {
             _ if !needs.is_empty() => Rendered::Needs(needs),
+            // What a function was asked for and has not, is shown like this; a password is never this.
+            Ok(text) if self.missing == Missing::Fails && text.contains(NO_VALUE) => {
+                Rendered::Failed("something that it shows is not in what was read".to_owned())
+            }
             Ok(text) if text.contains('\0') => Rendered::Failed("a variable cannot hold a NUL character".to_owned()),
             Ok(text) => Rendered::Text(Zeroizing::new(text)),
             Err(error) => Rendered::Failed(self.words(&error)),
@@ -300,7 +307,7 @@ mod tests {
     #[test]
     fn what_is_not_known_yet_is_asked_for() {
         let needs = rendered("{{ (secret \"a/b\").Data.x }}{{ with secret \"c/d\" }}{{ .Data.y }}{{ end }}");
-        assert_eq!(needs.unwrap_err(), "needs {\"a/b\"}");
+        assert_eq!(needs.unwrap_err(), "needs {\"a/b\", \"c/d\"}");
     }
 
     #[test]
