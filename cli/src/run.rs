@@ -11,16 +11,18 @@ use clap::ValueEnum;
 use rustix::process::Signal as Sent;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;
-use turquoise::StartError;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::reload::{self, Handle};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Registry, fmt};
 use turquoise::core::AtStop;
-use turquoise::journal::OpenError;
 
 use crate::exec::{Hosted, NotRun, Status};
 use crate::file::{Log, Plan, Remark, check};
 use crate::fleet::{Failed, Fleet, Left};
 use crate::notify::Manager;
+use crate::reload::Reloader;
 use crate::say::complain;
-use crate::sidecar::NotBegun;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,8 +31,10 @@ Examples:
   turquoise run --config agent.hcl --exit-after-auth
                                                 log in, publish the token, and end
 
-SIGTERM and SIGINT stop it, as `on_stop` in the file says; a second one ends it at once. SIGHUP has a refused login tried
-again. It logs to standard error. A program that the file has under `exec` is started as its child.
+SIGTERM and SIGINT stop it, as `on_stop` in the file says; a second one ends it at once. SIGHUP has the file read again: probes,
+what logins are made of, certificates, `on_stop` and the log's level change at once, what needs a restart is named, and a refused
+login is tried again. It logs to standard error. A program that the file has under `exec` is
+started as its child.
 
 Exit codes, without `exec`; with it that of the child, 128 + n if signal n ended it, and 1 if it never ran:
   0   stopped as it was told to
@@ -56,12 +60,24 @@ pub(crate) struct Args {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Level {
+pub(crate) enum Level {
     Trace,
     Debug,
     Info,
     Warn,
     Error,
+}
+
+impl Level {
+    const fn filter(self) -> LevelFilter {
+        match self {
+            Self::Trace => LevelFilter::TRACE,
+            Self::Debug => LevelFilter::DEBUG,
+            Self::Info => LevelFilter::INFO,
+            Self::Warn => LevelFilter::WARN,
+            Self::Error => LevelFilter::ERROR,
+        }
+    }
 }
 
 /// How a run can end otherwise than well.
@@ -92,11 +108,10 @@ enum Ended {
 impl Ended {
     const fn code(&self) -> u8 {
         match self {
-            Self::Failed(_, Failed::NotBegun(NotBegun::Journal(OpenError::Locked { .. }))) => 4,
-            Self::Failed(_, Failed::NotBegun(NotBegun::Start(StartError::Contract(_)))) => 13,
+            Self::Failed(_, why) => why.code(),
             Self::Left(Left::Debt(..)) => 11,
             Self::Left(Left::Stuck(_)) => 12,
-            Self::Failed(..) | Self::Local { .. } | Self::Gone(_) | Self::NotRun(_) => 1,
+            Self::Local { .. } | Self::Gone(_) | Self::NotRun(_) => 1,
         }
     }
 }
@@ -120,11 +135,12 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     if plan.exit_after_auth {
         plan.rotations.iter_mut().for_each(|rotation| rotation.start_spread = Duration::ZERO);
     }
-    log(&plan.log, args.log_level);
+    let dial = start_log(&plan.log, args.log_level);
+    let reloader = Reloader { file: args.config.clone(), dial: args.log_level.is_none().then_some(dial) };
     for Remark { file, place, what, remedy, .. } in &checked.remarks.notices {
         tracing::warn!(file, line = place.line, next = remedy, "{what}");
     }
-    match serve(&plan) {
+    match serve(&plan, &reloader) {
         Ok(code) => code.into(),
         Err(why) => {
             complain(format_args!("turquoise: {why}"));
@@ -133,36 +149,33 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn log(log: &Log, level: Option<Level>) {
-    let level = level.map_or_else(
-        || log.level.parse().unwrap_or(LevelFilter::INFO),
-        |level| match level {
-            Level::Trace => LevelFilter::TRACE,
-            Level::Debug => LevelFilter::DEBUG,
-            Level::Info => LevelFilter::INFO,
-            Level::Warn => LevelFilter::WARN,
-            Level::Error => LevelFilter::ERROR,
-        },
-    );
-    let subscriber = tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(io::stderr);
-    if log.is_json { subscriber.json().init() } else { subscriber.init() }
+/// Begins to log; answers what sets how much.
+pub(crate) fn start_log(log: &Log, level: Option<Level>) -> Handle<LevelFilter, Registry> {
+    let (filter, dial) = reload::Layer::new(level.map_or_else(|| log.filter(), Level::filter));
+    let (registry, lines) = (tracing_subscriber::registry().with(filter), fmt::layer().with_ansi(false).with_writer(io::stderr));
+    if log.is_json {
+        registry.with(lines.json()).init()
+    } else {
+        registry.with(lines).init()
+    }
+    dial
 }
 
 /// One thread is plenty: what rotations wait for is the network and the disk, and the disk has threads of its own.
-fn serve(plan: &Plan) -> Result<u8, Ended> {
+fn serve(plan: &Plan, reloader: &Reloader) -> Result<u8, Ended> {
     let pid_file = plan.pid_file.as_deref().map(PidFile::write).transpose()?;
     let failed = |cause| Ended::Local { doing: "cannot start".to_owned(), cause };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let ended = runtime.block_on(async {
         let stops = Stops::new().map_err(failed)?;
-        rotate(plan, stops).await
+        rotate(plan, reloader, stops).await
     });
     drop(pid_file);
     ended
 }
 
 /// Answers what to end with.
-async fn rotate(plan: &Plan, mut stops: Stops) -> Result<u8, Ended> {
+async fn rotate(plan: &Plan, reloader: &Reloader, mut stops: Stops) -> Result<u8, Ended> {
     let mut fleet = tokio::select! {
         begun = Fleet::begin(&plan.rotations) => begun.map_err(|(name, why)| Ended::Failed(name, why))?,
         _ = stops.stop() => return Ok(0),
@@ -179,8 +192,7 @@ async fn rotate(plan: &Plan, mut stops: Stops) -> Result<u8, Ended> {
                 (Told::Stop(_), None) => return leave(fleet, None, stops).await,
                 (Told::Again, _) => {
                     Manager::reloading();
-                    fleet.retry();
-                    tracing::info!("SIGHUP: a refused login is tried again; a changed file is read at the next start");
+                    reloader.reload(plan, &mut fleet);
                     if fleet.is_serving() {
                         Manager::ready();
                     }
@@ -266,7 +278,7 @@ impl Stops {
 enum Told {
     /// By this one.
     Stop(Sent),
-    /// Try a login again that was refused.
+    /// Read the file again, and try a login again that was refused.
     Again,
 }
 

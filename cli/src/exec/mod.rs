@@ -27,7 +27,7 @@ pub(crate) use signal::named;
 pub(crate) use template::{Missing, Template};
 
 /// What is started, and how it is kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Exec {
     /// The program and its arguments; not empty.
     pub(crate) command: Vec<String>,
@@ -41,7 +41,7 @@ pub(crate) struct Exec {
 }
 
 /// What is done when its environment changes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum OnChange {
     /// It is asked to end, and then started anew.
     Restart,
@@ -54,7 +54,7 @@ pub(crate) enum OnChange {
 }
 
 /// How a new child shows that it can take over.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ready {
     /// A program that ends with 0 when it does; asked again and again, with the child's number in its environment.
     pub(crate) command: Vec<String>,

@@ -27,7 +27,7 @@ const NO_VALUE: &str = "<no value>";
 pub(crate) type Known = BTreeMap<String, Value>;
 
 /// One variable of a child's environment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Template {
     pub(crate) name: String,
     contents: String,

@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     Mode,
     /// Texts.
     List,
+    /// A whole percentage.
+    Percent,
     /// One of these texts.
     OneOf(&'static [&'static str]),
     /// Nobody looks: it is not taken.
@@ -80,7 +82,7 @@ const fn refused(path: &'static str, words: &'static str) -> Key {
     Key { path, kind: Kind::Any, verdict: Verdict::Refused, words }
 }
 
-use Kind::{Count, Duration, Flag, Lines, List, Mode, Named, OneOf, Stanza, Text, Typed};
+use Kind::{Count, Duration, Flag, Lines, List, Mode, Named, OneOf, Percent, Stanza, Text, Typed};
 
 /// Said of what stands in a stanza that has the same verdict.
 pub(crate) const AS_ABOVE: &str = "as above";
@@ -249,9 +251,10 @@ pub(crate) const KEYS: &[Key] = &[
     ours("rotation.probe.capability", OneOf(&["read"]), "what it must be able to do there"),
     ours("rotation.probe.max_latency", Duration, "a slower answer is a failure"),
     ours("rotation.probe.{service,region}", Text, "aws-iam: what the request is signed for, as s3 and eu-west-1"),
-    later(
+    ours(
         "rotation.canary",
-        "work that tries a candidate comes through a listener, and we do not listen yet: let the probes suffice",
+        Percent,
+        "the share of new work that tries a candidate when it has passed its probes, as \"5%\"; work comes through a `listener`",
     ),
     ours("rotation.validate_for", Duration, "the time in which a new token must pass"),
     ours(
@@ -260,9 +263,21 @@ pub(crate) const KEYS: &[Key] = &[
         "from the publishing of the new token to the end of the old one: readers look again within it",
     ),
     ours(
+        "rotation.store",
+        OneOf(&["sink", "sealed", "bootstrap"]),
+        "where secrets outlive the process: beside the first sink, encrypted beside the journal, or nowhere, if a login can be repeated",
+    ),
+    ours(
+        "rotation.seal_key",
+        Text,
+        "sealed: the key's file, 32 bytes or 64 hexadecimal digits; without a slash the name of a credential of systemd",
+    ),
+    ours("rotation.max_leak", Duration, "bootstrap: so long a token that a crash leaves behind may live; it is renewed often"),
+    ours(
         "rotation.on_stop",
         OneOf(&["keep", "revoke"]),
-        "what becomes of the token at SIGTERM: kept for a successor, or ended after the grace",
+        "what becomes of the token at SIGTERM: kept for a successor, or ended after the grace; without a successor that could find \
+         it (bootstrap, ephemeral) revoke",
     ),
     later(
         "rotation.dependents",
@@ -277,7 +292,11 @@ pub(crate) const KEYS: &[Key] = &[
     ours("rotation.start_spread", Duration, "a first login waits up to so long, so that a fleet does not log in at once"),
     ours("journal", Stanza, "what a restart goes by"),
     ours("journal.path", Text, "its folder"),
-    later("journal.durability", "a journal is on a disk that stays: put it on a volume"),
+    ours(
+        "journal.durability",
+        OneOf(&["durable", "ephemeral"]),
+        "ephemeral: it goes with the machine, as in a pod; tokens are revoked at a stop, and else live for 15 minutes at most",
+    ),
     later("admin", "there is no admin socket yet: remove it"),
     later("admin.{address,mode}", AS_ABOVE),
     same("pid_file", Text, "a file that holds the process id while we run"),

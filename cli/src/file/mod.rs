@@ -15,6 +15,7 @@ use std::path::Path;
 pub(crate) use plan::{Log, Origin, Plan, Program, Provider, Rotation, Setting, Survivor};
 pub(crate) use source::{ReadError, Remark, Source};
 pub(crate) use tree::{Item, Table};
+pub(crate) use value::span;
 pub(crate) use walk::Remarks;
 
 /// A file that was looked at.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
+use tracing_subscriber::filter::LevelFilter;
 use turquoise::aws_iam::IamConfig;
 use turquoise::core::{AtStop, Policy};
 use turquoise::sink::Outlet;
@@ -26,6 +27,7 @@ pub(crate) struct Plan {
 }
 
 /// One identity, and how its credential is rotated.
+#[derive(Clone)]
 pub(crate) struct Rotation {
     /// The label of its stanza; `default` without one.
     pub(crate) name: String,
@@ -52,12 +54,37 @@ pub(crate) struct Program {
     pub(crate) upstream: Upstream,
 }
 
+impl Program {
+    /// Whether a file that was read again says the same.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        (&self.exec, &self.templates, &self.rotation) == (&other.exec, &other.templates, &other.rotation)
+    }
+}
+
 /// Where credentials come from.
+#[derive(Clone)]
 pub(crate) enum Provider {
     Login(LoginConfig),
     Token(TokenConfig),
     SecretId(SecretIdConfig),
     Keys(Box<IamConfig>),
+}
+
+impl Provider {
+    /// Whether a credential of the one is one of the other.
+    pub(crate) fn is_at_the_same_place(&self, other: &Self) -> bool {
+        let upstream = match (self, other) {
+            (Self::Login(one), Self::Login(other)) => (&one.upstream, &other.upstream),
+            (Self::Token(one), Self::Token(other)) => (&one.upstream, &other.upstream),
+            (Self::SecretId(one), Self::SecretId(other)) if one.app == other.app => (&one.upstream, &other.upstream),
+            (Self::Keys(one), Self::Keys(other)) => {
+                return one.user == other.user && one.iam == other.iam && one.sts == other.sts;
+            }
+            _ => return false,
+        };
+        let (one, other) = upstream;
+        one.addresses == other.addresses && one.namespace == other.namespace
+    }
 }
 
 /// Where secrets outlive the process.
@@ -80,6 +107,12 @@ pub(crate) enum Survivor {
 pub(crate) struct Log {
     pub(crate) level: String,
     pub(crate) is_json: bool,
+}
+
+impl Log {
+    pub(crate) fn filter(&self) -> LevelFilter {
+        self.level.parse().unwrap_or(LevelFilter::INFO)
+    }
 }
 
 /// One setting as it is in effect.

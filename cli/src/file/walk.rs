@@ -178,6 +178,7 @@ impl Walker<'_> {
                 value::duration(found).is_none().then(|| "write \"12h\", \"30m\" or \"500ms\", or a number of seconds".to_owned())
             }
             Kind::Mode => value::mode(found).is_none().then(|| "write 0600, in octal".to_owned()),
+            Kind::Percent => value::percent(found).is_none().then(|| "write \"5%\"".to_owned()),
             Kind::List => (!is_texts(found)).then(|| "write [\"…\", \"…\"]".to_owned()),
             Kind::OneOf(names) => {
                 let is_one = value::text(found).is_some_and(|text| names.contains(&text.as_str()));

@@ -5,6 +5,7 @@ mod method;
 mod provider;
 mod rotation;
 mod sink;
+mod store;
 mod timing;
 mod upstream;
 

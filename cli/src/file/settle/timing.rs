@@ -5,7 +5,8 @@ use std::time::Duration;
 use turquoise::core::{Budget, Consumers, Jitter, Policy, Privileges, Relogin, Sown, Via, Writer};
 use turquoise::port::Contract;
 
-use super::super::plan::Provider;
+use super::super::plan::{Provider, Survivor};
+use super::super::value::show_duration;
 use super::method::Way;
 use super::{Settler, Stanza};
 
@@ -26,7 +27,7 @@ pub(super) struct Timing {
     every: Duration,
     /// Of what serves; of a secret id, when it is made.
     life: Duration,
-    validate_for: Duration,
+    pub(super) validate_for: Duration,
     grace: Duration,
     pub(super) patience: Duration,
     /// Until a new key is known everywhere.
@@ -55,13 +56,23 @@ impl Kind {
 }
 
 impl<'a> Settler<'a, '_> {
-    pub(super) fn timing(&mut self, rotation: &Stanza<'a>, way: &Way<'a>) -> Timing {
-        let kind = self.kind(rotation);
+    /// What a crash leaves behind may live no longer than the cap, which a key sets.
+    pub(super) fn timing(
+        &mut self,
+        rotation: &Stanza<'a>,
+        way: &Way<'a>,
+        kind: Kind,
+        cap: Option<(Duration, &'static str)>,
+    ) -> Timing {
         let is_keys = kind == Kind::Keys;
         let every = self.duration(rotation, "every", Duration::from_hours(12));
-        let life = if is_keys { kind.life() } else { self.duration(rotation, "life", kind.life()) };
-        let propagation =
-            if is_keys { self.duration(rotation, "propagation", Duration::from_secs(15)) } else { Duration::ZERO };
+        let longest = cap.map_or(Duration::MAX, |(longest, _)| longest);
+        let life = if is_keys { kind.life() } else { self.duration(rotation, "life", kind.life().min(longest)) };
+        if let Some((_, key)) = cap.filter(|_| life > longest) {
+            let remedy = format!("make it at most {}, or leave it out", show_duration(longest));
+            self.fault::<()>(rotation.at("life"), &format!("`life` is longer than `{key}` allows"), remedy);
+        }
+        let propagation = if is_keys { self.duration(rotation, "propagation", Duration::from_secs(15)) } else { Duration::ZERO };
         let validation = Duration::from_secs(if is_keys { 90 } else { 30 });
         let (first, longest) = (Duration::from_secs(1), Duration::from_secs(30));
         Timing {
@@ -84,7 +95,7 @@ impl Timing {
         Duration::from_secs((self.validate_for + self.patience * 4).as_secs() + 2)
     }
 
-    pub(super) fn policy(&self, provider: &Provider) -> Policy {
+    pub(super) fn policy(&self, provider: &Provider, store: &Survivor) -> Policy {
         let tokens = Policy {
             full: self.life,
             probation: self.probation(),
@@ -116,7 +127,8 @@ impl Timing {
         match provider {
             Provider::Token(_) => tokens,
             Provider::Login(config) => {
-                Policy { login_life: config.login_life, mint: Via::Login, relogin: Relogin::Possible, ..tokens }
+                let relogin = if *store == Survivor::Bootstrap { Relogin::EachStart } else { Relogin::Possible };
+                Policy { login_life: config.login_life, mint: Via::Login, relogin, ..tokens }
             }
             // It never lives longer than it was made to, and of that this is what is left for certain when it serves. One whose
             // making was not answered is looked for.

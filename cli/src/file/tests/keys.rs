@@ -44,6 +44,7 @@ fn file_with(path: &str, key: &Key) -> String {
         (Kind::Flag, None) => format!("{name} = true"),
         (Kind::Duration, None) => format!("{name} = \"90s\""),
         (Kind::Mode, None) => format!("{name} = 0640"),
+        (Kind::Percent, None) => format!("{name} = \"5%\""),
         (Kind::List, None) => format!("{name} = [\"auto-auth\"]"),
         (Kind::OneOf(names), None) => format!("{name} = \"{}\"", names[0]),
     };
