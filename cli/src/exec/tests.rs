@@ -59,7 +59,8 @@ impl Stage {
             command: ["sh", "-c", &script].map(str::to_owned).to_vec(),
             on_change: OnChange::Restart,
             stop_signal: Signal::TERM,
-            stop_within: Duration::from_mins(1),
+            // A shell that was just forked may not hear: then it is killed.
+            stop_within: Duration::from_secs(5),
             restarts: 0,
         };
         change(&mut exec, folder.path());

@@ -44,7 +44,9 @@ impl<'a> Settler<'a, '_> {
 
     fn exec(&mut self, stanza: &Stanza<'a>) -> Option<Exec> {
         let command = self.words(stanza, "command");
-        let command = command.or_else(|| self.fault(stanza.at, "`command` is missing", "add command = [\"/path/to/it\", \"…\"]"));
+        if stanza.item("command").is_none() {
+            self.fault::<()>(stanza.at, "`command` is missing", "add command = [\"/path/to/it\", \"…\"]");
+        }
         let stop_signal = self.signal(stanza, "restart_stop_signal", Some("SIGTERM"));
         let stop_within = self.duration(stanza, "stop_within", WITHIN);
         let restarts = self.restarts(stanza);
