@@ -3,8 +3,8 @@
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -15,7 +15,7 @@ use turquoise::journal::OpenError;
 use turquoise::vault;
 use turquoise::{Identity, Load, ShutdownError, StartError};
 
-use crate::file::Rotation;
+use crate::file::{Rotation, Schedule};
 use crate::sidecar::{NotBegun, Parts, begin};
 use crate::swap::Provided;
 
@@ -23,6 +23,9 @@ use crate::swap::Provided;
 const LEAVE: Duration = Duration::from_secs(3);
 /// What all rotations together ask of one provider: so many calls at once, and one more in each interval.
 const CEILING: Budget = Budget { every: Duration::from_millis(50), burst: 20 };
+
+/// How often the calendar is looked at.
+const NAP: Duration = Duration::from_secs(10);
 
 /// All rotations of this process.
 pub(crate) struct Fleet {
@@ -41,7 +44,8 @@ pub(crate) struct Member {
     rotation: Rotation,
     provider: Provided,
     is_serving: bool,
-    _watch: JoinSet<()>,
+    /// What looks at it meanwhile.
+    watch: JoinSet<()>,
 }
 
 /// What a rotation does that its process has to know.
@@ -102,7 +106,8 @@ impl Fleet {
         let mut fleet = Self { members: Vec::new(), loads: Loads::new(), happened, tell };
         for rotation in rotations {
             if let Err(why) = fleet.add(rotation).await {
-                for Member { identity, .. } in fleet.members {
+                for Member { identity, mut watch, .. } in fleet.members {
+                    watch.shutdown().await;
                     stop(identity).await;
                 }
                 return Err((rotation.name.clone(), why));
@@ -117,9 +122,13 @@ impl Fleet {
         let span = tracing::info_span!("identity", name = rotation.name);
         let (identity, provider) = self.loads.start(rotation, policy).instrument(span.clone()).await?;
         let identity = Arc::new(identity);
-        let watch = self.watch(&rotation.name, &identity, span);
+        let mut watch = self.watch(&rotation.name, &identity, span.clone());
+        if let Some(schedule) = rotation.schedule.clone() {
+            let jitter = Jitter::Full(seed(&rotation.journal));
+            watch.spawn(keep_to(schedule, jitter, Arc::downgrade(&identity)).instrument(span));
+        }
         let (name, rotation) = (rotation.name.clone(), rotation.clone());
-        self.members.push(Member { name, identity, policy, rotation, provider, is_serving: false, _watch: watch });
+        self.members.push(Member { name, identity, policy, rotation, provider, is_serving: false, watch });
         Ok(())
     }
 
@@ -233,10 +242,10 @@ impl Loads {
 impl Member {
     /// All of it that can change while it runs, or nothing of it and why.
     fn reload(&mut self, new: &Rotation) -> Result<(), String> {
-        let Rotation { name, provider, policy, store, sinks, journal, .. } = &self.rotation;
+        let Rotation { name, provider, policy, schedule, store, sinks, journal, .. } = &self.rotation;
         let changed = [
             ("its server, its user or its namespace", !provider.is_at_the_same_place(&new.provider)),
-            ("its timing", *policy != new.policy),
+            ("its timing", *policy != new.policy || *schedule != new.schedule),
             ("its store", *store != new.store),
             ("what its sinks are", *sinks != new.sinks),
             ("its journal", *journal != new.journal),
@@ -250,7 +259,9 @@ impl Member {
     }
 
     async fn leave(self, how: Option<AtStop>, mut hurried: tokio::sync::watch::Receiver<bool>) -> Result<(), Left> {
-        let Self { name, identity, policy, rotation, .. } = self;
+        let Self { name, identity, policy, rotation, mut watch, .. } = self;
+        // Each holds the identity while it looks.
+        watch.shutdown().await;
         let how = how.unwrap_or(rotation.on_stop);
         let within = match how {
             AtStop::Keep => LEAVE,
@@ -271,6 +282,21 @@ impl Member {
                 Ok(())
             }
             (Ok(()), _) => Ok(()),
+        }
+    }
+}
+
+/// Asks for a rotation whenever the calendar says so.
+async fn keep_to(schedule: Schedule, jitter: Jitter, identity: Weak<Identity>) {
+    while let Some(moment) = schedule.next(SystemTime::now(), jitter) {
+        // Timers stand still while the machine is suspended, and the calendar does not.
+        while let Ok(left) = moment.duration_since(SystemTime::now()) {
+            tokio::time::sleep(left.clamp(Duration::from_millis(1), NAP)).await;
+        }
+        let Some(identity) = identity.upgrade() else { return };
+        tracing::info!("a rotation is due by the schedule");
+        if let Err(why) = identity.rotate().await {
+            tracing::warn!(%why, next = "rotate by hand, or wait for the next one", "the schedule's rotation was not begun");
         }
     }
 }

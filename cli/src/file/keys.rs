@@ -235,7 +235,12 @@ pub(crate) const KEYS: &[Key] = &[
     ours("rotation.switched_off", Duration, "aws-iam: so long before the end of the grace the old key is switched off; 0 never"),
     ours("rotation.spare", Duration, "aws-iam: a key that others used within so long is not ended yet; 0 does not ask"),
     ours("rotation.every", Duration, "how often; when, is a moment of each identity's own"),
-    later("rotation.{schedule,window}", "there is no calendar yet: write `every`"),
+    ours(
+        "rotation.schedule",
+        Text,
+        "when, instead of how often: minute, hour, day, month and weekday, in UTC, as \"0 3 * * *\"; nobody makes up for one that is missed",
+    ),
+    ours("rotation.window", Duration, "so long after that at most; where in it, is a moment of each identity's own"),
     ours(
         "rotation.life",
         Duration,

@@ -11,6 +11,7 @@ use turquoise::core::{AtStop, Policy};
 use turquoise::sink::Outlet;
 use turquoise::vault::{LoginConfig, SecretIdConfig, TokenConfig, Upstream};
 
+use super::schedule::Schedule;
 use super::source::Place;
 use crate::exec::{Exec, Template};
 
@@ -33,6 +34,8 @@ pub(crate) struct Rotation {
     pub(crate) name: String,
     pub(crate) provider: Provider,
     pub(crate) policy: Policy,
+    /// When it is due; without one the policy says how often.
+    pub(crate) schedule: Option<Schedule>,
     /// Where its secrets outlive the process.
     pub(crate) store: Survivor,
     /// The files that readers open; they switch as a set.

@@ -50,10 +50,11 @@ impl<'a> Settler<'a, '_> {
             let start_spread = self.duration(stanza, "start_spread", spread);
             let (Some(provider), Some(Keeping { store, on_stop, .. })) = (provider, keeping) else { continue };
             let policy = self.policy(stanza, Policy { canary, ..timing.policy(&provider, &store) });
-            let journal = folder.join(format!("{name}.journal"));
+            let policy = policy.filter(|policy| self.spaced(stanza, &timing, policy).is_some());
+            let (journal, schedule) = (folder.join(format!("{name}.journal")), timing.schedule);
             if let (Some(policy), Some(sinks)) = (policy, sinks) {
                 let name = name.clone();
-                rotations.push(Rotation { name, provider, policy, store, sinks, journal, on_stop, start_spread });
+                rotations.push(Rotation { name, provider, policy, schedule, store, sinks, journal, on_stop, start_spread });
             }
         }
         self.apart(file, &rotations);

@@ -6,6 +6,7 @@ use turquoise::core::{Budget, Consumers, Jitter, Policy, Privileges, Relogin, So
 use turquoise::port::Contract;
 
 use super::super::plan::{Provider, Survivor};
+use super::super::schedule::Schedule;
 use super::super::value::show_duration;
 use super::method::Way;
 use super::{Settler, Stanza};
@@ -24,7 +25,9 @@ pub(super) enum Kind {
 /// How long things take.
 pub(super) struct Timing {
     pub(super) kind: Kind,
+    /// How often; or when.
     every: Duration,
+    pub(super) schedule: Option<Schedule>,
     /// Of what serves; of a secret id, when it is made.
     life: Duration,
     pub(super) validate_for: Duration,
@@ -65,7 +68,8 @@ impl<'a> Settler<'a, '_> {
         cap: Option<(Duration, &'static str)>,
     ) -> Timing {
         let is_keys = kind == Kind::Keys;
-        let every = self.duration(rotation, "every", Duration::from_hours(12));
+        let schedule = self.schedule(rotation);
+        let every = if schedule.is_some() { Duration::ZERO } else { self.duration(rotation, "every", Duration::from_hours(12)) };
         let longest = cap.map_or(Duration::MAX, |(longest, _)| longest);
         let life = if is_keys { kind.life() } else { self.duration(rotation, "life", kind.life().min(longest)) };
         if let Some((_, key)) = cap.filter(|_| life > longest) {
@@ -78,6 +82,7 @@ impl<'a> Settler<'a, '_> {
         Timing {
             kind,
             every,
+            schedule,
             life,
             propagation,
             validate_for: self.duration(rotation, "validate_for", validation),
@@ -86,6 +91,57 @@ impl<'a> Settler<'a, '_> {
             backoff: if is_keys { first } else { self.duration(&way.stanza, "min_backoff", first) },
             backoff_cap: if is_keys { longest } else { self.duration(&way.stanza, "max_backoff", longest) },
         }
+    }
+}
+
+impl<'a> Settler<'a, '_> {
+    fn schedule(&mut self, rotation: &Stanza<'a>) -> Option<Schedule> {
+        let Some(text) = self.text(rotation, "schedule", None) else {
+            if rotation.item("window").is_some() {
+                let remedy = "write schedule = \"0 3 * * *\", or remove it";
+                return self.fault(rotation.at("window"), "`window` is of a `schedule`", remedy);
+            }
+            return None;
+        };
+        if rotation.item("every").is_some() {
+            let remedy = "keep `every` or `schedule`";
+            return self.fault(rotation.at("every"), "it is said twice when a rotation is due", remedy);
+        }
+        let window = self.duration(rotation, "window", Duration::from_hours(1));
+        match text.parse::<Schedule>() {
+            Ok(schedule) => Some(schedule.within(window)),
+            Err(why) => self.fault(rotation.at("schedule"), "`schedule` cannot be used", why.to_string()),
+        }
+    }
+
+    /// Whether there is time for each rotation: a whole one from each to the next, and for a secret id, which is never renewed,
+    /// half of its life.
+    pub(super) fn spaced(&mut self, rotation: &Stanza<'a>, timing: &Timing, policy: &Policy) -> Option<()> {
+        let (key, longest) = match &timing.schedule {
+            None => ("every", timing.every),
+            Some(schedule) => {
+                let (least, longest) = schedule.spacing();
+                let needed = policy.worst_rotation();
+                if least < needed {
+                    let what = format!(
+                        "`schedule` gives a rotation {} where it may take {}",
+                        show_duration(least),
+                        show_duration(needed)
+                    );
+                    return self.fault(rotation.at("schedule"), &what, "have it come less often, or make `grace` shorter");
+                }
+                if schedule.window + needed > least {
+                    let remedy = format!("make it at most {}", show_duration(least - needed));
+                    return self.fault(rotation.at("window"), "`window` reaches into the next one", remedy);
+                }
+                ("schedule", longest)
+            }
+        };
+        if timing.kind == Kind::SecretId && longest * 2 > timing.life {
+            let remedy = format!("make it at least {}, or rotate more often", show_duration(longest * 2));
+            return self.fault(rotation.at("life"), &format!("`life` is less than twice `{key}`"), remedy);
+        }
+        Some(())
     }
 }
 
@@ -103,7 +159,7 @@ impl Timing {
             mint: Via::Current,
             relogin: Relogin::Impossible,
             privileges: Privileges::OnlySelf,
-            period: Some(self.every),
+            period: self.schedule.is_none().then_some(self.every),
             probes: PROBES,
             probe_every: (self.validate_for / 8).min(Duration::from_secs(1)),
             validate_for: self.validate_for,
