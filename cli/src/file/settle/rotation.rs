@@ -45,7 +45,9 @@ impl<'a> Settler<'a, '_> {
             let timing = self.timing(stanza, &way, kind, cap);
             let canary = self.canary(file, stanza, &timing);
             let provider = self.provider(stanza, &way, upstream.as_ref(), &timing);
-            let start_spread = self.duration(stanza, "start_spread", Duration::from_secs(5));
+            // Whoever waits for a program does not want to wait for us.
+            let spread = if file.item("exec").is_some() { Duration::ZERO } else { Duration::from_secs(5) };
+            let start_spread = self.duration(stanza, "start_spread", spread);
             let (Some(provider), Some(Keeping { store, on_stop, .. })) = (provider, keeping) else { continue };
             let policy = self.policy(stanza, Policy { canary, ..timing.policy(&provider, &store) });
             let policy = policy.filter(|policy| self.spaced(stanza, &timing, policy).is_some());
