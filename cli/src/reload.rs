@@ -25,7 +25,12 @@ impl Reloader {
         if let Some(new) = self.read() {
             self.set_level(&new);
             let mut waiting = fleet.reload(&new.rotations);
+            let is_like = match (&plan.program, &new.program) {
+                (Some(old), Some(new)) => old.is_like(new),
+                (old, new) => old.is_none() && new.is_none(),
+            };
             let settings = [
+                ("exec", !is_like),
                 ("pid_file", new.pid_file != plan.pid_file),
                 ("exit_after_auth", new.exit_after_auth && !plan.exit_after_auth),
                 ("log_format", new.log.is_json != plan.log.is_json),

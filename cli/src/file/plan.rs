@@ -9,15 +9,17 @@ use tracing_subscriber::filter::LevelFilter;
 use turquoise::aws_iam::IamConfig;
 use turquoise::core::{AtStop, Policy};
 use turquoise::sink::Outlet;
-use turquoise::vault::{LoginConfig, SecretIdConfig, TokenConfig};
+use turquoise::vault::{LoginConfig, SecretIdConfig, TokenConfig, Upstream};
 
 use super::schedule::Schedule;
 use super::source::Place;
+use crate::exec::{Exec, Template};
 
 /// Everything that a run needs: the rotations, and what the process is to be for all of them.
 pub(crate) struct Plan {
     /// At least one; no two have the same name, or share a file.
     pub(crate) rotations: Vec<Rotation>,
+    pub(crate) program: Option<Program>,
     pub(crate) pid_file: Option<PathBuf>,
     pub(crate) exit_after_auth: bool,
     pub(crate) log: Log,
@@ -45,6 +47,24 @@ pub(crate) struct Rotation {
     pub(crate) dependents: Option<Dependents>,
     /// A first login waits up to so long.
     pub(crate) start_spread: Duration,
+}
+
+/// What is started beside them.
+pub(crate) struct Program {
+    pub(crate) exec: Exec,
+    /// Its environment, besides our own.
+    pub(crate) templates: Vec<Template>,
+    /// The name of the rotation whose credential it lives on …
+    pub(crate) rotation: String,
+    /// … and where that is good.
+    pub(crate) upstream: Upstream,
+}
+
+impl Program {
+    /// Whether a file that was read again says the same.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        (&self.exec, &self.templates, &self.rotation) == (&other.exec, &other.templates, &other.rotation)
+    }
 }
 
 /// Where credentials come from.

@@ -66,6 +66,14 @@ pub(crate) fn text(value: &Value) -> Option<String> {
     }
 }
 
+/// A text of any number of lines.
+pub(crate) fn lines(value: &Value) -> Option<&str> {
+    match value {
+        Value::Text(text) if !text.contains('\0') => Some(text),
+        _ => None,
+    }
+}
+
 /// Whether a text has the look of a token or of a secret id.
 pub(crate) fn is_secret(text: &str) -> bool {
     let is_long =

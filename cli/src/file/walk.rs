@@ -170,6 +170,9 @@ impl Walker<'_> {
         let found = &item.value;
         let wrong: Option<String> = match kind {
             Kind::Text => value::text(found).is_none().then(|| "write a text in quotes, on one line".to_owned()),
+            Kind::Lines => {
+                value::lines(found).is_none().then(|| "write a text in quotes, or <<EOT and lines until EOT".to_owned())
+            }
             Kind::Count => value::count(found).is_none().then(|| "write a whole number".to_owned()),
             Kind::Duration => {
                 value::duration(found).is_none().then(|| "write \"12h\", \"30m\" or \"500ms\", or a number of seconds".to_owned())

@@ -46,7 +46,9 @@ impl<'a> Settler<'a, '_> {
             let canary = self.canary(file, stanza, &timing);
             let dependents = self.dependents(file, stanza);
             let provider = self.provider(stanza, &way, upstream.as_ref(), &timing);
-            let start_spread = self.duration(stanza, "start_spread", Duration::from_secs(5));
+            // Whoever waits for a program does not want to wait for us.
+            let spread = if file.item("exec").is_some() { Duration::ZERO } else { Duration::from_secs(5) };
+            let start_spread = self.duration(stanza, "start_spread", spread);
             let (Some(provider), Some(Keeping { store, on_stop, .. })) = (provider, keeping) else { continue };
             let policy = Policy { canary, ..timing.policy(&provider, &store) };
             let fits = self.fits(stanza, &policy).and_then(|()| self.spaced(stanza, &timing, &policy));

@@ -39,7 +39,7 @@ fn file_with(path: &str, key: &Key) -> String {
         (Kind::Stanza, None) => format!("{name} {{}}"),
         (Kind::Text, None) if path.ends_with("method.type") => "type = \"approle\"".to_owned(),
         (Kind::Text, None) if path.ends_with("source.type") => "type = \"profile\"".to_owned(),
-        (Kind::Text | Kind::Any, None) => format!("{name} = \"file\""),
+        (Kind::Text | Kind::Lines | Kind::Any, None) => format!("{name} = \"file\""),
         (Kind::Count, None) => format!("{name} = 3"),
         (Kind::Flag, None) => format!("{name} = true"),
         (Kind::Duration, None) => format!("{name} = \"90s\""),
