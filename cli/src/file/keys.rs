@@ -119,7 +119,11 @@ pub(crate) const KEYS: &[Key] = &[
     same("{auto_auth,rotation}.method.config", Stanza, "what the method needs"),
     same("{auto_auth,rotation}.method(approle)", Typed, "a role id and a secret id"),
     same("{auto_auth,rotation}.method(approle).config.role_id_file_path", Text, "the file of the role id; read at each login"),
-    same("{auto_auth,rotation}.method(approle).config.secret_id_file_path", Text, "the file of the secret id; read at each login"),
+    same(
+        "{auto_auth,rotation}.method(approle).config.secret_id_file_path",
+        Text,
+        "the file of the secret id; read at each login",
+    ),
     different(
         "{auto_auth,rotation}.method(approle).config.remove_secret_id_file_after_reading",
         Flag,
@@ -181,7 +185,11 @@ pub(crate) const KEYS: &[Key] = &[
         Mode,
         "its permissions, in octal, as a number or as a text; 0 (\"leave it\") and permissions for others to write are refused",
     ),
-    same("auto_auth.{sink,sinks.sink}(file).config.{uid,gid}", Count, "whom the file belongs to; to give it away takes the privilege"),
+    same(
+        "auto_auth.{sink,sinks.sink}(file).config.{uid,gid}",
+        Count,
+        "whom the file belongs to; to give it away takes the privilege",
+    ),
     ours("auto_auth.{sink,sinks.sink}.rotation", Text, "the name of the rotation whose token it is"),
     refused("auto_auth.{sink,sinks.sink}.wrap_ttl", WRAPPED),
     refused("auto_auth.{sink,sinks.sink}.{dh_type,dh_path,derive_key,aad,aad_env_var}", ENCRYPTED),
@@ -189,7 +197,11 @@ pub(crate) const KEYS: &[Key] = &[
     ours("rotation.sink.type", Text, "file or shared-credentials, if the stanza has no label"),
     ours("rotation.sink.config", Stanza, "what the sink needs"),
     ours("rotation.sink(file)", Typed, "a file that holds the secret and nothing else"),
-    ours("rotation.sink(shared-credentials)", Typed, "aws-iam: a file of AWS with one profile, to be named by AWS_SHARED_CREDENTIALS_FILE"),
+    ours(
+        "rotation.sink(shared-credentials)",
+        Typed,
+        "aws-iam: a file of AWS with one profile, to be named by AWS_SHARED_CREDENTIALS_FILE",
+    ),
     ours("rotation.sink({file,shared-credentials}).config.path", Text, "the file"),
     ours("rotation.sink({file,shared-credentials}).config.mode", Mode, "its permissions, in octal; 0600 without it"),
     ours("rotation.sink({file,shared-credentials}).config.{uid,gid}", Count, "whom the file belongs to"),
