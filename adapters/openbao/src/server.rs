@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use thiserror::Error;
 
-use crate::admin::Client;
+use crate::admin::{Client, Root};
 use crate::guard::Guarded;
 use crate::{AdminError, Binary};
 
@@ -233,7 +233,12 @@ impl Server {
     ///
     /// See [`AdminError`].
     pub fn admin(&self, method: &str, path: &str, body: &Value) -> Result<Value, AdminError> {
-        self.client.call(method, path, Some(&self.root), body)
+        self.root().admin(method, path, body)
+    }
+
+    /// What can be asked as root.
+    pub fn root(&self) -> Root<'_> {
+        Root { client: &self.client, token: &self.root }
     }
 
     /// Has the server hash a text as its audit log has it.

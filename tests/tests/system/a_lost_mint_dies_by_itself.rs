@@ -10,7 +10,7 @@ use turquoise_tests::{Command, Told, policy};
 use crate::agent::{Agent, How};
 use crate::audit;
 use crate::consumer::Consumer;
-use crate::proxy::{Loss, Proxy};
+use crate::proxy::{Fault, Proxy, Which};
 use crate::site::{Site, lives, server};
 
 const ROLE: &str = "lost";
@@ -19,11 +19,11 @@ const ROLE: &str = "lost";
 fn a_lost_mint_dies_by_itself() {
     let site = Site::new(server(), ROLE);
     let proxy = Proxy::before(&site.address);
-    let mut agent = Agent::start(&site, How { address: Some(&proxy.address), ..How::default() });
+    let mut agent = Agent::start(&site, How { addresses: &[&proxy.address], ..How::default() });
     agent.until_steady();
     let consumer = Consumer::start(&site);
 
-    proxy.lose(Loss::Answer, "auth/token/create/");
+    proxy.strike(Fault::LostAnswer, Which::To("POST /v1/auth/token/create/"));
     let sent = Instant::now();
     agent.order(Command::Rotate);
     agent.until("it is abandoned", |told| {

@@ -1,22 +1,15 @@
 //! Every place at which a process can die, and what comes of it.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::SystemTime;
 
 use turquoise_audit::Log;
 use turquoise_tests::{Command, Place, Point, Side, Told};
 
 use crate::agent::{Agent, How};
+use crate::all;
 use crate::audit;
 use crate::consumer::Consumer;
 use crate::site::{Journalled, Rights, Site, server};
-
-/// So many identities live at once in each test.
-const AT_ONCE: usize = 16;
 
 /// What the first process of an identity does, if it is let.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,26 +150,8 @@ const AGAIN: [Point; 4] = [
 
 /// Has identities die in all these ways, several at once, and judges each. `name` tells their roles apart.
 pub(crate) fn all(name: &str, deaths: &[Death]) -> Vec<Row> {
-    let (next, rows, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
-    let work = || {
-        while let Some((number, death)) = deaths.iter().enumerate().nth(next.fetch_add(1, Ordering::Relaxed)) {
-            let role = format!("{name}-{number}");
-            match catch_unwind(AssertUnwindSafe(|| die(death, &role, AGAIN[number % AGAIN.len()]))) {
-                Ok(row) => rows.lock().unwrap().push((number, row)),
-                Err(why) => failures.lock().unwrap().push(format!("{death:?}: {}", words(why.as_ref()))),
-            }
-        }
-    };
-    thread::scope(|scope| (0..AT_ONCE).for_each(|_| drop(scope.spawn(work))));
-    let failures = failures.into_inner().unwrap();
-    assert!(failures.is_empty(), "{} of {} deaths ended badly:\n{}", failures.len(), deaths.len(), failures.join("\n"));
-    let mut rows = rows.into_inner().unwrap();
-    rows.sort_by_key(|(number, _)| *number);
+    let rows = all::at_once(deaths, |number, death| die(death, &format!("{name}-{number}"), AGAIN[number % AGAIN.len()]));
     judge(name, rows)
-}
-
-fn words(payload: &(dyn Any + Send)) -> &str {
-    payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref().copied()).unwrap_or("no words")
 }
 
 fn stage(story: Story, role: &str) -> Site {
@@ -259,14 +234,14 @@ fn outcome(at_death: &Journalled, in_the_end: &Journalled) -> &'static str {
 }
 
 /// What the server says of the tokens, by its own log.
-fn judge(name: &str, rows: Vec<(usize, Row)>) -> Vec<Row> {
+fn judge(name: &str, rows: Vec<Row>) -> Vec<Row> {
     let log = Log::of(&server().audit_log()).unwrap();
     let judged = |(number, row): (usize, Row)| {
         let judgement = audit::judge_at(row.quiet_at, &log, &format!("{name}-{number}"), &row.journalled);
         // Less the one of the last rotation.
         Row { minted: judgement.credentials.len() - 1, ..row }
     };
-    rows.into_iter().map(judged).collect()
+    rows.into_iter().enumerate().map(judged).collect()
 }
 
 /// The table, for people.

@@ -8,6 +8,7 @@ mod conforming;
 mod doctoring;
 mod ending;
 mod hashing;
+mod kubernetes;
 mod living;
 mod logging_in;
 mod methods;
