@@ -4,16 +4,21 @@ mod config;
 mod credential_process;
 mod demo;
 mod doctor;
+mod exec;
 mod explore;
 mod file;
 mod fleet;
 mod journal;
+mod notify;
 mod papers;
 mod policy;
+mod recover;
+mod reload;
 mod run;
 mod say;
 mod sidecar;
 mod spec;
+mod swap;
 mod verify;
 
 use std::alloc::System;
@@ -37,6 +42,8 @@ Examples:
                                 what a file of `bao agent` comes to here
   turquoise run --config agent.hcl
                                 rotate by it, until SIGTERM
+  turquoise recover --config agent.hcl
+                                finish or undo what a dead process left in progress
   turquoise demo                the whole story on this machine, nothing to set up
   turquoise --no-color demo     the same without colours, as NO_COLOR=1 does
   TURQUOISE_BAO=/usr/bin/bao turquoise demo
@@ -81,6 +88,8 @@ struct Args {
 enum Command {
     /// Rotate by a configuration file, beside programs that read the token from a file
     Run(run::Args),
+    /// End in order what a dead process left in progress
+    Recover(recover::Args),
     /// Look at a configuration file
     #[command(subcommand)]
     Config(config::Config),
@@ -127,6 +136,7 @@ fn main() -> ExitCode {
     }
     match args.command {
         Command::Run(args) => run::run(&args),
+        Command::Recover(args) => recover::run(&args),
         Command::Config(config) => config::run(&config),
         Command::Completions(args) => papers::completions(&args),
         Command::Man(args) => papers::man(&args),

@@ -19,7 +19,7 @@ use vaultrs::api::token::requests::{
 use zeroize::Zeroizing;
 
 use crate::config::Through;
-use crate::name::{App, Mount, Path, Role};
+use crate::name::{App, LeaseId, Mount, Path, Role};
 
 /// What a request does to the server's state, and so who answers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +124,27 @@ impl Request {
     /// Reads a path.
     pub(crate) fn read(path: &Path) -> Self {
         Self::get(path.to_string())
+    }
+
+    /// Reads a path whose answer is a lease: to read it again makes another one.
+    pub(crate) fn lease(path: &Path) -> Self {
+        Self { effect: Effect::Write, ..Self::read(path) }
+    }
+
+    /// Sets what is left of a lease. Its id is in the path, and not as `vaultrs` has it in the body: only so a policy can say which.
+    pub(crate) fn renew_lease(id: &LeaseId, seconds: u64) -> Self {
+        let body = serde_json::json!({ "increment": format!("{seconds}s") });
+        Self::post(format!("sys/leases/renew/{id}"), &body)
+    }
+
+    /// Ends a lease, and is answered when that is done: as to its id see [`renew_lease`](Self::renew_lease).
+    pub(crate) fn revoke_lease(id: &LeaseId) -> Self {
+        Self::post(format!("sys/leases/revoke/{id}"), &serde_json::json!({ "sync": true }))
+    }
+
+    fn post(path: String, body: &serde_json::Value) -> Self {
+        let body = Zeroizing::new(body.to_string().into_bytes());
+        Self { method: Method::POST, path, body, effect: Effect::Write, rotation: None }
     }
 
     /// Logs in with an AppRole.

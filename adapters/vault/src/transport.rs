@@ -104,6 +104,11 @@ impl Transport {
         self.index.known().is_some()
     }
 
+    /// How long a call may take.
+    pub(crate) const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// The address that calls begin with.
     pub(crate) fn address(&self) -> &Address {
         &self.nodes[self.first.load(Ordering::Relaxed)].address
