@@ -1,7 +1,6 @@
 //! `run`: the sidecar.
 
 use std::fs::{self, OpenOptions};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -9,17 +8,21 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use rustix::process::Signal as Sent;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::broadcast;
 use tracing_subscriber::filter::LevelFilter;
-use turquoise::core::{AtStop, Jitter, PhaseKind};
-use turquoise::journal::OpenError;
-use turquoise::vault::{ConfigError, LoginProvider, Retry, TokenProvider};
-use turquoise::{Identity, Progress, ShutdownError, StartError};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::reload::{self, Handle};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Registry, fmt};
+use turquoise::core::AtStop;
 
-use crate::file::{Log, Plan, Provider, Remark, check};
+use crate::exec::{Hosted, NotRun, Status};
+use crate::file::{Log, Plan, Remark, check};
+use crate::fleet::{Failed, Fleet, Left};
+use crate::notify::Manager;
+use crate::reload::Reloader;
 use crate::say::complain;
-use crate::sidecar::{NotBegun, Parts, begin};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,10 +31,12 @@ Examples:
   turquoise run --config agent.hcl --exit-after-auth
                                                 log in, publish the token, and end
 
-SIGTERM and SIGINT stop it, as `on_stop` in the file says; a second one ends it at once. SIGHUP has a refused login tried
-again. It logs to standard error.
+SIGTERM and SIGINT stop it, as `on_stop` in the file says; a second one ends it at once. SIGHUP has the file read again: probes,
+what logins are made of, certificates, `on_stop` and the log's level change at once, what needs a restart is named, and a refused
+login is tried again. It logs to standard error. A program that the file has under `exec` is
+started as its child.
 
-Exit codes:
+Exit codes, without `exec`; with it that of the child, 128 + n if signal n ended it, and 1 if it never ran:
   0   stopped as it was told to
   1   the file cannot be used, or something on this machine
   4   another process has the journal
@@ -55,7 +60,7 @@ pub(crate) struct Args {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Level {
+pub(crate) enum Level {
     Trace,
     Debug,
     Info,
@@ -63,15 +68,24 @@ enum Level {
     Error,
 }
 
+impl Level {
+    const fn filter(self) -> LevelFilter {
+        match self {
+            Self::Trace => LevelFilter::TRACE,
+            Self::Debug => LevelFilter::DEBUG,
+            Self::Info => LevelFilter::INFO,
+            Self::Warn => LevelFilter::WARN,
+            Self::Error => LevelFilter::ERROR,
+        }
+    }
+}
+
 /// How a run can end otherwise than well.
 #[derive(Debug, thiserror::Error)]
 enum Ended {
-    /// It was not begun.
-    #[error(transparent)]
-    NotBegun(#[from] NotBegun),
-    /// What the file says is not taken.
-    #[error("{0}")]
-    Config(#[from] ConfigError),
+    /// A rotation was not begun.
+    #[error("rotation {0}: {1}")]
+    Failed(String, Failed),
     /// Something on this machine.
     #[error("{doing}: {cause}; put that right and start again")]
     Local {
@@ -80,31 +94,27 @@ enum Ended {
         /// What the system said.
         cause: io::Error,
     },
-    /// The task is gone.
-    #[error("the rotation has ended by itself, which is a defect: please report it, and start again")]
-    Gone,
-    /// A shutdown that should leave nothing.
-    #[error("the token could not be seen to end: {0}")]
-    Debt(ShutdownError),
-    /// It stopped where it could not go on by itself.
-    #[error("stopped where an operator is needed: the log says what for")]
-    Stuck,
+    /// A task is gone.
+    #[error("rotation {0} has ended by itself, which is a defect: please report it, and start again")]
+    Gone(String),
+    /// A shutdown that is not as it should be.
+    #[error(transparent)]
+    Left(#[from] Left),
+    /// The child.
+    #[error(transparent)]
+    NotRun(#[from] NotRun),
 }
 
 impl Ended {
     const fn code(&self) -> u8 {
         match self {
-            Self::NotBegun(NotBegun::Journal(OpenError::Locked { .. })) => 4,
-            Self::NotBegun(NotBegun::Start(StartError::Contract(_))) => 13,
-            Self::Debt(_) => 11,
-            Self::Stuck => 12,
-            Self::NotBegun(_) | Self::Config(_) | Self::Local { .. } | Self::Gone => 1,
+            Self::Failed(_, why) => why.code(),
+            Self::Left(Left::Debt(..)) => 11,
+            Self::Left(Left::Stuck(_)) => 12,
+            Self::Local { .. } | Self::Gone(_) | Self::NotRun(_) => 1,
         }
     }
 }
-
-/// So long a rotation under way may take to end before the process does; a successor goes on with what is left.
-const LEAVE: Duration = Duration::from_secs(3);
 
 /// Runs until it is told to stop.
 pub(crate) fn run(args: &Args) -> ExitCode {
@@ -121,16 +131,17 @@ pub(crate) fn run(args: &Args) -> ExitCode {
         }
         return ExitCode::FAILURE;
     };
-    if args.exit_after_auth {
-        plan.exit_after_auth = true;
-        plan.start_spread = Duration::ZERO;
+    plan.exit_after_auth |= args.exit_after_auth;
+    if plan.exit_after_auth {
+        plan.rotations.iter_mut().for_each(|rotation| rotation.start_spread = Duration::ZERO);
     }
-    log(&plan.log, args.log_level);
+    let dial = start_log(&plan.log, args.log_level);
+    let reloader = Reloader { file: args.config.clone(), dial: args.log_level.is_none().then_some(dial) };
     for Remark { file, place, what, remedy, .. } in &checked.remarks.notices {
         tracing::warn!(file, line = place.line, next = remedy, "{what}");
     }
-    match serve(&plan) {
-        Ok(()) => ExitCode::SUCCESS,
+    match serve(&plan, &reloader) {
+        Ok(code) => code.into(),
         Err(why) => {
             complain(format_args!("turquoise: {why}"));
             why.code().into()
@@ -138,126 +149,95 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn log(log: &Log, level: Option<Level>) {
-    let level = level.map_or_else(
-        || log.level.parse().unwrap_or(LevelFilter::INFO),
-        |level| match level {
-            Level::Trace => LevelFilter::TRACE,
-            Level::Debug => LevelFilter::DEBUG,
-            Level::Info => LevelFilter::INFO,
-            Level::Warn => LevelFilter::WARN,
-            Level::Error => LevelFilter::ERROR,
-        },
-    );
-    let subscriber = tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(io::stderr);
-    if log.is_json { subscriber.json().init() } else { subscriber.init() }
+/// Begins to log; answers what sets how much.
+pub(crate) fn start_log(log: &Log, level: Option<Level>) -> Handle<LevelFilter, Registry> {
+    let (filter, dial) = reload::Layer::new(level.map_or_else(|| log.filter(), Level::filter));
+    let (registry, lines) = (tracing_subscriber::registry().with(filter), fmt::layer().with_ansi(false).with_writer(io::stderr));
+    if log.is_json {
+        registry.with(lines.json()).init()
+    } else {
+        registry.with(lines).init()
+    }
+    dial
 }
 
-/// One thread is plenty for one identity.
-fn serve(plan: &Plan) -> Result<(), Ended> {
+/// One thread is plenty: what rotations wait for is the network and the disk, and the disk has threads of its own.
+fn serve(plan: &Plan, reloader: &Reloader) -> Result<u8, Ended> {
     let pid_file = plan.pid_file.as_deref().map(PidFile::write).transpose()?;
     let failed = |cause| Ended::Local { doing: "cannot start".to_owned(), cause };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let ended = runtime.block_on(async {
         let stops = Stops::new().map_err(failed)?;
-        match &plan.provider {
-            Provider::Login(config) => {
-                let provider = LoginProvider::new(config.clone())?;
-                let retry = provider.retry();
-                rotate(plan, provider, Some(retry), stops).await
-            }
-            Provider::Token(config) => rotate(plan, TokenProvider::new(config.clone())?, None, stops).await,
-        }
+        rotate(plan, reloader, stops).await
     });
     drop(pid_file);
     ended
 }
 
-async fn rotate<P: turquoise::port::Provider>(
-    plan: &Plan,
-    provider: P,
-    retry: Option<Retry>,
-    mut stops: Stops,
-) -> Result<(), Ended> {
-    let mut policy = plan.policy;
-    policy.jitter = Jitter::Full(seed(&plan.journal));
-    let Plan { journal, sink, mode, start_spread, .. } = plan;
-    let parts = Parts { policy, provider, journal, sink, mode: *mode, start_spread: *start_spread };
-    let (identity, mut progress) = tokio::select! {
-        begun = begin(parts) => begun?,
-        () = stops.stop() => return Ok(()),
+/// Answers what to end with.
+async fn rotate(plan: &Plan, reloader: &Reloader, mut stops: Stops) -> Result<u8, Ended> {
+    let mut fleet = tokio::select! {
+        begun = Fleet::begin(&plan.rotations) => begun.map_err(|(name, why)| Ended::Failed(name, why))?,
+        _ = stops.stop() => return Ok(0),
     };
-    let credentials = identity.credentials();
-    let ready = credentials.ready();
-    tokio::pin!(ready);
-    let mut is_ready = false;
+    let mut child = hosted(plan, &fleet)?;
+    let mut manager = Manager::new();
     loop {
         tokio::select! {
-            told = stops.next() => match told {
-                Told::Stop => break,
-                Told::Again => again(retry.as_ref()),
-            },
-            served = &mut ready, if !is_ready => {
-                served.map_err(|_| Ended::Gone)?;
-                is_ready = true;
-                tracing::info!(sink = %plan.sink.display(), "serving");
-                if plan.exit_after_auth {
-                    return leave(identity, AtStop::Keep, LEAVE, stops).await;
+            told = stops.next() => match (told, &child) {
+                (Told::Stop(signal), Some(child)) => {
+                    Manager::stopping();
+                    child.stop(signal);
                 }
+                (Told::Stop(_), None) => return leave(fleet, None, stops).await,
+                (Told::Again, _) => {
+                    Manager::reloading();
+                    reloader.reload(plan, &mut fleet);
+                    if fleet.is_serving() {
+                        Manager::ready();
+                    }
+                }
+            },
+            ended = ended(&mut child) => {
+                drop(child);
+                let left = leave(fleet, None, stops).await;
+                if let Err(why) = &left {
+                    complain(format_args!("turquoise: {why}"));
+                }
+                return Ok(ended?.map_or(0, Status::code));
             }
-            happened = progress.recv() => gone(&happened)?,
+            gone = fleet.next() => match gone {
+                Some(name) => return Err(Ended::Gone(name)),
+                None if !fleet.is_serving() => {}
+                None if plan.exit_after_auth => return leave(fleet, Some(AtStop::Keep), stops).await,
+                None => Manager::ready(),
+            },
+            () = manager.beat() => {}
         }
     }
-    let within = match plan.on_stop {
-        AtStop::Keep => LEAVE,
-        AtStop::Revoke => policy.worst_rotation() + policy.grace,
+}
+
+async fn leave(fleet: Fleet, how: Option<AtStop>, mut stops: Stops) -> Result<u8, Ended> {
+    Manager::stopping();
+    let hurry = async {
+        stops.stop().await;
     };
-    leave(identity, plan.on_stop, within, stops).await
+    fleet.leave(how, hurry).await?;
+    Ok(0)
 }
 
-/// Tells this identity and its host from all others, and is the same after each start.
-fn seed(journal: &Path) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    // What one host lacks, or shares with its copies, another of these may have.
-    for file in ["/etc/machine-id", "/proc/sys/kernel/hostname"] {
-        fs::read(file).unwrap_or_default().hash(&mut hasher);
-    }
-    journal.hash(&mut hasher);
-    hasher.finish()
+/// The program of the file, if it has one.
+fn hosted(plan: &Plan, fleet: &Fleet) -> Result<Option<Hosted>, NotRun> {
+    let Some(program) = &plan.program else { return Ok(None) };
+    let member = fleet.members.iter().find(|member| member.name == program.rotation);
+    member.map(|member| Hosted::begin(program, &member.identity.credentials())).transpose()
 }
 
-fn again(retry: Option<&Retry>) {
-    if let Some(retry) = retry {
-        retry.now();
-    }
-    tracing::info!("SIGHUP: a refused login is tried again; a changed file is read at the next start");
-}
-
-/// The log has said what happened.
-const fn gone(happened: &Result<Progress, broadcast::error::RecvError>) -> Result<(), Ended> {
-    match happened {
-        Err(broadcast::error::RecvError::Closed) => Err(Ended::Gone),
-        Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => Ok(()),
-    }
-}
-
-/// Ends as told. What takes longer than it may, or a second signal, leaves the rest to a successor, as a crash would.
-async fn leave(identity: Identity, how: AtStop, within: Duration, mut stops: Stops) -> Result<(), Ended> {
-    tracing::info!(?how, ?within, "stopping");
-    let ended = tokio::select! {
-        ended = identity.shutdown(how, within) => ended,
-        () = stops.stop() => Err(ShutdownError::Late { phase: identity.status().phase }),
-    };
-    let is_stuck = identity.status().phase == PhaseKind::NeedsOperator;
-    identity.stop().await;
-    match (ended, how) {
-        _ if is_stuck => Err(Ended::Stuck),
-        (Err(why), AtStop::Revoke) => Err(Ended::Debt(why)),
-        (Err(why), AtStop::Keep) => {
-            tracing::info!(%why, "stopped; a successor goes on from here");
-            Ok(())
-        }
-        (Ok(()), _) => Ok(()),
+/// When the child is over. Never, if there is none.
+async fn ended(child: &mut Option<Hosted>) -> Result<Option<Status>, NotRun> {
+    match child {
+        Some(child) => child.ended().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -279,22 +259,26 @@ impl Stops {
 
     async fn next(&mut self) -> Told {
         tokio::select! {
-            _ = self.terminate.recv() => Told::Stop,
-            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.terminate.recv() => Told::Stop(Sent::TERM),
+            _ = self.interrupt.recv() => Told::Stop(Sent::INT),
             _ = self.hangup.recv() => Told::Again,
         }
     }
 
-    async fn stop(&mut self) {
-        while self.next().await != Told::Stop {}
+    async fn stop(&mut self) -> Sent {
+        loop {
+            if let Told::Stop(signal) = self.next().await {
+                return signal;
+            }
+        }
     }
 }
 
 /// What a signal says.
-#[derive(PartialEq, Eq)]
 enum Told {
-    Stop,
-    /// Try a login again that was refused.
+    /// By this one.
+    Stop(Sent),
+    /// Read the file again, and try a login again that was refused.
     Again,
 }
 

@@ -235,7 +235,7 @@ impl Identity {
             provider: Arc::new(Metered::new(provider, load)),
             journal: Arc::new(Mutex::new(journal)),
             store: Arc::new(Mutex::new(store)),
-            clock,
+            clock: clock.into(),
         };
         let face = Face { switch, commands: received, progress: progress.clone(), status };
         let driver = Driver::new(machine, ledger, ports, secrets, face);
@@ -362,6 +362,14 @@ impl Identity {
         let status = self.status.borrow().clone();
         let held = |mint: Option<Mint>| mint.map_or(0, |mint| self.credentials.held(mint.generation));
         Status { current_held: held(status.current), second_held: held(status.second), ..status }
+    }
+
+    /// Waits until the task has ended, for whatever reason: after a shutdown that took longer than its caller waited, or by itself,
+    /// which is a defect.
+    ///
+    /// Cancel safe: it changes nothing.
+    pub async fn ended(&self) {
+        self.commands.closed().await;
     }
 
     /// Ends the task at once and leaves everything as it stands for a successor: nothing is revoked, nothing recorded, and a

@@ -5,22 +5,21 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
+use tracing_subscriber::filter::LevelFilter;
+use turquoise::aws_iam::IamConfig;
 use turquoise::core::{AtStop, Policy};
-use turquoise::sink::Mode;
-use turquoise::vault::{LoginConfig, TokenConfig};
+use turquoise::sink::Outlet;
+use turquoise::vault::{LoginConfig, SecretIdConfig, TokenConfig, Upstream};
 
+use super::schedule::Schedule;
 use super::source::Place;
+use crate::exec::{Exec, Template};
 
-/// Everything that a run needs.
+/// Everything that a run needs: the rotations, and what the process is to be for all of them.
 pub(crate) struct Plan {
-    pub(crate) provider: Provider,
-    pub(crate) policy: Policy,
-    pub(crate) sink: PathBuf,
-    pub(crate) mode: Mode,
-    pub(crate) journal: PathBuf,
-    pub(crate) on_stop: AtStop,
-    /// A first login waits up to so long.
-    pub(crate) start_spread: Duration,
+    /// At least one; no two have the same name, or share a file.
+    pub(crate) rotations: Vec<Rotation>,
+    pub(crate) program: Option<Program>,
     pub(crate) pid_file: Option<PathBuf>,
     pub(crate) exit_after_auth: bool,
     pub(crate) log: Log,
@@ -28,10 +27,83 @@ pub(crate) struct Plan {
     pub(crate) settings: Vec<Setting>,
 }
 
+/// One identity, and how its credential is rotated.
+#[derive(Clone)]
+pub(crate) struct Rotation {
+    /// The label of its stanza; `default` without one.
+    pub(crate) name: String,
+    pub(crate) provider: Provider,
+    pub(crate) policy: Policy,
+    /// When it is due; without one the policy says how often.
+    pub(crate) schedule: Option<Schedule>,
+    /// Where its secrets outlive the process.
+    pub(crate) store: Survivor,
+    /// The files that readers open; they switch as a set.
+    pub(crate) sinks: Vec<Outlet>,
+    pub(crate) journal: PathBuf,
+    pub(crate) on_stop: AtStop,
+    /// A first login waits up to so long.
+    pub(crate) start_spread: Duration,
+}
+
+/// What is started beside them.
+pub(crate) struct Program {
+    pub(crate) exec: Exec,
+    /// Its environment, besides our own.
+    pub(crate) templates: Vec<Template>,
+    /// The name of the rotation whose credential it lives on …
+    pub(crate) rotation: String,
+    /// … and where that is good.
+    pub(crate) upstream: Upstream,
+}
+
+impl Program {
+    /// Whether a file that was read again says the same.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        (&self.exec, &self.templates, &self.rotation) == (&other.exec, &other.templates, &other.rotation)
+    }
+}
+
 /// Where credentials come from.
+#[derive(Clone)]
 pub(crate) enum Provider {
     Login(LoginConfig),
     Token(TokenConfig),
+    SecretId(SecretIdConfig),
+    Keys(Box<IamConfig>),
+}
+
+impl Provider {
+    /// Whether a credential of the one is one of the other.
+    pub(crate) fn is_at_the_same_place(&self, other: &Self) -> bool {
+        let upstream = match (self, other) {
+            (Self::Login(one), Self::Login(other)) => (&one.upstream, &other.upstream),
+            (Self::Token(one), Self::Token(other)) => (&one.upstream, &other.upstream),
+            (Self::SecretId(one), Self::SecretId(other)) if one.app == other.app => (&one.upstream, &other.upstream),
+            (Self::Keys(one), Self::Keys(other)) => {
+                return one.user == other.user && one.iam == other.iam && one.sts == other.sts;
+            }
+            _ => return false,
+        };
+        let (one, other) = upstream;
+        one.addresses == other.addresses && one.namespace == other.namespace
+    }
+}
+
+/// Where secrets outlive the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Survivor {
+    /// In slots beside the first sink's file.
+    Sink,
+    /// In slots beside the journal, encrypted under a key that is elsewhere.
+    Sealed {
+        /// The path that the slots are named after.
+        slots: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+    },
+    /// Nowhere: each start logs in again.
+    Bootstrap,
 }
 
 /// What is logged.
@@ -40,9 +112,16 @@ pub(crate) struct Log {
     pub(crate) is_json: bool,
 }
 
+impl Log {
+    pub(crate) fn filter(&self) -> LevelFilter {
+        self.level.parse().unwrap_or(LevelFilter::INFO)
+    }
+}
+
 /// One setting as it is in effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Setting {
+    /// Its place, as in the list of keys; that of a rotation with a label has it in parentheses.
     pub(crate) key: String,
     pub(crate) value: String,
     pub(crate) from: Origin,
