@@ -65,8 +65,8 @@ impl Stage {
         };
         change(&mut exec, folder.path());
         let (turns, next) = mpsc::channel(1);
-        let (told, hears) = mpsc::channel(8);
-        let ended = tokio::spawn(Supervisor::new(exec, next, hears).run());
+        let (told, told_of) = mpsc::channel(8);
+        let ended = tokio::spawn(Supervisor::new(exec, next, told_of).run());
         Self { folder, heard, tell, turns, told, ended }
     }
 
