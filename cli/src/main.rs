@@ -8,6 +8,7 @@ mod exec;
 mod explore;
 mod file;
 mod fleet;
+mod journal;
 mod notify;
 mod papers;
 mod policy;
@@ -57,6 +58,8 @@ Examples:
                                 the least policy that rotating a token needs
   turquoise doctor vault-token --address https://bao:8200 --role payments --token-file token
                                 whether a server allows all that, tried with throw-away tokens
+  turquoise journal audit /var/lib/turquoise/journal --audit-log audit.log
+                                whether the server's own log agrees with the journal
 
 Exit codes:
   0   all is well
@@ -96,6 +99,9 @@ enum Command {
     Verify(Box<verify::Args>),
     /// Write the specification that the machine obeys: properties, transitions, inputs, diagram
     Spec(spec::Args),
+    /// Print a journal, or audit it beside the server's own log
+    #[command(subcommand)]
+    Journal(journal::Command),
     /// Print the least policy that a rotation needs, and the role that goes with it
     Policy(policy::Args),
     /// Try on a server what a rotation needs, with credentials that are thrown away
@@ -137,6 +143,7 @@ fn main() -> ExitCode {
         Command::Demo => demo::run(),
         Command::Verify(args) => verify::run(&args),
         Command::Spec(args) => spec::run(&args),
+        Command::Journal(command) => journal::run(&command),
         Command::Policy(args) => policy::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::CredentialProcess(args) => credential_process::run(&args),
