@@ -57,4 +57,5 @@ pub use policy::{Rule, Rules, login_policy, policy, secret_id_policy};
 pub use secret_id::{Issued, SecretIdConfig, SecretIdProvider};
 pub use server::{Address, ConfigError, Upstream};
 pub use token::TokenProvider;
+pub use transport::{Node, Reach};
 pub use turquoise_http::{ClientCertificate, Tls, TlsError};
