@@ -1,0 +1,208 @@
+//! Clients that nobody changed, over rotations of a real server's token: the server's own command line, and Python's `hvac`.
+
+#![expect(clippy::unwrap_used, reason = "a test ends with what it did not expect")]
+
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, Empty};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+use tokio::task::JoinHandle;
+use turquoise_moto::Python;
+use turquoise_openbao::{Binary, Options, Server};
+use turquoise_proxy::{At, AutoAuth, Hooks, Limits, Listener, LocalToken, Proxy, Setup};
+use turquoise_runtime::core::{Consumers, Mint, Policy, Privileges, Step};
+use turquoise_runtime::port::{Credential, Entry, History, Journal, NotDurable, Store, StoreError};
+use turquoise_runtime::{Identity, Progress};
+use turquoise_vault::{Role, TokenConfig, TokenProvider, Upstream, policy};
+
+const ROTATIONS: usize = 3;
+
+struct Memory;
+
+impl Journal for Memory {
+    fn append(&mut self, _: &Entry) -> Result<(), NotDurable> {
+        Ok(())
+    }
+}
+
+impl Store for Memory {
+    fn load(&mut self) -> Result<Vec<Credential>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn persist(&mut self, _: &Credential) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn publish(&mut self, _: &Credential) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn clear(&mut self, _: Mint) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// An identity whose token may read what the clients read.
+async fn identity(server: &Server, folder: &std::path::Path) -> Identity {
+    let role: Role = "app".parse().unwrap();
+    let probes = [turquoise_vault::Probe { path: "secret/data/app".parse().unwrap(), max_latency: None }];
+    server.write_policy("app", &policy(&role, &probes, Privileges::OnlySelf).to_string()).unwrap();
+    server.write_token_role("app", &["app"]).unwrap();
+    let first = server.mint("app", Duration::from_mins(10)).unwrap();
+    let file = folder.join("first");
+    let mut options = std::fs::OpenOptions::new();
+    let mut opened = options.write(true).create_new(true).mode(0o600).open(&file).unwrap();
+    std::io::Write::write_all(&mut opened, first.token.expose_secret().as_bytes()).unwrap();
+    let mut config = TokenConfig::new(upstream(server), role, file);
+    config.probes = probes.to_vec();
+    let setup = turquoise_runtime::Setup::new(TokenProvider::new(config).unwrap(), Memory, History::default(), Memory).unwrap();
+    let policy = Policy { consumers: Consumers::Counted, probes: 1, period: None, ..setup.policy };
+    let load = setup.load.clone().start_spread(Duration::ZERO);
+    let identity = Identity::start(turquoise_runtime::Setup { policy, load, ..setup }).await.unwrap();
+    identity.credentials().ready().await.unwrap();
+    identity
+}
+
+fn upstream(server: &Server) -> Upstream {
+    Upstream::new([server.address().parse().unwrap()])
+}
+
+/// Rotates and waits for the old token's end.
+async fn rotate(identity: &Identity) {
+    let mut progress = identity.progress();
+    while identity.rotate().await.is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    loop {
+        if let Progress::Recorded(recorded) = progress.recv().await.unwrap() {
+            assert!(!matches!(recorded.record.step, Step::AbandonIntent { .. }), "{recorded:?}");
+            if matches!(recorded.record.step, Step::Cleared) {
+                return;
+            }
+        }
+    }
+}
+
+/// What became of a client's requests.
+#[derive(Default)]
+struct Tally {
+    served: AtomicU32,
+    failed: AtomicU32,
+    over: AtomicBool,
+}
+
+impl Tally {
+    fn add(&self, served: bool, why: impl FnOnce() -> String) {
+        if served {
+            self.served.fetch_add(1, Ordering::Relaxed);
+        } else {
+            eprintln!("{}", why());
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.over.load(Ordering::Relaxed)
+    }
+}
+
+/// The server's program as a client: a process for each read, and now and then one that renews, and one that revokes its token.
+fn by_the_command_line(binary: &Binary, address: &str, token: &str, home: &std::path::Path, tally: &Arc<Tally>) -> JoinHandle<()> {
+    let (program, address, token) = (binary.path().to_owned(), address.to_owned(), token.to_owned());
+    let (home, tally) = (home.to_owned(), Arc::clone(tally));
+    tokio::spawn(async move {
+        let turns: [&[&str]; 4] =
+            [&["kv", "get", "-mount=secret", "app"], &["token", "renew"], &["token", "lookup"], &["token", "revoke", "-self"]];
+        for turn in turns.iter().cycle() {
+            if !tally.goes_on() {
+                return;
+            }
+            let mut command = Command::new(&program);
+            command.args(*turn).env_clear().envs([("BAO_ADDR", &address), ("BAO_TOKEN", &token)]).env("HOME", &home);
+            let done = command.stdin(Stdio::null()).output().await.unwrap();
+            tally.add(done.status.success(), || format!("{turn:?}: {}", String::from_utf8_lossy(&done.stderr)));
+        }
+    })
+}
+
+/// A program that keeps its connection.
+fn by_http(address: &str, token: &str, tally: &Arc<Tally>) -> JoinHandle<()> {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<bytes::Bytes>>();
+    let (address, token, tally) = (format!("{address}/v1/secret/data/app"), token.to_owned(), Arc::clone(tally));
+    tokio::spawn(async move {
+        while tally.goes_on() {
+            let request = Request::get(&address).header("x-vault-token", &token).body(Empty::new()).unwrap();
+            let (head, body) = client.request(request).await.unwrap().into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            tally.add(head.status == StatusCode::OK, || format!("{}: {}", head.status, String::from_utf8_lossy(&body)));
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+}
+
+#[tokio::test]
+async fn unmodified_clients_see_no_failure_over_rotations() {
+    let binary = Binary::obtain(|_| ()).unwrap();
+    let python = Python::with("hvac", include_str!("requirements.txt"), |_| ()).unwrap();
+    let server = Server::start(&binary, Options::default()).unwrap();
+    server.enable_kv().unwrap();
+    server.write_secret("app", &json!({"motto": "never dark"})).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let identity = identity(&server, folder.path()).await;
+    let local_token = LocalToken::in_file(&folder.path().join("local")).unwrap();
+    let token = local_token.expose_secret().to_owned();
+    let setup = Setup {
+        credentials: identity.credentials().named("proxy"),
+        upstream: upstream(&server),
+        local_token: Some(local_token),
+        auto_auth: AutoAuth::Off,
+        listeners: vec![Listener::new(At::Tcp(([127, 0, 0, 1], 0).into()))],
+        limits: Limits::default(),
+        hooks: Hooks::default(),
+    };
+    let proxy = Proxy::start(setup).unwrap();
+    let address = format!("http://{}", proxy.bound()[0]);
+
+    let (commands, requests) = (Arc::<Tally>::default(), Arc::<Tally>::default());
+    let mut script = Command::new(python.program());
+    script.args(["-c", include_str!("reads.py")]).env("VAULT_ADDR", &address).env("VAULT_TOKEN", &token);
+    let mut script = script.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let clients = [
+        by_the_command_line(&binary, &address, &token, folder.path(), &commands),
+        by_http(&address, &token, &requests),
+        by_http(&address, &token, &requests),
+    ];
+    for _ in 0..ROTATIONS {
+        rotate(&identity).await;
+    }
+    for tally in [&commands, &requests] {
+        tally.over.store(true, Ordering::Relaxed);
+    }
+    for client in clients {
+        client.await.unwrap();
+    }
+    script.stdin.take().unwrap().shutdown().await.unwrap();
+    let said = script.wait_with_output().await.unwrap();
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    let count = |tally: &Tally| (tally.served.load(Ordering::Relaxed), tally.failed.load(Ordering::Relaxed));
+    let (commands, requests) = (count(&commands), count(&requests));
+    println!("served, failed: by bao {commands:?}, by HTTP {requests:?}, by hvac {said}");
+    assert!(commands.0 >= 4 && requests.0 > 100, "the clients did not get to do anything");
+    assert_eq!((commands.1, requests.1), (0, 0));
+    let mut words = said.split_whitespace();
+    let (served, failed): (u32, u32) = (words.next().unwrap().parse().unwrap(), words.next().unwrap().parse().unwrap());
+    assert!(served > 10 && failed == 0, "hvac: {said}");
+    assert_eq!(identity.status().current.unwrap().generation.number as usize, ROTATIONS, "rotations");
+    assert_eq!(server.live_tokens("app").unwrap(), 1 + 1, "the one that serves, and the first, which was not ours to end");
+}
