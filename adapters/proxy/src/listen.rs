@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use listenfd::ListenFd;
@@ -111,11 +112,11 @@ impl Drop for Made {
 }
 
 impl Socket {
-    pub(crate) fn open(at: &At, inherited: &mut Inherited) -> Result<Self, ListenError> {
+    pub(crate) fn open(at: &At) -> Result<Self, ListenError> {
         match at {
             At::Tcp(address) => tcp(*address).map_err(|cause| ListenError::Io { at: address.to_string(), cause }),
             At::Unix { path, mode, user, group } => unix(path, *mode, *user, *group),
-            At::Inherited(name) => inherited.take(name),
+            At::Inherited(name) => INHERITED.lock().unwrap_or_else(PoisonError::into_inner).take(name),
         }
     }
 
@@ -212,15 +213,18 @@ pub fn check_socket_path(path: &Path) -> Result<(), ListenError> {
     Ok(())
 }
 
+/// It is the process that inherits, and each socket can be taken once.
+static INHERITED: LazyLock<Mutex<Inherited>> = LazyLock::new(|| Mutex::new(Inherited::from_environment()));
+
 /// What whoever started us has opened for us.
-pub(crate) struct Inherited {
+struct Inherited {
     sockets: ListenFd,
     names: Vec<String>,
 }
 
 impl Inherited {
     /// The names must be read before the sockets are taken: then the variables are gone.
-    pub(crate) fn from_environment() -> Self {
+    fn from_environment() -> Self {
         let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
         let sockets = ListenFd::from_env();
         let names = names.split(':').chain(std::iter::repeat("unknown")).take(sockets.len()).map(str::to_owned).collect();
@@ -257,7 +261,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("s");
         let at = At::Unix { path: path.clone(), mode: 0o660, user: None, group: None };
-        let open = || Socket::open(&at, &mut Inherited::from_environment()).expect("it is free");
+        let open = || Socket::open(&at).expect("it is free");
         let first = open();
         let early = std::os::unix::net::UnixStream::connect(&path).expect("it listens");
         let second = open();
@@ -268,9 +272,9 @@ mod tests {
         drop(second);
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
         fs::write(&path, "a file").expect("it is free");
-        let refused = Socket::open(&at, &mut Inherited::from_environment());
+        let refused = Socket::open(&at);
         assert!(matches!(refused, Err(ListenError::NotASocket { .. })), "{refused:?}");
-        let none = Socket::open(&At::Inherited("api".to_owned()), &mut Inherited::from_environment());
+        let none = Socket::open(&At::Inherited("api".to_owned()));
         assert!(matches!(none, Err(ListenError::NotInherited { .. })), "{none:?}");
     }
 }

@@ -22,7 +22,7 @@ use turquoise_vault::ConfigError;
 use crate::answer::Fault;
 use crate::forward::Forward;
 use crate::handle::Handler;
-use crate::listen::{Bound, Inherited, ListenError, Socket};
+use crate::listen::{Bound, ListenError, Socket};
 use crate::local::LocalToken;
 use crate::pace::{Pace, Paced};
 use crate::seen::{Dependents, Seen};
@@ -135,11 +135,10 @@ impl Proxy {
             connections: Arc::new(Semaphore::new(limits.connections)),
             told: Arc::new(Semaphore::new(TOLD)),
         });
-        let mut inherited = Inherited::from_environment();
         let mut opened = Vec::new();
         for place in &places {
             let tls = place.tls.as_ref().map(|(certificate, key)| server_config(certificate, key)).transpose()?;
-            opened.push((Socket::open(&place.at, &mut inherited)?, tls.map(|config| TlsAcceptor::from(Arc::new(config)))));
+            opened.push((Socket::open(&place.at)?, tls.map(|config| TlsAcceptor::from(Arc::new(config)))));
         }
         let (mut listeners, mut bound) = (JoinSet::new(), Vec::new());
         for (place, (socket, tls)) in places.into_iter().zip(opened) {

@@ -177,7 +177,7 @@ impl Default for Limits {
             reply: Duration::from_mins(1),
             idle: Duration::from_mins(5),
             write: Duration::from_mins(1),
-            wait: Duration::from_millis(500),
+            wait: Duration::from_secs(2),
         }
     }
 }

@@ -2,7 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends with what it did not expect")]
 
+mod costs;
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -12,8 +17,8 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use secrecy::ExposeSecret as _;
 use serde_json::json;
+use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::task::JoinHandle;
@@ -22,8 +27,9 @@ use turquoise_openbao::{Binary, Options, Server};
 use turquoise_proxy::{At, AutoAuth, Hooks, Limits, Listener, LocalToken, Proxy, Setup};
 use turquoise_runtime::core::{Consumers, Mint, Policy, Privileges, Step};
 use turquoise_runtime::port::{Credential, Entry, History, Journal, NotDurable, Store, StoreError};
+use turquoise_runtime::memory::ExposeSecret as _;
 use turquoise_runtime::{Identity, Progress};
-use turquoise_vault::{Role, TokenConfig, TokenProvider, Upstream, policy};
+use turquoise_vault::{Probe, Role, TokenConfig, TokenProvider, Upstream, policy};
 
 const ROTATIONS: usize = 3;
 
@@ -53,19 +59,45 @@ impl Store for Memory {
     }
 }
 
-/// An identity whose token may read what the clients read.
-async fn identity(server: &Server, folder: &std::path::Path) -> Identity {
+/// A server with what the clients read, and a role whose tokens may.
+struct Scene {
+    binary: Binary,
+    server: Server,
+    folder: TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let binary = Binary::obtain(|_| ()).unwrap();
+        let server = Server::start(&binary, Options::default()).unwrap();
+        server.enable_kv().unwrap();
+        server.write_secret("app", &json!({"motto": "never dark"})).unwrap();
+        server.write_policy("app", &policy(&"app".parse().unwrap(), &probes(), Privileges::OnlySelf).to_string()).unwrap();
+        server.write_token_role("app", &["app"]).unwrap();
+        Self { binary, server, folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// A token that is handed over, in its file.
+    fn first_token(&self) -> PathBuf {
+        let file = self.folder.path().join("first");
+        let mut opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file).unwrap();
+        opened.write_all(self.work_token().as_bytes()).unwrap();
+        file
+    }
+
+    fn work_token(&self) -> String {
+        self.server.mint("app", Duration::from_mins(10)).unwrap().token.expose_secret().to_owned()
+    }
+}
+
+fn probes() -> [Probe; 1] {
+    [Probe { path: "secret/data/app".parse().unwrap(), max_latency: None }]
+}
+
+/// An identity that begins with the token of this file.
+async fn identity(server: &str, token_file: PathBuf) -> Identity {
     let role: Role = "app".parse().unwrap();
-    let probes = [turquoise_vault::Probe { path: "secret/data/app".parse().unwrap(), max_latency: None }];
-    server.write_policy("app", &policy(&role, &probes, Privileges::OnlySelf).to_string()).unwrap();
-    server.write_token_role("app", &["app"]).unwrap();
-    let first = server.mint("app", Duration::from_mins(10)).unwrap();
-    let file = folder.join("first");
-    let mut options = std::fs::OpenOptions::new();
-    let mut opened = options.write(true).create_new(true).mode(0o600).open(&file).unwrap();
-    std::io::Write::write_all(&mut opened, first.token.expose_secret().as_bytes()).unwrap();
-    let mut config = TokenConfig::new(upstream(server), role, file);
-    config.probes = probes.to_vec();
+    let config = TokenConfig { probes: probes().to_vec(), ..TokenConfig::new(upstream(server), role, token_file) };
     let setup = turquoise_runtime::Setup::new(TokenProvider::new(config).unwrap(), Memory, History::default(), Memory).unwrap();
     let policy = Policy { consumers: Consumers::Counted, probes: 1, period: None, ..setup.policy };
     let load = setup.load.clone().start_spread(Duration::ZERO);
@@ -74,8 +106,24 @@ async fn identity(server: &Server, folder: &std::path::Path) -> Identity {
     identity
 }
 
-fn upstream(server: &Server) -> Upstream {
-    Upstream::new([server.address().parse().unwrap()])
+fn upstream(server: &str) -> Upstream {
+    Upstream::new([server.parse().unwrap()])
+}
+
+/// A proxy before the server, and its local token.
+fn setup(identity: &Identity, server: &str, folder: &Path) -> (Setup, String) {
+    let local_token = LocalToken::in_file(&folder.join("local")).unwrap();
+    let token = local_token.expose_secret().to_owned();
+    let setup = Setup {
+        credentials: identity.credentials().named("proxy"),
+        upstream: upstream(server),
+        local_token: Some(local_token),
+        auto_auth: AutoAuth::Off,
+        listeners: vec![Listener::new(At::Tcp(([127, 0, 0, 1], 0).into()))],
+        limits: Limits::default(),
+        hooks: Hooks::default(),
+    };
+    (setup, token)
 }
 
 /// Rotates and waits for the old token's end.
@@ -118,7 +166,7 @@ impl Tally {
 }
 
 /// The server's program as a client: a process for each read, and now and then one that renews, and one that revokes its token.
-fn by_the_command_line(binary: &Binary, address: &str, token: &str, home: &std::path::Path, tally: &Arc<Tally>) -> JoinHandle<()> {
+fn by_the_command_line(binary: &Binary, address: &str, token: &str, home: &Path, tally: &Arc<Tally>) -> JoinHandle<()> {
     let (program, address, token) = (binary.path().to_owned(), address.to_owned(), token.to_owned());
     let (home, tally) = (home.to_owned(), Arc::clone(tally));
     tokio::spawn(async move {
@@ -153,24 +201,11 @@ fn by_http(address: &str, token: &str, tally: &Arc<Tally>) -> JoinHandle<()> {
 
 #[tokio::test]
 async fn unmodified_clients_see_no_failure_over_rotations() {
-    let binary = Binary::obtain(|_| ()).unwrap();
     let python = Python::with("hvac", include_str!("requirements.txt"), |_| ()).unwrap();
-    let server = Server::start(&binary, Options::default()).unwrap();
-    server.enable_kv().unwrap();
-    server.write_secret("app", &json!({"motto": "never dark"})).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let identity = identity(&server, folder.path()).await;
-    let local_token = LocalToken::in_file(&folder.path().join("local")).unwrap();
-    let token = local_token.expose_secret().to_owned();
-    let setup = Setup {
-        credentials: identity.credentials().named("proxy"),
-        upstream: upstream(&server),
-        local_token: Some(local_token),
-        auto_auth: AutoAuth::Off,
-        listeners: vec![Listener::new(At::Tcp(([127, 0, 0, 1], 0).into()))],
-        limits: Limits::default(),
-        hooks: Hooks::default(),
-    };
+    let scene = Scene::new();
+    let Scene { binary, server, folder } = &scene;
+    let identity = identity(server.address(), scene.first_token()).await;
+    let (setup, token) = setup(&identity, server.address(), folder.path());
     let proxy = Proxy::start(setup).unwrap();
     let address = format!("http://{}", proxy.bound()[0]);
 
@@ -179,7 +214,7 @@ async fn unmodified_clients_see_no_failure_over_rotations() {
     script.args(["-c", include_str!("reads.py")]).env("VAULT_ADDR", &address).env("VAULT_TOKEN", &token);
     let mut script = script.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
     let clients = [
-        by_the_command_line(&binary, &address, &token, folder.path(), &commands),
+        by_the_command_line(binary, &address, &token, folder.path(), &commands),
         by_http(&address, &token, &requests),
         by_http(&address, &token, &requests),
     ];
