@@ -141,10 +141,10 @@ impl Credentials {
     }
 
     /// Says that the provider refused this credential, on work *and* when it was then asked about the credential itself. If it is
-    /// the one that serves, the driver asks the provider about it at once, as after a gap: nothing is served until that has
-    /// answered, and one that is refused is replaced as the policy has it. Without effect on any other.
+    /// the one that serves, it is rotated at once, if that may begin now; until another one serves, it does. Without effect on any
+    /// other credential, and while a rotation is under way.
     ///
-    /// Not for a refusal that may be the work's own: whoever says so without having asked has everybody wait.
+    /// Not for a refusal that may be the work's own: whoever says so without having asked has the provider mint for nothing.
     pub fn doubt(&self, mint: Mint) {
         self.shared.doubted.send_replace(Some(mint));
     }

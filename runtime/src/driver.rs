@@ -195,10 +195,11 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         }
     }
 
-    /// Work says that what serves is refused. To the machine that is as if time had been lost: what it knows is no longer certain.
+    /// Work says that what serves is refused: another one is wanted, as when an operator asks for one.
     fn doubted(&mut self, doubted: Option<Mint>) {
         if doubted.is_some_and(|mint| self.machine.serving() == Some(mint.generation)) {
-            self.input(Input::Gap);
+            // Where it is illegal a rotation is under way already, or has just failed.
+            let _ = self.ask(Input::Begin);
         }
     }
 

@@ -1,8 +1,8 @@
 //! Who makes a request, and with what it is sent.
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONNECTION, EXPECT, HeaderName, HeaderValue, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::HeaderMap;
+use http::header::{AUTHORIZATION, CONNECTION, EXPECT, HOST, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use turquoise_runtime::memory::{ExposeSecret as _, Secret};
 use zeroize::Zeroizing;
 
@@ -78,7 +78,15 @@ pub(crate) fn strip_hop(headers: &mut HeaderMap) {
         headers.remove(name);
     }
     for name in [
-        CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+        CONNECTION,
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+        PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION,
+        TE,
+        TRAILER,
+        TRANSFER_ENCODING,
+        UPGRADE,
     ] {
         headers.remove(name);
     }
@@ -96,7 +104,10 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a value"))).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a value")))
+            .collect()
     }
 
     #[test]

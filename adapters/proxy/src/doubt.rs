@@ -37,7 +37,11 @@ impl Doubt {
         }
         let refused = timeout(PATIENCE, look(guard, server)).await.unwrap_or(false);
         if refused {
-            tracing::warn!(handle = guard.handle().0, next = "nothing: it is asked for anew", "the server refuses the token that serves");
+            tracing::warn!(
+                handle = guard.handle().0,
+                next = "nothing: it is asked for anew",
+                "the server refuses the token that serves"
+            );
         }
         *looked = Some(Looked { mint: guard.mint(), until: Instant::now() + GOOD_FOR, refused });
         refused

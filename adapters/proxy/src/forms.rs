@@ -133,7 +133,8 @@ impl<'a> Form<'a> {
                 let mut token = named().token;
                 if token.is_empty() && *asked.method == Method::GET {
                     let pairs = form_urlencoded::parse(asked.query.as_bytes());
-                    token = pairs.filter(|(name, _)| name == "token").map(|(_, token)| token.into_owned()).last().unwrap_or_default();
+                    token =
+                        pairs.filter(|(name, _)| name == "token").map(|(_, token)| token.into_owned()).last().unwrap_or_default();
                 }
                 // Without a name it is the caller who is looked up.
                 if token.is_empty() && self.verb != Verb::Revoke { caller(asked) } else { named_by(&token, asked) }

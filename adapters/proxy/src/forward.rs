@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::header::{HeaderName, HOST, HeaderValue, LOCATION};
+use http::header::{HOST, HeaderName, HeaderValue, LOCATION};
 use http::uri::Uri;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -66,13 +66,16 @@ pub(crate) struct Forward {
     namespace: Option<HeaderValue>,
     budget: Budget,
     doubt: Doubt,
+    /// How many requests wait for another credential than the one that the server refuses.
+    waiting: AtomicUsize,
     /// How many were sent again.
     pub(crate) replays: AtomicU64,
 }
 
 /// What a response says about the credential of its request.
 fn is_served(status: StatusCode) -> bool {
-    !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) && !status.is_server_error()
+    !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS)
+        && !status.is_server_error()
 }
 
 impl Forward {
@@ -89,6 +92,7 @@ impl Forward {
             namespace: namespace.transpose().expect("a namespace is made of letters"),
             budget: Budget::new(),
             doubt: Doubt::default(),
+            waiting: AtomicUsize::new(0),
             replays: AtomicU64::new(0),
         })
     }
@@ -146,8 +150,9 @@ impl Forward {
         if !self.doubt.is_refused(guard, self).await {
             return None;
         }
-        // The driver asks the provider at once. If it is as we think, another one serves soon.
+        // A rotation begins at once, where a login gives another one.
         self.credentials.doubt(guard.mint());
+        let _waiting = Waiting::new(&self.waiting);
         let mut credentials = self.credentials.clone();
         let changed = async {
             loop {
@@ -157,7 +162,7 @@ impl Forward {
                 credentials.changed().await.ok()?;
             }
         };
-        let other = timeout(self.limits.wait, changed).await.ok().flatten();
+        let other = timeout(self.limits.replaced, changed).await.ok().flatten();
         if other.is_none() {
             self.doubt.settle(guard.mint()).await;
         }
@@ -166,9 +171,11 @@ impl Forward {
 
     async fn take(&self, share: Share) -> Result<Guard, Fault> {
         let guard = match self.try_take(share) {
-            Err(NotReady::Vacant | NotReady::Expired) if !self.limits.wait.is_zero() => {
+            Err(NotReady::Vacant | NotReady::Expired) => {
+                let is_replaced = self.waiting.load(Ordering::Relaxed) > 0;
+                let wait = if is_replaced { self.limits.replaced } else { self.limits.wait };
                 // Whether it came or not, the next line says.
-                let _ = timeout(self.limits.wait, self.credentials.ready()).await;
+                let _ = timeout(wait, self.credentials.ready()).await;
                 self.try_take(share)
             }
             other => other,
@@ -232,7 +239,8 @@ impl Forward {
     async fn exchange(&self, at: usize, parcel: Parcel) -> Result<Response<Incoming>, Missed> {
         let node = &self.nodes[at];
         let Parcel { method, target, headers, body, .. } = parcel;
-        let uri: Uri = format!("{}{target}", node.base).parse().map_err(|why| Missed::Unsent(format!("no such address: {why}")))?;
+        let uri: Uri =
+            format!("{}{target}", node.base).parse().map_err(|why| Missed::Unsent(format!("no such address: {why}")))?;
         let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.uri_mut() = uri;
@@ -262,6 +270,22 @@ impl Forward {
         let path = HeaderValue::from_str(path).map_err(|_| Fault::LedElsewhere)?;
         response.headers_mut().insert(LOCATION, path);
         Ok(Led::To(place, response))
+    }
+}
+
+/// One that waits, counted while it does.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

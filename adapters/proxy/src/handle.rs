@@ -119,7 +119,10 @@ impl Handler {
             Verdict::Answer(response) => return Ok(response.map(|body| body.with(underway))),
             Verdict::Look => {
                 let form = form.expect("a verdict is of a form");
-                return self.look(&form, head.headers, body, &bearer).await.map(|response| response.map(|body| body.with(underway)));
+                return self
+                    .look(&form, head.headers, body, &bearer)
+                    .await
+                    .map(|response| response.map(|body| body.with(underway)));
             }
         }
         let interest = (bearer == Bearer::Ours).then(|| Interest::of(path, body.kept()));
@@ -203,7 +206,13 @@ impl Handler {
     }
 
     /// Both ends are joined until one is closed: so long the credential is in use.
-    fn tunnel(&self, mut response: Response<Incoming>, client: OnUpgrade, guard: Option<Guard>, underway: Underway) -> Response<Reply> {
+    fn tunnel(
+        &self,
+        mut response: Response<Incoming>,
+        client: OnUpgrade,
+        guard: Option<Guard>,
+        underway: Underway,
+    ) -> Response<Reply> {
         let server = hyper::upgrade::on(&mut response);
         let mut stage = self.shared.stage.subscribe();
         tokio::spawn(async move {
@@ -260,7 +269,9 @@ fn is_stream(path: &str) -> bool {
 
 /// To what a client wants to go over on its connection, and how the connection is had then.
 fn upgrade(request: &mut Request<Incoming>) -> Option<(HeaderValue, OnUpgrade)> {
-    let names = |value: &HeaderValue| value.to_str().is_ok_and(|names| names.split(',').any(|name| name.trim().eq_ignore_ascii_case("upgrade")));
+    let names = |value: &HeaderValue| {
+        value.to_str().is_ok_and(|names| names.split(',').any(|name| name.trim().eq_ignore_ascii_case("upgrade")))
+    };
     if !request.headers().get_all(CONNECTION).iter().any(names) {
         return None;
     }

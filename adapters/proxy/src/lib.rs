@@ -19,9 +19,9 @@
 //!    [`Limits::replayable`] bear the current one. Of ten requests one may be sent again, in the long run; when that is used up,
 //!    none bears a candidate.
 //! 5. *A 403 for the current credential is looked into.* If another one serves by then, the request is sent again with that. Else
-//!    the server is asked about the token itself, at most once a second; if it refuses that too, the driver is told
-//!    ([`Credentials::doubt`](turquoise_runtime::Credentials::doubt)), and when another one serves within [`Limits::wait`], the
-//!    request is sent again.
+//!    the server is asked about the token itself, at most once a second; if it refuses that too, it is rotated at once
+//!    ([`Credentials::doubt`](turquoise_runtime::Credentials::doubt)), and when another one serves within
+//!    [`Limits::replaced`], the request is sent again.
 //! 6. *What hangs from a credential is known.* Leases that replies tell of are given to [`Dependents`] with the guard of their
 //!    request; children of the token, by their accessors, are kept here, at most 1 024, while they live. Both hold their generation
 //!    up to the grace. Replies are looked at as they pass: JSON of at most 1 MiB. A cubbyhole does not survive a switch.

@@ -13,7 +13,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use listenfd::ListenFd;
-use tokio::net::{TcpListener, TcpSocket, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 use turquoise_http::Wire;
 
 use crate::settings::At;
@@ -49,7 +49,10 @@ pub enum ListenError {
         path: PathBuf,
     },
     /// Nobody gave us such a socket.
-    #[error("no socket named `{name}` was inherited{}: give it to the service (FileDescriptorName= in the socket's unit)", others(found))]
+    #[error(
+        "no socket named `{name}` was inherited{}: give it to the service (FileDescriptorName= in the socket's unit)",
+        others(found)
+    )]
     NotInherited {
         /// The name that was asked for.
         name: String,
@@ -87,8 +90,15 @@ impl fmt::Display for Bound {
 pub(crate) struct Socket {
     kind: Kind,
     pub(crate) bound: Bound,
-    /// What is ours to remove, while it is still the one that we made.
-    made: Option<Made>,
+    source: Source,
+}
+
+/// Whose a socket is.
+enum Source {
+    Ours,
+    /// Ours to remove, while it is still the one that we made.
+    Made(Made),
+    Inherited,
 }
 
 enum Kind {
@@ -135,32 +145,50 @@ impl Socket {
         }
     }
 
-    /// A connection that has come already and was not accepted yet. When this socket is closed, such a one is lost.
-    pub(crate) async fn waiting(&self) -> Option<Wire> {
-        poll_fn(|cx| match self.poll_accept(cx) {
-            Poll::Ready(Ok(wire)) => Poll::Ready(Some(wire)),
-            Poll::Ready(Err(_)) | Poll::Pending => Poll::Ready(None),
-        })
-        .await
+    /// Closes it, and answers the connections that had come by then: with the socket they would be lost. Those of one that was
+    /// inherited are the next process's, which has it too.
+    pub(crate) fn close(self) -> Vec<Wire> {
+        let Self { kind, source, .. } = self;
+        let mut waiting = Vec::new();
+        if let Source::Inherited = source {
+            return waiting;
+        }
+        match kind {
+            Kind::Tcp(listener) => {
+                let listener = listener.into_std();
+                while let Some((stream, _)) = listener.as_ref().ok().and_then(|listener| listener.accept().ok()) {
+                    let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+                    waiting.extend(stream.map(Wire::Tcp));
+                }
+            }
+            Kind::Unix(listener) => {
+                let listener = listener.into_std();
+                while let Some((stream, _)) = listener.as_ref().ok().and_then(|listener| listener.accept().ok()) {
+                    let stream = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream));
+                    waiting.extend(stream.map(Wire::Unix));
+                }
+            }
+        }
+        waiting
     }
 
-    fn of_tcp(listener: TcpListener) -> io::Result<Self> {
+    fn of_tcp(listener: TcpListener, source: Source) -> io::Result<Self> {
         let bound = Bound::Tcp(listener.local_addr()?);
-        Ok(Self { kind: Kind::Tcp(listener), bound, made: None })
+        Ok(Self { kind: Kind::Tcp(listener), bound, source })
     }
 
-    fn of_unix(listener: UnixListener, made: Option<Made>) -> io::Result<Self> {
-        let path = match &made {
-            Some(made) => Some(made.path.clone()),
-            None => listener.local_addr()?.as_pathname().map(Path::to_owned),
+    fn of_unix(listener: UnixListener, source: Source) -> io::Result<Self> {
+        let path = match &source {
+            Source::Made(made) => Some(made.path.clone()),
+            Source::Ours | Source::Inherited => listener.local_addr()?.as_pathname().map(Path::to_owned),
         };
-        Ok(Self { kind: Kind::Unix(listener), bound: path.map_or(Bound::Unnamed, Bound::Unix), made })
+        Ok(Self { kind: Kind::Unix(listener), bound: path.map_or(Bound::Unnamed, Bound::Unix), source })
     }
 }
 
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Socket").field("bound", &self.bound).field("ours", &self.made.is_some()).finish_non_exhaustive()
+        f.debug_struct("Socket").field("bound", &self.bound).finish_non_exhaustive()
     }
 }
 
@@ -169,7 +197,7 @@ fn tcp(address: SocketAddr) -> io::Result<Socket> {
     socket.set_reuseaddr(true)?;
     socket.set_reuseport(true)?;
     socket.bind(address)?;
-    Socket::of_tcp(socket.listen(BACKLOG)?)
+    Socket::of_tcp(socket.listen(BACKLOG)?, Source::Ours)
 }
 
 /// Bound under another name, made what it is to be, and only then put in its place: whoever connects finds the one before, or
@@ -191,7 +219,7 @@ fn unix(path: &Path, mode: u32, user: Option<u32>, group: Option<u32>) -> Result
         fs::set_permissions(&temporary, fs::Permissions::from_mode(mode))?;
         let inode = fs::symlink_metadata(&temporary)?.ino();
         fs::rename(&temporary, path)?;
-        Socket::of_unix(listener, Some(Made { path: path.to_owned(), inode }))
+        Socket::of_unix(listener, Source::Made(Made { path: path.to_owned(), inode }))
     };
     placed().map_err(|cause| {
         drop(fs::remove_file(&temporary));
@@ -237,11 +265,13 @@ impl Inherited {
         let at = self.names.iter().position(|found| found == name).ok_or_else(missing)?;
         if let Ok(Some(listener)) = self.sockets.take_unix_listener(at) {
             listener.set_nonblocking(true).map_err(fault)?;
-            return UnixListener::from_std(listener).and_then(|listener| Socket::of_unix(listener, None)).map_err(fault);
+            return UnixListener::from_std(listener)
+                .and_then(|listener| Socket::of_unix(listener, Source::Inherited))
+                .map_err(fault);
         }
         let listener = self.sockets.take_tcp_listener(at).map_err(fault)?.ok_or_else(missing)?;
         listener.set_nonblocking(true).map_err(fault)?;
-        TcpListener::from_std(listener).and_then(Socket::of_tcp).map_err(fault)
+        TcpListener::from_std(listener).and_then(|listener| Socket::of_tcp(listener, Source::Inherited)).map_err(fault)
     }
 }
 
@@ -266,8 +296,8 @@ mod tests {
         let early = std::os::unix::net::UnixStream::connect(&path).expect("it listens");
         let second = open();
         assert_eq!(fs::metadata(&path).expect("it is there").permissions().mode() & 0o777, 0o660);
-        assert!(first.waiting().await.is_some(), "what came to the first is not lost");
-        drop((first, early));
+        assert_eq!(first.close().len(), 1, "what came to the first is not lost");
+        drop(early);
         assert!(path.exists(), "it is the second's by now");
         drop(second);
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);

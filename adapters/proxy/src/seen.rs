@@ -165,7 +165,10 @@ impl Seen {
                 if children.len() < CHILDREN {
                     children.push_back(child);
                 } else {
-                    tracing::warn!(accessor = child.accessor, "a child too many: no rotation waits for it, and it dies with its parent");
+                    tracing::warn!(
+                        accessor = child.accessor,
+                        "a child too many: no rotation waits for it, and it dies with its parent"
+                    );
                 }
             }
             _ if !made.lease_id.is_empty() => {

@@ -224,7 +224,7 @@ async fn listen(socket: Socket, tls: Option<TlsAcceptor>, handler: Arc<Handler>)
             }
         }
     }
-    while let Some(wire) = socket.waiting().await {
+    for wire in socket.close() {
         begin(wire, &tls, &handler);
     }
 }

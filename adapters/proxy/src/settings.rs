@@ -161,6 +161,8 @@ pub struct Limits {
     pub write: Duration,
     /// How long a request waits where nothing serves, before it is answered 503.
     pub wait: Duration,
+    /// How long requests wait for another credential when the server refuses the one that serves.
+    pub replaced: Duration,
 }
 
 impl Default for Limits {
@@ -178,6 +180,7 @@ impl Default for Limits {
             idle: Duration::from_mins(5),
             write: Duration::from_mins(1),
             wait: Duration::from_secs(2),
+            replaced: Duration::from_secs(10),
         }
     }
 }

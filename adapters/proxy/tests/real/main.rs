@@ -26,12 +26,12 @@ use turquoise_moto::Python;
 use turquoise_openbao::{Binary, Options, Server};
 use turquoise_proxy::{At, AutoAuth, Hooks, Limits, Listener, LocalToken, Proxy, Setup};
 use turquoise_runtime::core::{Consumers, Mint, Policy, Privileges, Step};
-use turquoise_runtime::port::{Credential, Entry, History, Journal, NotDurable, Store, StoreError};
 use turquoise_runtime::memory::ExposeSecret as _;
+use turquoise_runtime::port::{Credential, Entry, History, Journal, NotDurable, Store, StoreError};
 use turquoise_runtime::{Identity, Progress};
 use turquoise_vault::{Probe, Role, TokenConfig, TokenProvider, Upstream, policy};
 
-const ROTATIONS: usize = 3;
+const ROTATIONS: u32 = 3;
 
 struct Memory;
 
@@ -218,8 +218,14 @@ async fn unmodified_clients_see_no_failure_over_rotations() {
         by_http(&address, &token, &requests),
         by_http(&address, &token, &requests),
     ];
-    for _ in 0..ROTATIONS {
-        rotate(&identity).await;
+    for rotation in 0..=ROTATIONS {
+        // Under load, before and after each: on a machine that is busy with other things, too.
+        while commands.served.load(Ordering::Relaxed) + commands.failed.load(Ordering::Relaxed) < 2 * (rotation + 1) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        if rotation < ROTATIONS {
+            rotate(&identity).await;
+        }
     }
     for tally in [&commands, &requests] {
         tally.over.store(true, Ordering::Relaxed);
@@ -233,11 +239,11 @@ async fn unmodified_clients_see_no_failure_over_rotations() {
     let count = |tally: &Tally| (tally.served.load(Ordering::Relaxed), tally.failed.load(Ordering::Relaxed));
     let (commands, requests) = (count(&commands), count(&requests));
     println!("served, failed: by bao {commands:?}, by HTTP {requests:?}, by hvac {said}");
-    assert!(commands.0 >= 4 && requests.0 > 100, "the clients did not get to do anything");
+    assert!(commands.0 >= 8 && requests.0 > 50, "the clients did not get to do anything");
     assert_eq!((commands.1, requests.1), (0, 0));
     let mut words = said.split_whitespace();
     let (served, failed): (u32, u32) = (words.next().unwrap().parse().unwrap(), words.next().unwrap().parse().unwrap());
-    assert!(served > 10 && failed == 0, "hvac: {said}");
-    assert_eq!(identity.status().current.unwrap().generation.number as usize, ROTATIONS, "rotations");
-    assert_eq!(server.live_tokens("app").unwrap(), 1 + 1, "the one that serves, and the first, which was not ours to end");
+    assert!(served > 3 && failed == 0, "hvac: {said}");
+    assert_eq!(identity.status().current.unwrap().generation.number, 1 + ROTATIONS, "rotations");
+    assert_eq!(server.live_tokens("app").unwrap(), 1, "the one that serves");
 }

@@ -24,7 +24,10 @@ async fn the_local_token_is_looked_up_renewed_and_revoked_without_the_server() {
     }
     for path in ["lookup-accessor", "renew-accessor"] {
         let response = bench.client.send(bench.post(&format!("/v1/auth/token/{path}"), accessor)).await;
-        assert!(response.status() == StatusCode::OK && !words(&response).contains(&bench.local), "{path}: an accessor gives no token");
+        assert!(
+            response.status() == StatusCode::OK && !words(&response).contains(&bench.local),
+            "{path}: an accessor gives no token"
+        );
     }
     for (path, body) in [("revoke-self", ""), ("revoke%2Dself", ""), ("revoke", named.as_str()), ("revoke-accessor", accessor)] {
         let response = bench.client.send(bench.post(&format!("/v1/auth/token/{path}"), body.to_owned())).await;

@@ -20,7 +20,8 @@ use turquoise_proxy::{At, AutoAuth, Bound, Dependents, Hooks, Limits, Listener, 
 use turquoise_runtime::core::{Consumers, Mint, Policy, Shortage, Trial};
 use turquoise_runtime::memory::ExposeSecret as _;
 use turquoise_runtime::port::{
-    Contract, Credential, Entry, Handle, History, Journal, Minted, NotDurable, Observed, Provider, Reason, Reply, Store, StoreError,
+    Contract, Credential, Entry, Handle, History, Journal, Minted, NotDurable, Observed, Provider, Reason, Reply, Store,
+    StoreError,
 };
 use turquoise_runtime::{Credentials, Identity};
 use turquoise_vault::Upstream;
@@ -212,7 +213,7 @@ pub(crate) struct Bench {
     pub(crate) client: Client,
     pub(crate) local: String,
     pub(crate) hooks: Hooks,
-    pub(crate) folder: TempDir,
+    _folder: TempDir,
     keys: Keys,
 }
 
@@ -228,7 +229,7 @@ pub(crate) struct Otherwise {
 
 /// Every request that can be sent again tries the candidate.
 pub(crate) const TRIAL: Trial =
-    Trial { share: 10_000, window: Duration::from_secs(30), samples: 3, forgiven: 0, slower: 0, shortage: Shortage::Abandon };
+    Trial { share: 10_000, window: Duration::from_secs(8), samples: 3, forgiven: 0, slower: 0, shortage: Shortage::Abandon };
 
 impl Default for Otherwise {
     fn default() -> Self {
@@ -252,7 +253,9 @@ impl Bench {
         let Otherwise { auto_auth, limits, canary, listener, upstream, dependents } = otherwise;
         let (stub, keys, folder) = (Stub::default(), Keys::default(), tempfile::tempdir().unwrap());
         let setup = turquoise_runtime::Setup::new(keys.clone(), Memory, History::default(), Memory).unwrap();
-        let policy = Policy { canary, probes: 1, consumers: Consumers::Counted, period: None, ..setup.policy };
+        let soon = Duration::from_millis(10);
+        let policy = Policy { probes: 1, probe_every: soon, backoff: soon, consumers: Consumers::Counted, ..setup.policy };
+        let policy = Policy { canary, period: None, ..policy };
         let load = setup.load.clone().start_spread(Duration::ZERO);
         let identity = Identity::start(turquoise_runtime::Setup { policy, load, ..setup }).await.unwrap();
         identity.credentials().ready().await.unwrap();
@@ -273,7 +276,7 @@ impl Bench {
         };
         let proxy = Proxy::start_with(setup, dependents).unwrap();
         let client = Client { at: proxy.bound()[0].clone() };
-        Self { stub, identity, proxy: Some(proxy), client, local: text, hooks, folder, keys }
+        Self { stub, identity, proxy: Some(proxy), client, local: text, hooks, _folder: folder, keys }
     }
 
     pub(crate) fn credentials(&self) -> Credentials {

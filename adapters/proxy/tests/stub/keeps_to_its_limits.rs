@@ -60,7 +60,11 @@ async fn long_heads_and_bodies_are_refused() {
     assert!(bench.stub.heard().is_empty());
     assert_eq!(bench.client.send(bench.post("/v1/x", vec![0; 100])).await.status(), StatusCode::OK, "passed on as it comes");
     assert_eq!(bench.stub.heard()[0].body.len(), 100);
-    let chunked = format!("POST /v1/x HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n14\r\n{0}\r\n64\r\n{1}\r\n", "x".repeat(20), "x".repeat(100));
+    let chunked = format!(
+        "POST /v1/x HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n14\r\n{0}\r\n64\r\n{1}\r\n",
+        "x".repeat(20),
+        "x".repeat(100)
+    );
     let answer = raw_head(&bench, chunked.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 413 ") || answer.starts_with("HTTP/1.1 502 "), "{answer}");
 }
@@ -145,7 +149,10 @@ async fn a_listener_serves_what_its_role_says_and_ends_us_only_where_it_may() {
     let bench = Bench::with(Otherwise { listener, ..Otherwise::default() }).await;
     for path in ["/agent/v1/metrics", "/proxy/v1/metrics"] {
         let text = bench.read(path).await;
-        assert!(words(&text).contains("turquoise_proxy_requests_total ") && words(&text).ends_with("of_the_program 1\n"), "{text:?}");
+        assert!(
+            words(&text).contains("turquoise_proxy_requests_total ") && words(&text).ends_with("of_the_program 1\n"),
+            "{text:?}"
+        );
     }
     for path in ["/v1/x", "/agent/v1/quit", "/agent/v1/cache-clear"] {
         assert_eq!(bench.read(path).await.status(), StatusCode::NOT_FOUND, "{path}");

@@ -59,8 +59,14 @@ async fn a_lease_holds_what_it_was_made_with_until_it_ends() {
 async fn so_does_a_child_but_not_a_token_that_stands_alone() {
     let bench = Bench::new().await;
     bench.stub.answers.lock().unwrap().extend([
-        ("/v1/auth/token/create", (200, r#"{"auth":{"client_token":"s.c","accessor":"child","orphan":false,"lease_duration":60}}"#)),
-        ("/v1/auth/token/create-orphan", (200, r#"{"auth":{"client_token":"s.o","accessor":"o","orphan":true,"lease_duration":60}}"#)),
+        (
+            "/v1/auth/token/create",
+            (200, r#"{"auth":{"client_token":"s.c","accessor":"child","orphan":false,"lease_duration":60}}"#),
+        ),
+        (
+            "/v1/auth/token/create-orphan",
+            (200, r#"{"auth":{"client_token":"s.o","accessor":"o","orphan":true,"lease_duration":60}}"#),
+        ),
     ]);
     let held = || bench.identity.status().current_held;
     bench.client.send(bench.post("/v1/auth/token/create-orphan", "{}")).await;
@@ -76,7 +82,10 @@ async fn a_stream_stays_with_the_current_one_that_it_began_with() {
     let bench = Bench::with(Otherwise { canary: Some(TRIAL), ..Otherwise::default() }).await;
     bench.try_next().await;
     let mut stream = TcpStream::connect(bench.client.address()).await.unwrap();
-    let upgrade = format!("GET /v1/sys/events/subscribe/x HTTP/1.1\r\nhost: x\r\nx-vault-token: {}\r\nconnection: Upgrade\r\nupgrade: echo\r\n\r\n", bench.local);
+    let upgrade = format!(
+        "GET /v1/sys/events/subscribe/x HTTP/1.1\r\nhost: x\r\nx-vault-token: {}\r\nconnection: Upgrade\r\nupgrade: echo\r\n\r\n",
+        bench.local
+    );
     stream.write_all(upgrade.as_bytes()).await.unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
