@@ -65,7 +65,7 @@ pub(crate) enum Verdict {
     /// The server is asked how long the token lives, and the answer is made from that: a renewal might shorten its life.
     Look,
     /// This is the answer.
-    Answer(http::Response<Reply>),
+    Answer(Box<http::Response<Reply>>),
 }
 
 #[derive(Default, Deserialize)]
@@ -108,6 +108,7 @@ impl<'a> Form<'a> {
 
     /// What is to be done with it.
     pub(crate) fn judge(&self, asked: &Asked<'_>) -> Verdict {
+        let answer = |response| Verdict::Answer(Box::new(response));
         let subject = self.subject(asked);
         match (self.verb, subject) {
             (_, Subject::Other) | (Verb::Lookup, Subject::Ours) => Verdict::Pass,
@@ -115,11 +116,11 @@ impl<'a> Form<'a> {
             // token that it may end or tell, and it is not said to be done.
             _ if self.prefixed => {
                 let why = "this would end or tell the token that all share: name the namespace by X-Vault-Namespace";
-                Verdict::Answer(Fault::Bad(why).into())
+                answer(Fault::Bad(why).into())
             }
-            (Verb::Revoke, Subject::Local | Subject::Ours) => Verdict::Answer(empty(StatusCode::NO_CONTENT)),
+            (Verb::Revoke, Subject::Local | Subject::Ours) => answer(empty(StatusCode::NO_CONTENT)),
             (Verb::Renew, Subject::Ours) => Verdict::Look,
-            (verb, Subject::Local) => Verdict::Answer(local(verb, self.by == By::Accessor, asked.local)),
+            (verb, Subject::Local) => answer(local(verb, self.by == By::Accessor, asked.local)),
         }
     }
 
@@ -171,9 +172,8 @@ pub(crate) struct Asked<'a> {
 fn caller(asked: &Asked<'_>) -> Subject {
     match asked.bearer {
         Bearer::Ours => Subject::Local,
-        Bearer::Nobody => Subject::Other,
         Bearer::Theirs(token) if asked.known.is_token(token) => Subject::Ours,
-        Bearer::Theirs(_) => Subject::Other,
+        Bearer::Theirs(_) | Bearer::Nobody => Subject::Other,
     }
 }
 

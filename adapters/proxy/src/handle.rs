@@ -116,7 +116,7 @@ impl Handler {
         let form = Form::of(path);
         match form.as_ref().map_or(Verdict::Pass, |form| form.judge(&asked)) {
             Verdict::Pass => {}
-            Verdict::Answer(response) => return Ok(response.map(|body| body.with(underway))),
+            Verdict::Answer(response) => return Ok((*response).map(|body| body.with(underway))),
             Verdict::Look => {
                 let form = form.expect("a verdict is of a form");
                 return self

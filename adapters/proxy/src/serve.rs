@@ -217,7 +217,7 @@ async fn listen(socket: Socket, tls: Option<TlsAcceptor>, handler: Arc<Handler>)
             accepted = accept(&socket, &shared) => accepted,
         };
         match accepted {
-            Ok(wire) => begin(wire, &tls, &handler),
+            Ok(wire) => begin(wire, tls.as_ref(), &handler),
             Err(why) => {
                 tracing::warn!(at = %socket.bound, %why, next = "raise the limit of open files, if it is that", "cannot accept");
                 sleep(BREATH).await;
@@ -225,14 +225,14 @@ async fn listen(socket: Socket, tls: Option<TlsAcceptor>, handler: Arc<Handler>)
         }
     }
     for wire in socket.close() {
-        begin(wire, &tls, &handler);
+        begin(wire, tls.as_ref(), &handler);
     }
 }
 
 /// A connection that another listener's took the last place from is closed.
-fn begin(wire: Wire, tls: &Option<TlsAcceptor>, handler: &Arc<Handler>) {
+fn begin(wire: Wire, tls: Option<&TlsAcceptor>, handler: &Arc<Handler>) {
     if let Some(place) = place(&handler.shared) {
-        tokio::spawn(connection(wire, tls.clone(), Arc::clone(handler), place));
+        tokio::spawn(connection(wire, tls.cloned(), Arc::clone(handler), place));
     }
 }
 
@@ -257,27 +257,27 @@ async fn accept(socket: &Socket, shared: &Shared) -> io::Result<Wire> {
     socket.accept().await
 }
 
-async fn connection(wire: Wire, tls: Option<TlsAcceptor>, handler: Arc<Handler>, place: Place) {
+async fn connection(wire: Wire, acceptor: Option<TlsAcceptor>, handler: Arc<Handler>, seat: Place) {
     let pace = Pace::new();
     let limits = handler.shared.forward.limits;
-    match tls {
-        None => serve(Paced::new(wire, Arc::clone(&pace)), &pace, handler, &place).await,
-        Some(tls) => match timeout(limits.head_time, tls.accept(wire)).await {
-            Ok(Ok(stream)) => serve(Paced::new(stream, Arc::clone(&pace)), &pace, handler, &place).await,
+    match acceptor {
+        None => serve(Paced::new(wire, Arc::clone(&pace)), &pace, handler, &seat).await,
+        Some(acceptor) => match timeout(limits.head_time, acceptor.accept(wire)).await {
+            Ok(Ok(stream)) => serve(Paced::new(stream, Arc::clone(&pace)), &pace, handler, &seat).await,
             Ok(Err(why)) => tracing::debug!(%why, "no TLS"),
             Err(_) => tracing::debug!("no TLS in time"),
         },
     }
-    drop(place);
+    drop(seat);
 }
 
-async fn serve<I>(io: Paced<I>, pace: &Arc<Pace>, handler: Arc<Handler>, place: &Place)
+async fn serve<I>(io: Paced<I>, pace: &Arc<Pace>, handler: Arc<Handler>, seat: &Place)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = handler.shared.forward.limits;
     let mut stage = handler.shared.stage.subscribe();
-    let is_full = place.is_full;
+    let is_full = seat.is_full;
     let service = service_fn(|request| {
         let (handler, busy) = (Arc::clone(&handler), pace.begin());
         async move { if is_full { Ok(Response::from(Fault::Full)) } else { handler.handle(request, busy).await } }

@@ -53,10 +53,11 @@ async fn load(address: &str, token: &str) -> Vec<Duration> {
     took
 }
 
+#[expect(clippy::print_stdout, reason = "that is what it is for")]
 fn tell(what: &str, took: &[Duration], spent: Duration) {
     let at = |share: usize| took[took.len() * share / 1_000];
-    let rate = took.len() as f64 / TIME.as_secs_f64();
-    let each = spent.as_secs_f64() * 1e6 / took.len() as f64;
+    let count = f64::from(u32::try_from(took.len()).unwrap());
+    let (rate, each) = (count / TIME.as_secs_f64(), spent.as_secs_f64() * 1e6 / count);
     println!("{what:9} {rate:6.0} requests/s, p50 {:?}, p99 {:?}, {each:.1} us of the proxy's processor each", at(500), at(990));
 }
 
@@ -91,7 +92,7 @@ fn what_a_request_costs() {
             tell("straight", &load(scene.server.address(), &direct).await, Duration::ZERO);
             let before = of_proxy().await;
             let took = load(&address, &local).await;
-            tell("by proxy", &took, of_proxy().await - before);
+            tell("by proxy", &took, of_proxy().await.checked_sub(before).unwrap());
         }
         drop(ask);
     });

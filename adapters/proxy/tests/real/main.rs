@@ -9,8 +9,8 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::{Request, StatusCode};
@@ -72,7 +72,7 @@ impl Scene {
         let server = Server::start(&binary, Options::default()).unwrap();
         server.enable_kv().unwrap();
         server.write_secret("app", &json!({"motto": "never dark"})).unwrap();
-        server.write_policy("app", &policy(&"app".parse().unwrap(), &probes(), Privileges::OnlySelf).to_string()).unwrap();
+        server.write_policy("app", &policy("app".parse::<Role>().unwrap(), &probes(), Privileges::OnlySelf).to_string()).unwrap();
         server.write_token_role("app", &["app"]).unwrap();
         Self { binary, server, folder: tempfile::tempdir().unwrap() }
     }
@@ -148,6 +148,8 @@ struct Tally {
     served: AtomicU32,
     failed: AtomicU32,
     over: AtomicBool,
+    /// Of the failures.
+    words: Mutex<Vec<String>>,
 }
 
 impl Tally {
@@ -155,8 +157,8 @@ impl Tally {
         if served {
             self.served.fetch_add(1, Ordering::Relaxed);
         } else {
-            eprintln!("{}", why());
             self.failed.fetch_add(1, Ordering::Relaxed);
+            self.words.lock().unwrap().push(why());
         }
     }
 
@@ -237,12 +239,12 @@ async fn unmodified_clients_see_no_failure_over_rotations() {
     let said = script.wait_with_output().await.unwrap();
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
     let count = |tally: &Tally| (tally.served.load(Ordering::Relaxed), tally.failed.load(Ordering::Relaxed));
+    let words = [commands.words.lock().unwrap().clone(), requests.words.lock().unwrap().clone()];
     let (commands, requests) = (count(&commands), count(&requests));
-    println!("served, failed: by bao {commands:?}, by HTTP {requests:?}, by hvac {said}");
     assert!(commands.0 >= 8 && requests.0 > 50, "the clients did not get to do anything");
-    assert_eq!((commands.1, requests.1), (0, 0));
-    let mut words = said.split_whitespace();
-    let (served, failed): (u32, u32) = (words.next().unwrap().parse().unwrap(), words.next().unwrap().parse().unwrap());
+    assert_eq!((commands.1, requests.1), (0, 0), "{words:?}");
+    let mut counts = said.split_whitespace().map_while(|word| word.parse::<u32>().ok());
+    let (served, failed) = (counts.next().unwrap(), counts.next().unwrap());
     assert!(served > 3 && failed == 0, "hvac: {said}");
     assert_eq!(identity.status().current.unwrap().generation.number, 1 + ROTATIONS, "rotations");
     assert_eq!(server.live_tokens("app").unwrap(), 1, "the one that serves");

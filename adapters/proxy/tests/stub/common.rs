@@ -163,10 +163,10 @@ impl Stub {
         let upgraded = request.headers().contains_key("upgrade").then(|| hyper::upgrade::on(&mut request));
         let (head, body) = request.into_parts();
         let target = head.uri.path_and_query().unwrap().to_string();
-        let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-        let heard = Heard { method: head.method, target: target.clone(), headers: head.headers, body };
-        let refusal = heard.token().and_then(|token| self.refused.lock().unwrap().get(token).copied());
-        self.heard.lock().unwrap().push(heard);
+        let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let request = Heard { method: head.method, target: target.clone(), headers: head.headers, body };
+        let refusal = request.token().and_then(|token| self.refused.lock().unwrap().get(token).copied());
+        self.heard.lock().unwrap().push(request);
         if target == "/v1/held" {
             self.bell.notified().await;
         }
