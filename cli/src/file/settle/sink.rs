@@ -14,7 +14,13 @@ const OUR_MODE: u32 = 0o600;
 
 impl<'a> Settler<'a, '_> {
     /// The sinks of a rotation: its own, and those of `auto_auth` that are for it.
-    pub(super) fn sinks(&mut self, file: &Stanza<'a>, auth: &Stanza<'a>, rotation: &Named<'a>, kind: Kind) -> Option<Vec<Outlet>> {
+    pub(super) fn sinks(
+        &mut self,
+        file: &Stanza<'a>,
+        auth: &Stanza<'a>,
+        rotation: &Named<'a>,
+        kind: Kind,
+    ) -> Option<Vec<Outlet>> {
         let Named { name, stanza, is_only } = rotation;
         let is_ours = |sink: &&Item| match sink.table().and_then(|table| table.first("rotation")).and_then(Item::text) {
             Some(owner) => owner == name,
@@ -23,7 +29,8 @@ impl<'a> Settler<'a, '_> {
         let own = stanza.all("sink").map(|sink| (Stanza::of(stanza.path("sink"), sink), sink.kind()));
         let shared = shared_sinks(auth).filter(is_ours).map(|sink| (Stanza::of("auto_auth.sink", sink), sink.kind()));
         let found: Vec<_> = shared.chain(own).collect();
-        if found.is_empty() {
+        let has_others = ["listener", "exec"].iter().any(|key| file.item(key).is_some());
+        if found.is_empty() && !has_others {
             let at = if auth.table.is_some() && *is_only { auth.at } else { stanza.at };
             let remedy = "write sink \"file\" { config = { path = \"…\" } }";
             return self.fault(at, "there is no sink, so nobody would get the token", remedy);
@@ -47,15 +54,26 @@ impl<'a> Settler<'a, '_> {
             }
             (false, true) => {
                 let remedy = "write sink \"shared-credentials\" { config = { path = \"…\" } } in the rotation itself";
-                return self.fault(sink.at, "a secret key is of no use without its id, and this sink gives the one alone", remedy);
+                return self.fault(
+                    sink.at,
+                    "a secret key is of no use without its id, and this sink gives the one alone",
+                    remedy,
+                );
             }
             (true, false) => {
                 let remedy = "write sink \"file\", or provider = \"aws-iam\" in the rotation";
                 return self.fault(sink.at, "shared credentials hold keys of AWS, and this rotation has none", remedy);
             }
         };
-        let id = |key| config.item(key).and_then(|item| value::count(&item.value)).and_then(|id| u32::try_from(id).ok());
-        Some(Outlet { path, mode, form, owner: Owner { user: id("uid"), group: id("gid") } })
+        let owner = Owner { user: self.id(&config, "uid")?, group: self.id(&config, "gid")? };
+        Some(Outlet { path, mode, owner, form })
+    }
+
+    /// The id of a user or of a group, if there is one.
+    fn id(&mut self, config: &Stanza<'a>, key: &str) -> Option<Option<u32>> {
+        let Some(id) = self.pick(config, key, value::count, i64::to_string, None) else { return Some(None) };
+        let fault = |_| self.fault(config.at(key), &format!("`{key}` is no id"), "write the number of a user or of a group");
+        u32::try_from(id).map_or_else(fault, Some).map(Some)
     }
 
     fn mode(&mut self, file: &Stanza<'a>, config: &Stanza<'a>) -> Option<Mode> {
