@@ -20,7 +20,6 @@ struct Scene {
     guard: Guard,
     stub: Stub,
     provider: TokenProvider,
-    dependents: Dependents,
 }
 
 impl Scene {
@@ -34,7 +33,7 @@ impl Scene {
         }
         dependents.let_go(&lease(1));
         dependents.let_go(&lease(3));
-        Self { _identity: identity, guard, stub, provider, dependents }
+        Self { _identity: identity, guard, stub, provider }
     }
 
     /// Ends the token that they hang from.
