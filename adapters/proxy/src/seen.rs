@@ -27,7 +27,40 @@ pub trait Dependents: Send + Sync {
     fn renewed(&self, lease: &str, life: Duration);
     /// It was revoked.
     fn ended(&self, lease: &str);
+    /// Called now and then: lets go of those that have expired.
+    fn sweep(&self);
 }
+
+/// The provider's own list: it revokes what is left in it, by id and one by one, before the token ends.
+impl Dependents for turquoise_vault::Dependents {
+    fn hold(&self, lease: &str, guard: Guard, life: Duration) {
+        // A name that could rewrite a path is nobody's lease.
+        if let Ok(id) = lease.parse()
+            && let Err(why) = Self::hold(self, id, guard, life)
+        {
+            tracing::warn!(lease, %why, next = NEXT, "a lease too many");
+        }
+    }
+
+    fn renewed(&self, lease: &str, life: Duration) {
+        if let Ok(id) = lease.parse() {
+            Self::renewed(self, &id, life);
+        }
+    }
+
+    fn ended(&self, lease: &str) {
+        if let Ok(id) = lease.parse() {
+            Self::ended(self, &id);
+        }
+    }
+
+    fn sweep(&self) {
+        Self::sweep(self);
+    }
+}
+
+/// What helps where there are too many.
+const NEXT: &str = "no rotation waits for it, and it dies with its token: have clients revoke what they have done with";
 
 /// What is known of the replies that went by.
 #[derive(Clone)]
@@ -151,6 +184,12 @@ impl Seen {
     pub(crate) fn children(&self) -> usize {
         self.remove(|_| false);
         self.children.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Lets go of what has expired.
+    pub(crate) fn sweep(&self) {
+        self.remove(|_| false);
+        self.leases.iter().for_each(|leases| leases.sweep());
     }
 
     fn made(&self, interest: &Interest, made: Made, guard: Guard) {

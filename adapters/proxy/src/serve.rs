@@ -30,6 +30,8 @@ use crate::settings::{AutoAuth, Hooks, Limits, Setup};
 
 /// So many connections beyond the limit are told that it is reached.
 const TOLD: usize = 64;
+/// How often leases are looked at that may have expired.
+const SWEEP: Duration = Duration::from_secs(10);
 /// The least that hyper takes.
 const LEAST_HEAD: usize = 8 << 10;
 /// After an accept that failed, most of all because there are too many files.
@@ -148,6 +150,7 @@ impl Proxy {
             let handler = Handler { shared, role: place.role, request_header: place.request_header, quit: place.quit };
             listeners.spawn(listen(socket, tls, Arc::new(handler)));
         }
+        listeners.spawn(sweep(Arc::clone(&shared)));
         Ok(Self { shared, listeners, bound })
     }
 
@@ -226,6 +229,19 @@ async fn listen(socket: Socket, tls: Option<TlsAcceptor>, handler: Arc<Handler>)
     }
     for wire in socket.close() {
         begin(wire, tls.as_ref(), &handler);
+    }
+}
+
+/// Lets go of leases and children that have expired: nobody says so.
+async fn sweep(shared: Arc<Shared>) {
+    let mut stage = shared.stage.subscribe();
+    let over = stage.wait_for(|stage| *stage != Stage::Open);
+    tokio::pin!(over);
+    loop {
+        tokio::select! {
+            _ = &mut over => return,
+            () = sleep(SWEEP) => shared.seen.sweep(),
+        }
     }
 }
 

@@ -32,6 +32,8 @@ impl Dependents for Told {
         self.words.lock().unwrap().push(format!("{lease} ended"));
         self.held.lock().unwrap().retain(|(held, _)| held != lease);
     }
+
+    fn sweep(&self) {}
 }
 
 #[tokio::test]
