@@ -1,11 +1,13 @@
 //! The `turquoise` program.
 
+mod admin;
 mod config;
 mod credential_process;
 mod demo;
 mod doctor;
 mod explore;
 mod file;
+mod operate;
 mod papers;
 mod policy;
 mod run;
@@ -77,6 +79,26 @@ struct Args {
 enum Command {
     /// Rotate by a configuration file, beside programs that read the token from a file
     Run(run::Args),
+    /// Tell where a running sidecar stands
+    Status(operate::Status),
+    /// Watch a running sidecar
+    Watch(operate::Watch),
+    /// Tell what is to come, and which outage is survived
+    Plan(operate::Plan),
+    /// Tell which credentials could not be seen to end
+    Debt(operate::Debt),
+    /// Rotate now
+    Rotate(operate::Rotate),
+    /// Call a rotation off before the switch
+    Abort(operate::Abort),
+    /// Go back to the old credential after the switch
+    Rollback(operate::Rollback),
+    /// Say that others know a secret: it is replaced at once
+    Compromise(operate::CompromiseArgs),
+    /// End every credential first, and only then log in anew
+    BreakGlass(operate::BreakGlassArgs),
+    /// Say what is right where the world contradicts the journal
+    Resolve(operate::ResolveArgs),
     /// Look at a configuration file
     #[command(subcommand)]
     Config(config::Config),
@@ -120,6 +142,16 @@ fn main() -> ExitCode {
     }
     match args.command {
         Command::Run(args) => run::run(&args),
+        Command::Status(args) => operate::status(&args),
+        Command::Watch(args) => operate::watch(&args),
+        Command::Plan(args) => operate::plan(&args),
+        Command::Debt(args) => operate::debt(&args),
+        Command::Rotate(args) => operate::rotate(&args),
+        Command::Abort(args) => operate::abort(&args),
+        Command::Rollback(args) => operate::rollback(&args),
+        Command::Compromise(args) => operate::compromise(&args),
+        Command::BreakGlass(args) => operate::break_glass(&args),
+        Command::Resolve(args) => operate::resolve(&args),
         Command::Config(config) => config::run(&config),
         Command::Completions(args) => papers::completions(&args),
         Command::Man(args) => papers::man(&args),
