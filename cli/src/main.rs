@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod explore;
 mod file;
+mod fleet;
 mod operate;
 mod papers;
 mod policy;

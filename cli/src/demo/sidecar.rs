@@ -8,15 +8,16 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::sync::broadcast;
 use turquoise::core::{Consumers, Jitter, Policy, Privileges, Relogin, Sown, StepKind, Via, Writer};
-use turquoise::sink::Mode;
+use turquoise::sink::{Mode, Outlet};
 use turquoise::vault::{Role, TokenConfig, TokenProvider, Upstream};
-use turquoise::{Identity, Progress};
+use turquoise::{Identity, Load, Progress};
 
 use super::process::Process;
 use super::scene::probe;
 use super::show::{self, Show};
 use super::told::Told;
 use super::trouble::Trouble;
+use crate::file::Survivor;
 use crate::sidecar::{Parts, begin};
 
 /// No step of a rotation takes longer to come, also on a loaded machine.
@@ -51,15 +52,12 @@ impl Site {
         config.probes = vec![probe()?];
         config.upstream.timeout = policy.patience;
         let provider = TokenProvider::new(config)?;
-        Ok(begin(Parts {
-            policy,
-            provider,
-            journal: &self.journal,
-            sink: &self.sink,
-            mode: Mode::PRIVATE,
-            start_spread: Duration::ZERO,
-        })
-        .await?)
+        let sinks = [Outlet::new(&self.sink, Mode::PRIVATE)];
+        let load = Load::unlimited().start_spread(Duration::ZERO);
+        let identity =
+            begin(Parts { policy, provider, journal: &self.journal, store: &Survivor::Sink, sinks: &sinks, load }).await?;
+        let progress = identity.progress();
+        Ok((identity, progress))
     }
 }
 
