@@ -14,7 +14,8 @@ use turquoise::StartError;
 use turquoise::core::AtStop;
 use turquoise::journal::OpenError;
 
-use crate::file::{Log, Plan, Remark, check};
+use crate::admin::{Admin, AdminError, Facts};
+use crate::file::{Log, Plan, Remark, Watched, check};
 use crate::fleet::{Failed, Fleet, Left};
 use crate::say::complain;
 use crate::sidecar::NotBegun;
@@ -75,6 +76,9 @@ enum Ended {
         /// What the system said.
         cause: io::Error,
     },
+    /// Nobody could look.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
     /// A task is gone.
     #[error("rotation {0} has ended by itself, which is a defect: please report it, and start again")]
     Gone(String),
@@ -90,7 +94,7 @@ impl Ended {
             Self::Failed(_, Failed::NotBegun(NotBegun::Start(StartError::Contract(_)))) => 13,
             Self::Left(Left::Debt(..)) => 11,
             Self::Left(Left::Stuck(_)) => 12,
-            Self::Failed(..) | Self::Local { .. } | Self::Gone(_) => 1,
+            Self::Failed(..) | Self::Local { .. } | Self::Admin(_) | Self::Gone(_) => 1,
         }
     }
 }
@@ -156,14 +160,41 @@ fn serve(plan: &Plan) -> Result<(), Ended> {
 }
 
 async fn rotate(plan: &Plan, mut stops: Stops) -> Result<(), Ended> {
+    // Before anything is begun: where nobody can look, nothing is done.
+    let mut admin = listen(&plan.watched)?;
     let mut fleet = tokio::select! {
         begun = Fleet::begin(&plan.rotations) => begun.map_err(|(name, why)| Ended::Failed(name, why))?,
         () = stops.stop() => return Ok(()),
     };
+    for (member, rotation) in fleet.members.iter().zip(&plan.rotations) {
+        let facts = Facts { provider: rotation.provider.name().to_owned(), policy: member.policy };
+        admin.seat(&member.name, member.identity.operator(), facts);
+    }
+    let how = serving(plan, &mut fleet, &mut stops).await?;
+    admin.close().await;
+    Ok(fleet.leave(how, stops.stop()).await?)
+}
+
+/// Who may look and ask.
+fn listen(watched: &Watched) -> Result<Admin, AdminError> {
+    let mut admin = Admin::new(watched.alarm.clone())?;
+    if let Some((path, mode)) = &watched.socket {
+        admin.listen_unix(path, *mode)?;
+        tracing::info!(socket = %path.display(), "operators may ask");
+    }
+    if let Some(at) = watched.metrics {
+        let at = admin.listen_tcp(at)?;
+        tracing::info!(%at, "metrics may be read");
+    }
+    Ok(admin)
+}
+
+/// Serves until it is to end, and answers how; as each rotation says, without a word.
+async fn serving(plan: &Plan, fleet: &mut Fleet, stops: &mut Stops) -> Result<Option<AtStop>, Ended> {
     loop {
         tokio::select! {
             told = stops.next() => match told {
-                Told::Stop => return Ok(fleet.leave(None, stops.stop()).await?),
+                Told::Stop => return Ok(None),
                 Told::Again => {
                     fleet.retry();
                     tracing::info!("SIGHUP: a refused login is tried again; a changed file is read at the next start");
@@ -172,7 +203,7 @@ async fn rotate(plan: &Plan, mut stops: Stops) -> Result<(), Ended> {
             gone = fleet.next() => match gone {
                 Some(name) => return Err(Ended::Gone(name)),
                 None if plan.exit_after_auth && fleet.is_serving() => {
-                    return Ok(fleet.leave(Some(AtStop::Keep), stops.stop()).await?);
+                    return Ok(Some(AtStop::Keep));
                 }
                 None => {}
             },

@@ -85,7 +85,6 @@ pub(crate) const AS_ABOVE: &str = "as above";
 const TEMPLATES: &str = "keep `bao agent` or consul-template for files, and point it at the same server";
 const NO_LISTENER: &str = "we do not listen yet: keep `bao proxy` for this, or let the program read the sink's file";
 const NO_CHILD: &str = "we start no program yet: start it beside, and let it read the sink's file";
-const NO_METRICS: &str = "we publish no metrics yet: remove it";
 const WRAPPED: &str = "a wrapped token has to be unwrapped once by one reader, and this file is read again and again: remove it";
 const ENCRYPTED: &str =
     "the file is protected by its mode: remove it, and give the sink a folder that only its readers may enter";
@@ -265,8 +264,13 @@ pub(crate) const KEYS: &[Key] = &[
     ours("journal", Stanza, "what a restart goes by"),
     ours("journal.path", Text, "its folder"),
     later("journal.durability", "a journal is on a disk that stays: put it on a volume"),
-    later("admin", "there is no admin socket yet: remove it"),
-    later("admin.{address,mode}", AS_ABOVE),
+    ours("admin", Stanza, "a socket for operators; without it nobody can look or ask: see admin.md"),
+    ours("admin.address", Text, "its path, at most 107 bytes; /run/turquoise/admin.sock without it"),
+    ours("admin.mode", Mode, "its permissions, in octal: who may write to it may ask for everything; 0600 without it"),
+    ours("alert", Stanza, "who is told when something is wrong, beside the log: see admin.md"),
+    ours("alert.webhook", Text, "an address that each alert is posted to, as JSON"),
+    ours("alert.command", List, "a program with its arguments, started for each alert; its environment and its input say what it is"),
+    ours("alert.timeout", Duration, "so long one try may take, of three"),
     same("pid_file", Text, "a file that holds the process id while we run"),
     same("exit_after_auth", Flag, "to end, with code 0, when the first token is published"),
     same("log_level", OneOf(&["trace", "debug", "info", "warn", "error"]), "how much is logged, to standard error"),
@@ -291,7 +295,17 @@ pub(crate) const KEYS: &[Key] = &[
     later("exec.{command,restart_on_secret_changes,restart_stop_signal}", AS_ABOVE),
     later("env_template", NO_CHILD),
     later("env_template.{contents,source,error_on_missing_key,left_delimiter,right_delimiter}", AS_ABOVE),
-    later("telemetry", NO_METRICS),
+    different("telemetry", Stanza, "metrics are read from us, by Prometheus and what speaks like it; we push none: see admin.md"),
+    ours("telemetry.prometheus", Text, "an address with a port for who only looks: /metrics, /healthz and /readyz, without TLS"),
+    ignored(
+        "telemetry.{prometheus_retention_time,disable_hostname,enable_hostname_label,metrics_prefix,usage_gauge_period,\
+         maximum_gauge_cardinality,filter_default,prefix_filter}",
+        "metrics have names of their own and live as long as we do",
+    ),
+    ignored(
+        "telemetry.{statsd_address,statsite_address,dogstatsd_addr,dogstatsd_tags}",
+        "we push no metrics: let Prometheus read them at `prometheus`",
+    ),
     refused("template", TEMPLATES),
     refused(
         "template.{source,destination,contents,create_dest_dirs,command,command_timeout,error_on_missing_key,exec,perms,user,uid,\

@@ -1,6 +1,7 @@
 //! What a file comes to: everything that a run needs, and each setting with where it is from.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use turquoise::sink::Outlet;
 use turquoise::vault::{LoginConfig, SecretIdConfig, TokenConfig};
 
 use super::source::Place;
+use crate::admin::Alarm;
 
 /// Everything that a run needs: the rotations, and what the process is to be for all of them.
 pub(crate) struct Plan {
@@ -19,8 +21,18 @@ pub(crate) struct Plan {
     pub(crate) pid_file: Option<PathBuf>,
     pub(crate) exit_after_auth: bool,
     pub(crate) log: Log,
+    pub(crate) watched: Watched,
     /// All of it, to be shown.
     pub(crate) settings: Vec<Setting>,
+}
+
+/// Who may look at the process and ask it for something, and who is told when something is wrong.
+pub(crate) struct Watched {
+    /// The admin socket, with its mode.
+    pub(crate) socket: Option<(PathBuf, u32)>,
+    /// Where metrics are read over TCP.
+    pub(crate) metrics: Option<SocketAddr>,
+    pub(crate) alarm: Option<Alarm>,
 }
 
 /// One identity, and how its credential is rotated.
@@ -45,6 +57,18 @@ pub(crate) enum Provider {
     Token(TokenConfig),
     SecretId(SecretIdConfig),
     Keys(Box<IamConfig>),
+}
+
+impl Provider {
+    /// As the file says it.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Login(_) => "vault-login",
+            Self::Token(_) => "vault-token",
+            Self::SecretId(_) => "approle-secret-id",
+            Self::Keys(_) => "aws-iam",
+        }
+    }
 }
 
 /// Where secrets outlive the process.

@@ -55,6 +55,13 @@ pub(crate) fn text(value: &Value) -> Option<String> {
     }
 }
 
+pub(crate) fn texts(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::List(values) => values.iter().map(text).collect(),
+        _ => None,
+    }
+}
+
 /// Whether a text has the look of a token or of a secret id.
 pub(crate) fn is_secret(text: &str) -> bool {
     let is_long =

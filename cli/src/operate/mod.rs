@@ -7,7 +7,7 @@ mod show;
 mod watch;
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
@@ -17,6 +17,7 @@ use serde_json::json;
 use crate::admin::shape::{
     Accepted, BreakGlass, Compromise, Planned, Plans, REVOKE_FIRST, Resolve, Standing, Standings,
 };
+use crate::file::check;
 use crate::say::complain;
 use client::{Client, Trouble};
 
@@ -316,8 +317,12 @@ impl At {
 }
 
 /// The socket that a file names.
-fn configured(_file: &std::path::Path) -> Result<PathBuf, Trouble> {
-    Ok(SOCKET.into())
+fn configured(file: &Path) -> Result<PathBuf, Trouble> {
+    let checked = check(file).map_err(|why| Trouble::Usage(why.to_string()))?;
+    let faults = || checked.remarks.faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let plan = checked.plan.ok_or_else(|| Trouble::Usage(faults()))?;
+    let none = || Trouble::Usage(format!("{} has no `admin` stanza: add admin {{ }}, and start `turquoise run` again", file.display()));
+    plan.watched.socket.map(|(path, _)| path).ok_or_else(none)
 }
 
 impl Which {

@@ -6,6 +6,7 @@ mod rotation;
 mod sink;
 mod timing;
 mod upstream;
+mod watched;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use super::walk::Remarks;
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// The order in which settings are shown; single keys come last.
-const STANZAS: [&str; 4] = ["vault.", "auto_auth.", "rotation", "journal."];
+const STANZAS: [&str; 7] = ["vault.", "auto_auth.", "rotation", "journal.", "admin.", "alert.", "telemetry."];
 /// How to log in is said once, however many rotations do it.
 const SHARED: &str = "auto_auth.method.";
 
@@ -162,6 +163,7 @@ impl<'a> Settler<'a, '_> {
         let level = self.text(&file, "log_level", Some("info")).unwrap_or_default();
         let is_json = self.text(&file, "log_format", Some("standard")).is_some_and(|format| format == "json");
         let log = Log { level, is_json };
-        Some(Plan { rotations: rotations?, pid_file, exit_after_auth, log, settings: Vec::new() })
+        let watched = self.watched(&file);
+        Some(Plan { rotations: rotations?, pid_file, exit_after_auth, log, watched: watched?, settings: Vec::new() })
     }
 }
