@@ -6,9 +6,8 @@ use turquoise_core::{Effect, Outcome};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calls([[u64; 3]; NAMES.len()]);
 
-const NAMES: [&str; 12] = [
-    "login", "issue", "persist", "probe", "renew", "extend", "publish", "shorten", "revoke", "observe", "discover", "clear",
-];
+const NAMES: [&str; 12] =
+    ["login", "issue", "persist", "probe", "renew", "extend", "publish", "shorten", "revoke", "observe", "discover", "clear"];
 const OUTCOMES: [&str; 3] = ["applied", "not_applied", "unknown"];
 
 impl Calls {

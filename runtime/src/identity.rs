@@ -10,8 +10,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 use turquoise_core::{
-    AtStop, Certainty, Event, Generation, Illegal, Input, Instant, Mint, Phase, PhaseKind, Policy, PolicyError, Privileges, Record,
-    RecoverError, Relogin, Resolution, Rotation,
+    AtStop, Certainty, Event, Generation, Illegal, Input, Instant, Mint, Phase, PhaseKind, Policy, PolicyError, Privileges,
+    Record, RecoverError, Relogin, Resolution, Rotation,
 };
 use turquoise_memory::{LockError, WhenLockingFails};
 

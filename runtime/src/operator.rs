@@ -65,6 +65,12 @@ impl Operator {
         self.commands.upgrade().is_some_and(|commands| !commands.is_closed())
     }
 
+    /// Waits until that task has ended, for whatever reason. Cancel safe: it changes nothing.
+    pub async fn ended(&self) {
+        let mut status = self.status.clone();
+        while status.changed().await.is_ok() {}
+    }
+
     /// What new work is given at this moment.
     ///
     /// # Errors

@@ -160,7 +160,12 @@ impl Bell {
         let Some(queue) = &self.queue else { return };
         if queue.try_send(Note { alert, happened: happened.clone() }).is_err() {
             self.counts[Rung::Dropped as usize].fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(identity = happened.identity, alert = alert.name(), next = "see why alerts are not delivered", "alert dropped");
+            tracing::warn!(
+                identity = happened.identity,
+                alert = alert.name(),
+                next = "see why alerts are not delivered",
+                "alert dropped"
+            );
         }
     }
 
@@ -229,11 +234,11 @@ async fn run(argv: &[String], alert: Alert, happened: &Happened, body: &[u8]) ->
     }
     for (name, value) in [
         ("ALERT", alert.name()),
-        ("IDENTITY", &happened.identity),
-        ("AT", &happened.at),
-        ("PHASE", &happened.phase),
+        ("IDENTITY", happened.identity.as_str()),
+        ("AT", happened.at.as_str()),
+        ("PHASE", happened.phase.as_str()),
         ("GENERATION", happened.generation.as_deref().unwrap_or_default()),
-        ("WORDS", &happened.words),
+        ("WORDS", happened.words.as_str()),
         ("REASON", happened.reason.as_deref().unwrap_or_default()),
     ] {
         command.env(format!("TURQUOISE_{name}"), value.replace('\0', ""));

@@ -72,7 +72,9 @@ async fn route(
         (&Method::GET, ["healthz"]) => Ok(text(StatusCode::OK, "ok\n".to_owned())),
         (&Method::GET, ["readyz"]) => Ok(ready(desk)),
         (&Method::GET, ["metrics"]) => metrics(desk),
-        _ if routes == Routes::Looking => Err(Refusal::new(StatusCode::NOT_FOUND, "here are /metrics, /healthz and /readyz alone")),
+        _ if routes == Routes::Looking => {
+            Err(Refusal::new(StatusCode::NOT_FOUND, "here are /metrics, /healthz and /readyz alone"))
+        }
         (&Method::GET, ["v1", "identities"]) => {
             let now = desk.now();
             let identities = desk.seats().iter().map(|seat| seat.standing(now)).collect();
@@ -112,7 +114,8 @@ fn find(desk: &Desk, name: &str) -> Result<std::sync::Arc<Seat>, Refusal> {
 async fn read(body: Incoming) -> Result<Bytes, Refusal> {
     let read = timeout(PATIENCE, Limited::new(body, BODY).collect()).await;
     let read = read.map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body took too long"))?;
-    let too_long = |_| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body cannot be read, or is longer than {BODY} bytes"));
+    let too_long =
+        |_| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body cannot be read, or is longer than {BODY} bytes"));
     Ok(read.map_err(too_long)?.to_bytes())
 }
 
@@ -140,7 +143,9 @@ fn wish(verb: &str, status: &Status, body: &[u8]) -> Result<Wish, Refusal> {
         "break-glass" => {
             let BreakGlass { confirm, even_without_login } = parsed(body)?;
             if confirm != REVOKE_FIRST {
-                return Err(Refusal::bad(format!("every credential ends before there is another one: confirm with {REVOKE_FIRST:?}")));
+                return Err(Refusal::bad(format!(
+                    "every credential ends before there is another one: confirm with {REVOKE_FIRST:?}"
+                )));
             }
             Ok(Wish::BreakGlass(if even_without_login { Certainty::Confirmed } else { Certainty::WithLogin }))
         }

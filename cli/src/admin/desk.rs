@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use humantime::format_rfc3339_seconds;
 use tokio::sync::{broadcast, watch};
 use turquoise::core::{
-    Instant, Jitter, Mint, NeedsOperator, Phase, PhaseKind, Policy, Rest, Step, Steady, StuckReason, Validating,
+    Instant, Jitter, Mint, NeedsOperator, Phase, PhaseKind, Policy, Rest, Steady, Step, StuckReason, Validating,
 };
 use turquoise::port::Reason;
 use turquoise::{BootClock, Clock as _, Operator, Progress, Status};
@@ -142,12 +142,16 @@ impl Desk {
     /// Keeps the book of an identity until it ends.
     pub(crate) async fn follow(&self, seat: Arc<Seat>, mut progress: broadcast::Receiver<Progress>) {
         loop {
-            match progress.recv().await {
-                Ok(progress) => self.note(&seat, progress),
-                Err(broadcast::error::RecvError::Lagged(missed)) => {
-                    tracing::warn!(identity = seat.name, missed, next = "the log has them", "the admin socket has missed steps");
-                }
-                Err(broadcast::error::RecvError::Closed) => break,
+            tokio::select! {
+                biased;
+                happened = progress.recv() => match happened {
+                    Ok(progress) => self.note(&seat, progress),
+                    Err(broadcast::error::RecvError::Lagged(missed)) => {
+                        tracing::warn!(identity = seat.name, missed, next = "the log has them", "the admin socket has missed steps");
+                    }
+                    Err(broadcast::error::RecvError::Closed) => break,
+                },
+                () = seat.operator.ended() => break,
             }
         }
         let phase = format!("{:?}", seat.operator.status().phase);

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -142,7 +142,11 @@ impl Metrics {
             seconds(),
             self.debt_ends.clone(),
         );
-        to.register("needs_operator", "1 if the world contradicts the journal and a person must resolve it", self.needs_operator.clone());
+        to.register(
+            "needs_operator",
+            "1 if the world contradicts the journal and a person must resolve it",
+            self.needs_operator.clone(),
+        );
         to.register("journal_stalled", "1 if the journal failed and only a restart goes on", self.stalled.clone());
         to.register_with_unit("next_rotation_timestamp", "When the next rotation begins by itself", seconds(), self.next.clone());
         to.register_with_unit(
@@ -155,7 +159,12 @@ impl Metrics {
         to.register("renewals", "Renewals of a credential by how they ended", self.renewals.clone());
         to.register("provider_calls", "Calls to the provider and the survivor store by how they ended", self.calls.clone());
         to.register("alerts", "Alerts by what became of them", self.alerts.clone());
-        to.register_with_unit("rotation_duration", "From the announcement of a mint to the end of its round", seconds(), self.took.clone());
+        to.register_with_unit(
+            "rotation_duration",
+            "From the announcement of a mint to the end of its round",
+            seconds(),
+            self.took.clone(),
+        );
     }
 
     /// A round is over.
@@ -196,11 +205,15 @@ impl Metrics {
         self.alerts.clear();
     }
 
-    fn fill(&self, seat: &Arc<Seat>, now: Now) {
+    fn fill(&self, seat: &Seat, now: Now) {
         let (status, seen) = (seat.operator.status(), seat.seen());
         let of = Of { identity: seat.name.clone() };
-        let set = |family: &Family<Of, Gauge>, value: i64| drop(family.get_or_create(&of).set(value));
-        let stamp = |family: &Family<Of, Real>, at: SystemTime| drop(family.get_or_create(&of).set(unix(at)));
+        let set = |family: &Family<Of, Gauge>, value: i64| {
+            family.get_or_create(&of).set(value);
+        };
+        let stamp = |family: &Family<Of, Real>, at: SystemTime| {
+            family.get_or_create(&of).set(unix(at));
+        };
         for (mint, role, in_flight, ends) in roles(&status) {
             let labels = InRole { identity: seat.name.clone(), role };
             self.in_flight.get_or_create(&labels).set(i64::try_from(in_flight).unwrap_or(i64::MAX));

@@ -29,7 +29,7 @@ pub(crate) use desk::Facts;
 
 use alert::Bell;
 use desk::Desk;
-use server::{Routes, SocketFile};
+use server::{Listener, Routes, SocketFile};
 
 /// So long answers under way may take at the end.
 const LEAVE: Duration = Duration::from_secs(1);
@@ -103,7 +103,7 @@ impl Admin {
     pub(crate) fn listen_unix(&mut self, path: &Path, mode: u32) -> Result<(), AdminError> {
         let (listener, file) = server::bind(path, mode)?;
         self.socket = Some(file);
-        self.listeners.spawn(server::unix(listener, Arc::clone(&self.desk), self.closing.subscribe()));
+        self.spawn(Listener::Unix(listener), Routes::All);
         Ok(())
     }
 
@@ -114,8 +114,12 @@ impl Admin {
         listener.set_nonblocking(true).map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
         let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
-        self.listeners.spawn(server::tcp(listener, Routes::Looking, Arc::clone(&self.desk), self.closing.subscribe()));
+        self.spawn(Listener::Tcp(listener), Routes::Looking);
         Ok(bound)
+    }
+
+    fn spawn(&mut self, listener: Listener, routes: Routes) {
+        self.listeners.spawn(server::serve(listener, routes, Arc::clone(&self.desk), self.closing.subscribe()));
     }
 
     /// Takes no more requests, ends those under way, and removes the socket.

@@ -101,30 +101,34 @@ fn clear(path: &Path) -> Result<(), AdminError> {
     }
 }
 
+/// Where connections come in.
+pub(crate) enum Listener {
+    Unix(UnixListener),
+    Tcp(TcpListener),
+}
+
+/// A connection of either kind.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+impl Listener {
+    async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+        Ok(match self {
+            Self::Unix(listener) => Box::new(listener.accept().await?.0),
+            Self::Tcp(listener) => Box::new(listener.accept().await?.0),
+        })
+    }
+}
+
 /// Serves until it is told to close, and then what is under way.
-pub(crate) async fn unix(listener: UnixListener, desk: Arc<Desk>, closing: watch::Receiver<bool>) {
-    let accept = async || listener.accept().await.map(|(stream, _)| stream);
-    serve(accept, Routes::All, desk, closing).await;
-}
-
-/// The same over TCP.
-pub(crate) async fn tcp(listener: TcpListener, routes: Routes, desk: Arc<Desk>, closing: watch::Receiver<bool>) {
-    let accept = async || listener.accept().await.map(|(stream, _)| stream);
-    serve(accept, routes, desk, closing).await;
-}
-
-async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    accept: impl AsyncFn() -> io::Result<S>,
-    routes: Routes,
-    desk: Arc<Desk>,
-    mut closing: watch::Receiver<bool>,
-) {
+pub(crate) async fn serve(listener: Listener, routes: Routes, desk: Arc<Desk>, mut closing: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
         let accepted = tokio::select! {
-            accepted = accept() => accepted,
+            accepted = listener.accept() => accepted,
             _ = closing.wait_for(|closing| *closing) => break,
         };
         while connections.try_join_next().is_some() {}
@@ -146,8 +150,8 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
+async fn connection(
+    stream: Box<dyn Stream>,
     routes: Routes,
     desk: Arc<Desk>,
     mut closing: watch::Receiver<bool>,

@@ -85,6 +85,8 @@ pub(crate) const AS_ABOVE: &str = "as above";
 const TEMPLATES: &str = "keep `bao agent` or consul-template for files, and point it at the same server";
 const NO_LISTENER: &str = "we do not listen yet: keep `bao proxy` for this, or let the program read the sink's file";
 const NO_CHILD: &str = "we start no program yet: start it beside, and let it read the sink's file";
+const OWN_METRICS: &str = "our metrics have names of their own, and live as long as we do";
+const NO_PUSH: &str = "we push no metrics: let Prometheus read them at `prometheus`";
 const WRAPPED: &str = "a wrapped token has to be unwrapped once by one reader, and this file is read again and again: remove it";
 const ENCRYPTED: &str =
     "the file is protected by its mode: remove it, and give the sink a folder that only its readers may enter";
@@ -118,7 +120,11 @@ pub(crate) const KEYS: &[Key] = &[
     same("{auto_auth,rotation}.method.config", Stanza, "what the method needs"),
     same("{auto_auth,rotation}.method(approle)", Typed, "a role id and a secret id"),
     same("{auto_auth,rotation}.method(approle).config.role_id_file_path", Text, "the file of the role id; read at each login"),
-    same("{auto_auth,rotation}.method(approle).config.secret_id_file_path", Text, "the file of the secret id; read at each login"),
+    same(
+        "{auto_auth,rotation}.method(approle).config.secret_id_file_path",
+        Text,
+        "the file of the secret id; read at each login",
+    ),
     different(
         "{auto_auth,rotation}.method(approle).config.remove_secret_id_file_after_reading",
         Flag,
@@ -180,7 +186,11 @@ pub(crate) const KEYS: &[Key] = &[
         Mode,
         "its permissions, in octal, as a number or as a text; 0 (\"leave it\") and permissions for others to write are refused",
     ),
-    same("auto_auth.{sink,sinks.sink}(file).config.{uid,gid}", Count, "whom the file belongs to; to give it away takes the privilege"),
+    same(
+        "auto_auth.{sink,sinks.sink}(file).config.{uid,gid}",
+        Count,
+        "whom the file belongs to; to give it away takes the privilege",
+    ),
     ours("auto_auth.{sink,sinks.sink}.rotation", Text, "the name of the rotation whose token it is"),
     refused("auto_auth.{sink,sinks.sink}.wrap_ttl", WRAPPED),
     refused("auto_auth.{sink,sinks.sink}.{dh_type,dh_path,derive_key,aad,aad_env_var}", ENCRYPTED),
@@ -188,7 +198,11 @@ pub(crate) const KEYS: &[Key] = &[
     ours("rotation.sink.type", Text, "file or shared-credentials, if the stanza has no label"),
     ours("rotation.sink.config", Stanza, "what the sink needs"),
     ours("rotation.sink(file)", Typed, "a file that holds the secret and nothing else"),
-    ours("rotation.sink(shared-credentials)", Typed, "aws-iam: a file of AWS with one profile, to be named by AWS_SHARED_CREDENTIALS_FILE"),
+    ours(
+        "rotation.sink(shared-credentials)",
+        Typed,
+        "aws-iam: a file of AWS with one profile, to be named by AWS_SHARED_CREDENTIALS_FILE",
+    ),
     ours("rotation.sink({file,shared-credentials}).config.path", Text, "the file"),
     ours("rotation.sink({file,shared-credentials}).config.mode", Mode, "its permissions, in octal; 0600 without it"),
     ours("rotation.sink({file,shared-credentials}).config.{uid,gid}", Count, "whom the file belongs to"),
@@ -269,7 +283,11 @@ pub(crate) const KEYS: &[Key] = &[
     ours("admin.mode", Mode, "its permissions, in octal: who may write to it may ask for everything; 0600 without it"),
     ours("alert", Stanza, "who is told when something is wrong, beside the log: see admin.md"),
     ours("alert.webhook", Text, "an address that each alert is posted to, as JSON"),
-    ours("alert.command", List, "a program with its arguments, started for each alert; its environment and its input say what it is"),
+    ours(
+        "alert.command",
+        List,
+        "a program with its arguments, started for each alert; its environment and its input say what it is",
+    ),
     ours("alert.timeout", Duration, "so long one try may take, of three"),
     same("pid_file", Text, "a file that holds the process id while we run"),
     same("exit_after_auth", Flag, "to end, with code 0, when the first token is published"),
@@ -297,15 +315,13 @@ pub(crate) const KEYS: &[Key] = &[
     later("env_template.{contents,source,error_on_missing_key,left_delimiter,right_delimiter}", AS_ABOVE),
     different("telemetry", Stanza, "metrics are read from us, by Prometheus and what speaks like it; we push none: see admin.md"),
     ours("telemetry.prometheus", Text, "an address with a port for who only looks: /metrics, /healthz and /readyz, without TLS"),
-    ignored(
-        "telemetry.{prometheus_retention_time,disable_hostname,enable_hostname_label,metrics_prefix,usage_gauge_period,\
-         maximum_gauge_cardinality,filter_default,prefix_filter}",
-        "metrics have names of their own and live as long as we do",
-    ),
-    ignored(
-        "telemetry.{statsd_address,statsite_address,dogstatsd_addr,dogstatsd_tags}",
-        "we push no metrics: let Prometheus read them at `prometheus`",
-    ),
+    ignored("telemetry.{prometheus_retention_time,usage_gauge_period}", Duration, OWN_METRICS),
+    ignored("telemetry.{disable_hostname,enable_hostname_label,filter_default}", Flag, OWN_METRICS),
+    ignored("telemetry.metrics_prefix", Text, OWN_METRICS),
+    ignored("telemetry.maximum_gauge_cardinality", Count, OWN_METRICS),
+    ignored("telemetry.prefix_filter", List, OWN_METRICS),
+    ignored("telemetry.{statsd_address,statsite_address,dogstatsd_addr}", Text, NO_PUSH),
+    ignored("telemetry.dogstatsd_tags", List, NO_PUSH),
     refused("template", TEMPLATES),
     refused(
         "template.{source,destination,contents,create_dest_dirs,command,command_timeout,error_on_missing_key,exec,perms,user,uid,\

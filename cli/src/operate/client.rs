@@ -121,7 +121,7 @@ impl Client {
             let answer = sender.send_request(request).await.map_err(|e| self.cut(&e))?;
             let status = answer.status();
             let body = Limited::new(answer.into_body(), LIMIT).collect().await.map_err(garbled)?;
-            Ok((status, body.to_bytes()))
+            Ok::<_, Trouble>((status, body.to_bytes()))
         };
         tokio::pin!(exchange, connection);
         tokio::select! {
@@ -137,6 +137,7 @@ impl Client {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what errors are mapped with")]
 fn garbled(why: impl ToString) -> Trouble {
     Trouble::Garbled(why.to_string())
 }

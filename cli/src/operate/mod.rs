@@ -14,9 +14,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::admin::shape::{
-    Accepted, BreakGlass, Compromise, Planned, Plans, REVOKE_FIRST, Resolve, Standing, Standings,
-};
+use crate::admin::shape::{Accepted, BreakGlass, Compromise, Planned, Plans, REVOKE_FIRST, Resolve, Standing, Standings};
 use crate::file::check;
 use crate::say::complain;
 use client::{Client, Trouble};
@@ -321,7 +319,8 @@ fn configured(file: &Path) -> Result<PathBuf, Trouble> {
     let checked = check(file).map_err(|why| Trouble::Usage(why.to_string()))?;
     let faults = || checked.remarks.faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     let plan = checked.plan.ok_or_else(|| Trouble::Usage(faults()))?;
-    let none = || Trouble::Usage(format!("{} has no `admin` stanza: add admin {{ }}, and start `turquoise run` again", file.display()));
+    let none =
+        || Trouble::Usage(format!("{} has no `admin` stanza: add admin {{ }}, and start `turquoise run` again", file.display()));
     plan.watched.socket.map(|(path, _)| path).ok_or_else(none)
 }
 
@@ -441,7 +440,8 @@ pub(crate) fn debt(args: &Debt) -> ExitCode {
     ended("debt", async {
         let told = standings(&args.at, args.name.as_ref()).await?;
         let owed = told.identities.iter().filter_map(|standing| Some((standing, standing.debt.as_ref()?)));
-        let owed: Vec<_> = owed.map(|(standing, debt)| show::Debt { identity: &standing.name, debt, reason: &standing.reason }).collect();
+        let owed: Vec<_> =
+            owed.map(|(standing, debt)| show::Debt { identity: &standing.name, debt, reason: &standing.reason }).collect();
         print(args.format, &json!({"debts": owed}), |_| show::debts(&owed))?;
         Ok(if owed.is_empty() { 0 } else { DEBT })
     })
@@ -558,4 +558,49 @@ pub(crate) fn resolve(args: &ResolveArgs) -> ExitCode {
         ask(&client, &name, "resolve", &body).await?;
         Ok(0)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::shape::{Ends, Owed};
+
+    fn standing() -> Standing {
+        Standing {
+            name: "app".to_owned(),
+            phase: "Steady".to_owned(),
+            not_serving: None,
+            current: None,
+            second: None,
+            debt: None,
+            next_rotation: None,
+            grace_ends: None,
+            needs_operator: None,
+            stalled: false,
+            alive: true,
+            reason: None,
+            rotations: Ends::default(),
+            last_success: None,
+        }
+    }
+
+    #[test]
+    fn the_code_of_a_status_is_the_worst_that_is_so() {
+        let owed = Owed { generation: "1-1".to_owned(), slot: "blue".to_owned(), dead_by: None };
+        let indebted = Standing { debt: Some(owed), ..standing() };
+        let stuck = Standing { needs_operator: Some("it is".to_owned()), ..standing() };
+        let code = |identities: &[&Standing]| judged(&Standings { identities: identities.iter().copied().cloned().collect() });
+        assert_eq!(code(&[&standing()]), 0);
+        assert_eq!(code(&[&standing(), &indebted]), 11);
+        assert_eq!(code(&[&stuck, &indebted, &standing()]), 12);
+        assert_eq!(code(&[&Standing { stalled: true, ..standing() }]), 12);
+        assert_eq!(code(&[&Standing { alive: false, ..standing() }]), 12);
+    }
+
+    #[test]
+    fn what_somebody_else_says_does_not_command_the_terminal() {
+        let told = Standing { reason: Some("\u{1b}[2Jgone\r\n".to_owned()), ..standing() };
+        let told = show::standings(&Standings { identities: vec![told] });
+        assert!(told.contains("gone") && !told.contains(['\u{1b}', '\r']), "{told:?}");
+    }
 }

@@ -89,8 +89,9 @@ pub(super) fn quits() -> mpsc::Receiver<()> {
     // A read from a terminal cannot be called off: the thread ends with the process.
     thread::spawn(move || {
         let keys = io::stdin().lock().bytes();
-        drop(keys.map_while(Result::ok).find(|key| [b'q', b'Q', CTRL_C].contains(key)));
-        drop(tell.blocking_send(()));
+        let _ = keys.map_while(Result::ok).find(|key| [b'q', b'Q', CTRL_C].contains(key));
+        // Nobody waits for it any more when all ends.
+        let _ = tell.blocking_send(());
     });
     told
 }

@@ -71,7 +71,8 @@ pub(super) fn standings(told: &Standings) -> String {
         let Standing { name, phase, current, second, next_rotation, grace_ends, .. } = standing;
         let since = current.as_ref().and_then(|held| held.since.clone()).unwrap_or_else(|| "–".to_owned());
         let [label, lives, in_flight] = credential(current.as_ref());
-        let next = grace_ends.as_ref().map_or_else(|| moment(next_rotation.as_ref()), |at| format!("grace ends {}", moment(Some(at))));
+        let next =
+            grace_ends.as_ref().map_or_else(|| moment(next_rotation.as_ref()), |at| format!("grace ends {}", moment(Some(at))));
         table.add_row([name.clone(), phase.clone(), label, lives, in_flight, since, next, remarks(standing).join("\n")]);
         if second.is_some() {
             let [label, lives, in_flight] = credential(second.as_ref());
@@ -88,7 +89,9 @@ pub(super) fn remarks(standing: &Standing) -> Vec<String> {
     let Standing { name, current, second, debt, .. } = standing;
     if let Some(why) = &standing.needs_operator {
         let generation = current.as_ref().or(second.as_ref()).map_or("none", |held| &held.generation);
-        told.push(format!("AN OPERATOR IS NEEDED: {why}; then turquoise resolve {name} --keep {generation} or --forget {generation}"));
+        told.push(format!(
+            "AN OPERATOR IS NEEDED: {why}; then turquoise resolve {name} --keep {generation} or --forget {generation}"
+        ));
     }
     if standing.stalled {
         told.push("the journal failed: repair its disk, then restart".to_owned());

@@ -28,7 +28,9 @@ pub(super) async fn watch(client: &Client, only: Option<&str>) -> Result<(), Tro
 async fn tell(client: &Client, only: Option<&str>) -> Result<(), Trouble> {
     let Standings { identities } = client.get("/v1/identities").await?;
     let Events { mut after, .. } = client.get("/v1/events").await?;
-    for Standing { name, phase, current, .. } in identities.iter().filter(|standing| only.is_none_or(|only| standing.name == only)) {
+    for Standing { name, phase, current, .. } in
+        identities.iter().filter(|standing| only.is_none_or(|only| standing.name == only))
+    {
         let current = current.as_ref().map_or_else(|| "nothing".to_owned(), |held| format!("{} {}", held.slot, held.generation));
         line(format_args!("{}  {name}  {phase}: {current} serves", format_rfc3339_seconds(SystemTime::now())))?;
     }
@@ -78,10 +80,8 @@ async fn live(client: &Client, only: Option<&str>) -> Result<(), Trouble> {
 /// The whole screen.
 fn view(client: &Client, told: &Standings, only: Option<&str>, trouble: Option<&str>) -> Vec<Line> {
     let now = format_rfc3339_seconds(SystemTime::now());
-    let mut lines = vec![vec![
-        (BOLD, "turquoise".to_owned()),
-        (DIM, format!("  {}  {now}  q ends this", client.socket().display())),
-    ]];
+    let mut lines =
+        vec![vec![(BOLD, "turquoise".to_owned()), (DIM, format!("  {}  {now}  q ends this", client.socket().display()))]];
     if let Some(trouble) = trouble {
         lines.push(vec![(BAD, format!("{trouble}; what was last known:"))]);
     }

@@ -60,7 +60,8 @@ async fn a_command_is_told_by_its_environment_and_its_input() {
     for line in ["TURQUOISE_ALERT=abandoned\n", "TURQUOISE_IDENTITY=app\n", "TURQUOISE_PHASE=Abandoning\n"] {
         assert!(environment.contains(line), "{environment}");
     }
-    let ours = |line: &&str| !["TURQUOISE_", "PATH=", "PWD=", "SHLVL=", "_=", "OLDPWD="].iter().any(|known| line.starts_with(known));
+    let ours =
+        |line: &&str| !["TURQUOISE_", "PATH=", "PWD=", "SHLVL=", "_=", "OLDPWD="].iter().any(|known| line.starts_with(known));
     assert_eq!(environment.lines().filter(ours).collect::<Vec<_>>(), [] as [&str; 0], "of our environment it has nothing");
     let said: Value = serde_json::from_str(&fs::read_to_string(said).unwrap()).unwrap();
     assert_eq!((said["alert"].as_str(), said["step"].as_str()), (Some("abandoned"), Some("AbandonIntent")));
@@ -82,10 +83,16 @@ async fn a_webhook_is_told_again_until_it_takes_it() {
             let read = stream.read(&mut bytes).await.unwrap();
             request += std::str::from_utf8(&bytes[..read]).unwrap();
         }
-        stream.write_all(format!("HTTP/1.1 {answer}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").as_bytes()).await.unwrap();
+        stream
+            .write_all(format!("HTTP/1.1 {answer}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").as_bytes())
+            .await
+            .unwrap();
         requests.push(request);
     }
-    assert!(requests[0].starts_with("POST /hook HTTP/1.1\r\n") && requests[0].contains("\"alert\":\"abandoned\""), "{requests:?}");
+    assert!(
+        requests[0].starts_with("POST /hook HTTP/1.1\r\n") && requests[0].contains("\"alert\":\"abandoned\""),
+        "{requests:?}"
+    );
     counted(&site, "delivered", 1).await;
 }
 
@@ -102,7 +109,8 @@ async fn an_alarm_that_hangs_delays_nothing_and_is_counted() {
 async fn a_debt_and_a_need_for_an_operator_are_alerts() {
     let folder = TempDir::new().unwrap();
     let told = folder.path().join("told");
-    let alarm = |text: String| Some(Alarm { to: Receiver::Command(vec![program(&folder, &text)]), patience: Duration::from_secs(20) });
+    let alarm =
+        |text: String| Some(Alarm { to: Receiver::Command(vec![program(&folder, &text)]), patience: Duration::from_secs(20) });
     let line = |alert: &str| format!("echo $TURQUOISE_ALERT >> {}.{alert}", told.display());
     let site = Site::ready(alarm(line("first"))).await;
     site.moods.endless.store(true, Ordering::Relaxed);

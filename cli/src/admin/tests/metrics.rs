@@ -27,7 +27,8 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
             continue;
         }
         let (series, value) = line.rsplit_once(' ').unwrap();
-        let suffix = series.split('{').next().unwrap().strip_prefix(&family).unwrap_or_else(|| panic!("{line} is not of {family}"));
+        let suffix =
+            series.split('{').next().unwrap().strip_prefix(&family).unwrap_or_else(|| panic!("{line} is not of {family}"));
         assert!(["", "_total", "_info", "_sum", "_count", "_bucket"].contains(&suffix), "{line}");
         assert!(series.starts_with("turquoise_"), "{line}");
         let value: f64 = value.parse().unwrap();
