@@ -38,6 +38,9 @@ Examples:
                                 what a file of `bao agent` comes to here
   turquoise run --config agent.hcl
                                 rotate by it, until SIGTERM
+  turquoise status              where a running sidecar stands; also watch, plan, debt
+  turquoise rotate payments --wait
+                                rotate now, and tell each step
   turquoise demo                the whole story on this machine, nothing to set up
   turquoise --no-color demo     the same without colours, as NO_COLOR=1 does
   TURQUOISE_BAO=/usr/bin/bao turquoise demo
@@ -57,7 +60,10 @@ Exit codes:
   0   all is well
   1   local or usage error
   2   the server is in trouble
+  3   no sidecar listens on the admin socket
   4   another process has the journal
+  5   refused in this phase of a rotation
+  10  a new credential did not pass, and the old one serves on
   11  a token could not be seen to end
   12  an operator is needed
   13  what is asked for cannot be kept with the provider
