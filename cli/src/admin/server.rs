@@ -150,12 +150,7 @@ pub(crate) async fn serve(listener: Listener, routes: Routes, desk: Arc<Desk>, m
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection(
-    stream: Box<dyn Stream>,
-    routes: Routes,
-    desk: Arc<Desk>,
-    mut closing: watch::Receiver<bool>,
-) {
+async fn connection(stream: Box<dyn Stream>, routes: Routes, desk: Arc<Desk>, mut closing: watch::Receiver<bool>) {
     let ends = closing.clone();
     let service = service_fn(move |request| {
         let (desk, mut ends) = (Arc::clone(&desk), ends.clone());

@@ -3,6 +3,7 @@
 use super::client::{Client, Trouble};
 use super::{DEBT, STUCK, line, show};
 use crate::admin::shape::{Events, Happened};
+use crate::say::complain;
 
 /// The provider would not mint.
 const REFUSED: u8 = 2;
@@ -42,6 +43,9 @@ pub(super) async fn follow(client: &Client, name: &str, after: u64, is_json: boo
             return Err(Trouble::Daemon("too much happened to follow it: look at turquoise status".to_owned()));
         }
         after = next;
+        if events.is_empty() {
+            complain(format_args!("{name}: nothing has happened for a while; turquoise status {name} says where it stands"));
+        }
         for happened in events {
             tell(&happened, is_json)?;
             if let Some(code) = round.step(&happened.step, &happened.phase) {

@@ -73,7 +73,7 @@ impl Drop for Screen {
     fn drop(&mut self) {
         // A terminal that is gone needs nothing.
         drop(write(LEAVE));
-        drop(tcsetattr(io::stdin(), OptionalActions::Flush, &self.before));
+        let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.before);
     }
 }
 

@@ -22,7 +22,9 @@ async fn they_ask_as_its_owner_does_and_see_what_comes_of_it() {
     assert_eq!((status.phase, status.debt_ends), (PhaseKind::Steady, None));
     let Phase::Steady(steady) = status.state else { panic!("{:?}", status.state) };
     assert_eq!(Some(steady.current.mint), status.current);
-    let count = |call: &str, outcome: &str| status.calls.iter().find(|(name, how, _)| (*name, *how) == (call, outcome)).map(|found| found.2);
+    let count = |call: &str, outcome: &str| {
+        status.calls.iter().find(|(name, how, _)| (*name, *how) == (call, outcome)).map(|found| found.2)
+    };
     assert_eq!(["login", "issue", "extend", "shorten", "revoke"].map(|call| count(call, "applied")), [Some(1); 5]);
     assert_eq!((count("issue", "unknown"), count("issue", "not_applied")), (Some(0), Some(0)));
     sim.assert_quiet(&identity, "after a rotation that an operator asked for");

@@ -112,7 +112,7 @@ async fn a_debt_and_a_need_for_an_operator_are_alerts() {
     let alarm =
         |text: String| Some(Alarm { to: Receiver::Command(vec![program(&folder, &text)]), patience: Duration::from_secs(20) });
     let line = |alert: &str| format!("echo $TURQUOISE_ALERT >> {}.{alert}", told.display());
-    let site = Site::ready(alarm(line("first"))).await;
+    let site = Site::hasty(alarm(line("first"))).await;
     site.moods.endless.store(true, Ordering::Relaxed);
     let after = site.ask("rotate", "").await;
     site.until("Owed", after).await;

@@ -133,7 +133,7 @@ async fn a_candidate_that_is_good_for_nothing_is_told_as_abandoned() {
 async fn what_has_ended_is_told_as_ended() {
     let site = Site::ready(None).await;
     let after = site.admin.desk.last();
-    let (socket, Site { identity, admin, .. }) = (site.socket(), site);
+    let (socket, Site { identity, admin, folder: _folder, .. }) = (site.socket(), site);
     identity.stop().await;
     let (_, told) = call(socket.clone(), "GET", &format!("/v1/events?after={after}&wait=20"), "").await;
     assert!(told.contains("\"Ended\""), "{told}");

@@ -1,6 +1,6 @@
 //! A service in memory that makes keys, with moods; and an identity that rotates them, with its socket.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +21,7 @@ use crate::admin::{Admin, Alarm, Facts};
 /// What is wrong with the service, if anything.
 #[derive(Default)]
 pub(super) struct Moods {
-    /// New keys do not what they are for.
+    /// Keys that are made now are good for nothing.
     pub(super) useless: AtomicBool,
     /// Keys cannot be ended.
     pub(super) endless: AtomicBool,
@@ -31,6 +31,7 @@ pub(super) struct Moods {
 #[derive(Clone, Default)]
 struct Keys {
     ends: Arc<Mutex<HashMap<String, Instant>>>,
+    useless: Arc<Mutex<HashSet<String>>>,
     moods: Arc<Moods>,
 }
 
@@ -38,6 +39,9 @@ impl Keys {
     fn make(&self, mint: Mint, life: Duration) -> Reply<Minted> {
         let key = format!("key-of-{}", mint.generation);
         self.ends.lock().unwrap().insert(key.clone(), Instant::now() + life);
+        if self.moods.useless.load(Ordering::Relaxed) {
+            self.useless.lock().unwrap().insert(key.clone());
+        }
         Reply::Applied(Minted { secret: key.into(), handle: Handle(mint.generation.to_string()), remaining: life })
     }
 
@@ -64,7 +68,7 @@ impl Provider for Keys {
     }
 
     async fn probe(&self, with: &Credential) -> Reply<Duration> {
-        let useless = self.moods.useless.load(Ordering::Relaxed);
+        let useless = self.useless.lock().unwrap().contains(with.secret.expose_secret());
         self.left(with).filter(|_| !useless).map_or_else(|| no("\u{1b}[31mit is good for nothing"), Reply::Applied)
     }
 
@@ -91,15 +95,12 @@ pub(super) struct Site {
     pub(super) identity: Identity,
     pub(super) admin: Admin,
     pub(super) moods: Arc<Moods>,
-    folder: Arc<TempDir>,
+    pub(super) folder: Arc<TempDir>,
 }
 
 impl Site {
-    pub(super) async fn new(alarm: Option<Alarm>) -> Self {
-        Self::start(Arc::new(TempDir::new().unwrap()), Keys::default(), alarm).await
-    }
-
-    async fn start(folder: Arc<TempDir>, keys: Keys, alarm: Option<Alarm>) -> Self {
+    async fn start(folder: Arc<TempDir>, alarm: Option<Alarm>, backoff: Duration) -> Self {
+        let keys = Keys::default();
         let file = |name: &str| folder.path().join(name);
         let opened = FileJournal::open(&file("journal")).unwrap();
         let store = FileSink::open(&file("key"), Mode::PRIVATE).unwrap();
@@ -108,8 +109,8 @@ impl Site {
         setup.policy.consumers = Consumers::Counted;
         setup.policy.jitter = Jitter::None;
         setup.policy.probe_every = Duration::from_millis(1);
-        setup.policy.backoff = Duration::from_millis(1);
-        setup.policy.backoff_cap = Duration::from_millis(1);
+        setup.policy.backoff = backoff;
+        setup.policy.backoff_cap = backoff;
         let facts = Facts { provider: "keys".to_owned(), policy: setup.policy };
         let identity = Identity::start(setup).await.unwrap();
         let mut admin = Admin::new(alarm).unwrap();
@@ -118,9 +119,18 @@ impl Site {
         Self { identity, admin, moods, folder }
     }
 
-    /// Once something serves.
+    /// Once something serves. What fails is not tried again before the test is over.
     pub(super) async fn ready(alarm: Option<Alarm>) -> Self {
-        let site = Self::new(alarm).await;
+        Self::serving(alarm, Duration::from_mins(1)).await
+    }
+
+    /// The same where what fails is tried again at once.
+    pub(super) async fn hasty(alarm: Option<Alarm>) -> Self {
+        Self::serving(alarm, Duration::from_millis(1)).await
+    }
+
+    async fn serving(alarm: Option<Alarm>, backoff: Duration) -> Self {
+        let site = Self::start(Arc::new(TempDir::new().unwrap()), alarm, backoff).await;
         site.identity.credentials().ready().await.unwrap();
         site.until("Ready", 0).await;
         site
@@ -137,7 +147,7 @@ impl Site {
                 fs::remove_file(path).unwrap();
             }
         }
-        Self::start(folder, Keys::default(), alarm).await
+        Self::start(folder, alarm, Duration::from_mins(1)).await
     }
 
     pub(super) fn socket(&self) -> PathBuf {
