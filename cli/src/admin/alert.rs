@@ -225,8 +225,8 @@ struct Told<'a> {
 }
 
 /// Dropped, it kills what it has started.
-async fn run(argv: &[String], alert: Alert, happened: &Happened, body: &[u8]) -> Result<(), String> {
-    let (program, args) = argv.split_first().ok_or("it names no program")?;
+async fn run(words: &[String], alert: Alert, happened: &Happened, body: &[u8]) -> Result<(), String> {
+    let (program, args) = words.split_first().ok_or("it names no program")?;
     let mut command = Command::new(program);
     command.args(args).env_clear().kill_on_drop(true).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     if let Some(path) = std::env::var_os("PATH") {

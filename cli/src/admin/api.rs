@@ -226,7 +226,7 @@ fn metrics(desk: &Desk) -> Result<Answer, Refusal> {
 fn ready(desk: &Desk) -> Answer {
     let seats = desk.seats();
     let idle: Vec<_> = seats.iter().filter_map(|seat| Some((&seat.name, seat.operator.serving().err()?))).collect();
-    let told: String = idle.iter().map(|(name, why)| format!("{name}: {why}\n")).collect();
+    let told = idle.iter().map(|(name, why)| format!("{name}: {why}\n")).collect::<Vec<_>>().concat();
     let status = if idle.len() < seats.len() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     text(status, if told.is_empty() && seats.is_empty() { "there is no identity yet\n".to_owned() } else { told + "\n" })
 }

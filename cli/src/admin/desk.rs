@@ -14,7 +14,7 @@ use turquoise::{BootClock, Clock as _, Operator, Progress, Status};
 
 use super::alert::{Alert, Bell};
 use super::metrics::Metrics;
-use super::shape::{Ends, Events, Happened, Held, Moment, Owed, Planned, Standing};
+use super::shape::{Ends, Happened, Held, Moment, Owed, Planned, Since, Standing};
 use crate::demo::told::Told;
 
 /// So many events are kept for those who ask late.
@@ -109,7 +109,7 @@ impl Desk {
     }
 
     /// What happened after an event, to one identity or to all; waits for it, if there is nothing yet.
-    pub(crate) async fn events(&self, after: u64, wait: Duration, identity: Option<&str>) -> Events {
+    pub(crate) async fn events(&self, after: u64, wait: Duration, identity: Option<&str>) -> Since {
         let mut last = self.last.subscribe();
         let deadline = tokio::time::Instant::now() + wait;
         loop {
@@ -128,11 +128,11 @@ impl Desk {
         }
     }
 
-    fn since(&self, after: u64, identity: Option<&str>) -> Events {
+    fn since(&self, after: u64, identity: Option<&str>) -> Since {
         let events = locked(&self.events);
         let first = events.front().map_or(1, |event| event.seq);
         let is_asked = |event: &&Happened| event.seq > after && identity.is_none_or(|name| event.identity == name);
-        Events {
+        Since {
             events: events.iter().filter(is_asked).cloned().collect(),
             after: events.back().map_or(after, |event| event.seq),
             missed: after + 1 < first,

@@ -60,7 +60,7 @@ struct Ending {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Call {
+struct Asked {
     identity: String,
     call: &'static str,
     outcome: &'static str,
@@ -90,7 +90,7 @@ pub(crate) struct Metrics {
     success: Family<Of, Real>,
     rotations: Family<Ending, Counter>,
     renewals: Family<Ending, Counter>,
-    calls: Family<Call, Counter>,
+    calls: Family<Asked, Counter>,
     alerts: Family<Outcome, Counter>,
     took: Family<Of, Histogram>,
 }
@@ -208,7 +208,7 @@ impl Metrics {
     fn fill(&self, seat: &Seat, now: Now) {
         let (status, seen) = (seat.operator.status(), seat.seen());
         let of = Of { identity: seat.name.clone() };
-        let set = |family: &Family<Of, Gauge>, value: i64| {
+        let put = |family: &Family<Of, Gauge>, value: i64| {
             family.get_or_create(&of).set(value);
         };
         let stamp = |family: &Family<Of, Real>, at: SystemTime| {
@@ -221,20 +221,26 @@ impl Metrics {
                 self.expiration.get_or_create(&labels).set(unix(now.when(ends)));
             }
             if role == "current" {
-                set(&self.generation, mint.generation.number.into());
+                put(&self.generation, mint.generation.number.into());
             }
         }
         for phase in PHASES {
             let labels = InPhase { identity: seat.name.clone(), phase: format!("{phase:?}") };
             self.phase.get_or_create(&labels).set((phase == status.phase).into());
         }
-        set(&self.serving, seat.operator.serving().is_ok().into());
-        set(&self.debt, status.debt.is_some().into());
-        set(&self.needs_operator, needs_operator(&status.state).is_some().into());
-        set(&self.stalled, status.stalled.into());
-        status.debt_ends.into_iter().for_each(|at| stamp(&self.debt_ends, now.when(at)));
-        next_rotation(&status.state).into_iter().for_each(|at| stamp(&self.next, now.when(at)));
-        seen.success.into_iter().for_each(|(_, at)| stamp(&self.success, at));
+        put(&self.serving, seat.operator.serving().is_ok().into());
+        put(&self.debt, status.debt.is_some().into());
+        put(&self.needs_operator, needs_operator(&status.state).is_some().into());
+        put(&self.stalled, status.stalled.into());
+        if let Some(at) = status.debt_ends {
+            stamp(&self.debt_ends, now.when(at));
+        }
+        if let Some(at) = next_rotation(&status.state) {
+            stamp(&self.next, now.when(at));
+        }
+        if let Some((_, at)) = seen.success {
+            stamp(&self.success, at);
+        }
         let ends = seen.ends;
         for (outcome, count) in [
             ("succeeded", ends.succeeded),
@@ -245,7 +251,7 @@ impl Metrics {
             self.rotations.get_or_create(&Ending { identity: seat.name.clone(), outcome }).inc_by(count);
         }
         for (call, outcome, count) in status.calls.iter() {
-            self.calls.get_or_create(&Call { identity: seat.name.clone(), call, outcome }).inc_by(count);
+            self.calls.get_or_create(&Asked { identity: seat.name.clone(), call, outcome }).inc_by(count);
             if call == "renew" {
                 self.renewals.get_or_create(&Ending { identity: seat.name.clone(), outcome }).inc_by(count);
             }

@@ -28,7 +28,7 @@ use super::desk::Desk;
 const CONNECTIONS: usize = 32;
 const BACKLOG: i32 = 64;
 /// A connection is closed after this, whatever it is at: an operator connects anew for each thing that he asks.
-const LIFE: Duration = Duration::from_secs(60);
+const LIFE: Duration = Duration::from_mins(1);
 /// So long the head of a request may take, and a connection be idle.
 const HEAD: Duration = Duration::from_secs(10);
 const HEADERS: usize = 32;

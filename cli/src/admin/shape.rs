@@ -129,7 +129,7 @@ pub(crate) struct Happened {
 
 /// What happened since.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Events {
+pub(crate) struct Since {
     pub(crate) events: Vec<Happened>,
     /// What to ask for next as `after`.
     pub(crate) after: u64,

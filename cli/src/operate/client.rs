@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use crate::admin::shape::{Complaint, Events};
+use crate::admin::shape::{Complaint, Since};
 
 /// The longest answer that is read.
 const LIMIT: usize = 4 << 20;
@@ -90,7 +90,7 @@ impl Client {
     }
 
     /// What happened after an event, to one identity or to all; none, if nothing did for a while.
-    pub(crate) async fn events(&self, after: u64, identity: Option<&str>) -> Result<Events, Trouble> {
+    pub(crate) async fn events(&self, after: u64, identity: Option<&str>) -> Result<Since, Trouble> {
         let only = identity.map_or_else(String::new, |name| format!("&identity={name}"));
         self.get(&format!("/v1/events?after={after}&wait={WAIT}{only}")).await
     }

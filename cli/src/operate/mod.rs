@@ -31,7 +31,7 @@ const STUCK: u8 = 12;
 /// Which sidecar.
 #[derive(clap::Args)]
 pub(crate) struct At {
-    /// Its admin socket [default: TURQUOISE_ADMIN, else as the file says, else /run/turquoise/admin.sock]
+    /// Its admin socket [default: `TURQUOISE_ADMIN`, else as the file says, else /run/turquoise/admin.sock]
     #[arg(long, value_name = "PATH")]
     admin: Option<PathBuf>,
     /// Its configuration, which names the socket
@@ -441,7 +441,7 @@ pub(crate) fn debt(args: &Debt) -> ExitCode {
         let told = standings(&args.at, args.name.as_ref()).await?;
         let owed = told.identities.iter().filter_map(|standing| Some((standing, standing.debt.as_ref()?)));
         let owed: Vec<_> =
-            owed.map(|(standing, debt)| show::Debt { identity: &standing.name, debt, reason: &standing.reason }).collect();
+            owed.map(|(standing, debt)| show::Owing { identity: &standing.name, debt, reason: &standing.reason }).collect();
         print(args.format, &json!({"debts": owed}), |_| show::debts(&owed))?;
         Ok(if owed.is_empty() { 0 } else { DEBT })
     })

@@ -2,7 +2,7 @@
 
 use super::client::{Client, Trouble};
 use super::{DEBT, STUCK, line, show};
-use crate::admin::shape::{Events, Happened};
+use crate::admin::shape::{Happened, Since};
 use crate::say::complain;
 
 /// The provider would not mint.
@@ -38,7 +38,7 @@ impl Round {
 pub(super) async fn follow(client: &Client, name: &str, after: u64, is_json: bool) -> Result<u8, Trouble> {
     let (mut after, mut round) = (after, Round::default());
     loop {
-        let Events { events, after: next, missed } = client.events(after, Some(name)).await?;
+        let Since { events, after: next, missed } = client.events(after, Some(name)).await?;
         if missed {
             return Err(Trouble::Daemon("too much happened to follow it: look at turquoise status".to_owned()));
         }

@@ -20,7 +20,7 @@ pub(super) fn color(slot: &str) -> Style {
 
 /// A debt, with whose it is.
 #[derive(Serialize)]
-pub(super) struct Debt<'a> {
+pub(super) struct Owing<'a> {
     pub(super) identity: &'a str,
     #[serde(flatten)]
     pub(super) debt: &'a Owed,
@@ -152,12 +152,12 @@ pub(super) fn dry_run(told: &Plans) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-pub(super) fn debts(owed: &[Debt<'_>]) -> String {
+pub(super) fn debts(owed: &[Owing<'_>]) -> String {
     if owed.is_empty() {
         return "there is no debt".to_owned();
     }
     let mut table = table(&["identity", "credential", "dead by itself", "last trouble"]);
-    for Debt { identity, debt: Owed { generation, slot, dead_by }, reason } in owed {
+    for Owing { identity, debt: Owed { generation, slot, dead_by }, reason } in owed {
         let reason = reason.as_deref().map_or_else(|| "–".to_owned(), plain);
         table.add_row([(*identity).to_owned(), format!("{slot} {generation}"), moment(dead_by.as_ref()), reason]);
     }

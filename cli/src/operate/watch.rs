@@ -12,7 +12,7 @@ use super::client::{Client, Trouble};
 use super::screen::{Line, Screen, quits};
 use super::show::{BAD, color, moment, plain, remarks};
 use super::{line, round};
-use crate::admin::shape::{Events, Held, Standing, Standings};
+use crate::admin::shape::{Held, Since, Standing, Standings};
 
 /// How often it is drawn anew.
 const PACE: Duration = Duration::from_millis(250);
@@ -27,7 +27,7 @@ pub(super) async fn watch(client: &Client, only: Option<&str>) -> Result<(), Tro
 /// A line for each step, until nobody is there any more.
 async fn tell(client: &Client, only: Option<&str>) -> Result<(), Trouble> {
     let Standings { identities } = client.get("/v1/identities").await?;
-    let Events { mut after, .. } = client.get("/v1/events").await?;
+    let Since { mut after, .. } = client.get("/v1/events").await?;
     for Standing { name, phase, current, .. } in
         identities.iter().filter(|standing| only.is_none_or(|only| standing.name == only))
     {

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::service::Site;
 
-/// The samples of a text, each by its name and its labels; and it is a text in the OpenMetrics format.
+/// The samples of a text, each by its name and its labels; and it is a text in the `OpenMetrics` format.
 fn samples(text: &str) -> BTreeMap<String, f64> {
     let (mut family, mut found) = (String::new(), BTreeMap::new());
     let mut helped = BTreeSet::new();

@@ -15,7 +15,7 @@ use turquoise::port::{Contract, Credential, Handle, Minted, Observed, Provider, 
 use turquoise::sink::{FileSink, Mode};
 use turquoise::{Identity, Setup};
 
-use crate::admin::shape::{Accepted, Complaint, Events, Standing};
+use crate::admin::shape::{Accepted, Complaint, Since, Standing};
 use crate::admin::{Admin, Alarm, Facts};
 
 /// What is wrong with the service, if anything.
@@ -188,7 +188,7 @@ impl Site {
         loop {
             let (status, told) = self.get(&format!("/v1/events?after={next}&wait=20&identity=app")).await;
             assert_eq!(status, 200, "{told}");
-            let Events { events, after, missed } = serde_json::from_str(&told).unwrap();
+            let Since { events, after, missed } = serde_json::from_str(&told).unwrap();
             assert!(!missed && !events.is_empty(), "no {step} after {steps:?}");
             for happened in events {
                 steps.push(happened.step);

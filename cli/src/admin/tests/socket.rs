@@ -3,13 +3,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::service::{Site, call, raw};
 use crate::admin::{Admin, AdminError};
 
-fn listen(path: &PathBuf) -> Result<Admin, AdminError> {
+fn listen(path: &Path) -> Result<Admin, AdminError> {
     let mut admin = Admin::new(None)?;
     admin.listen_unix(path, 0o600).map(|()| admin)
 }
@@ -48,7 +48,7 @@ async fn what_is_too_large_is_refused() {
     let site = Site::ready(None).await;
     let (status, _) = site.post("compromise", &format!("{{\"generation\": \"{}\"}}", "x".repeat(5_000))).await;
     assert_eq!(status, 413);
-    let many: String = (0..40).map(|n| format!("X-{n}: y\r\n")).collect();
+    let many = (0..40).map(|n| format!("X-{n}: y\r\n")).collect::<Vec<_>>().concat();
     let long = format!("X: {}\r\n", "y".repeat(20_000));
     for headers in [many, long] {
         let answer = raw(site.socket(), format!("GET /healthz HTTP/1.1\r\nHost: x\r\n{headers}\r\n").as_bytes()).await;

@@ -164,6 +164,6 @@ impl<'a> Settler<'a, '_> {
         let is_json = self.text(&file, "log_format", Some("standard")).is_some_and(|format| format == "json");
         let log = Log { level, is_json };
         let watched = self.watched(&file);
-        Some(Plan { rotations: rotations?, pid_file, exit_after_auth, log, watched: watched?, settings: Vec::new() })
+        Some(Plan { rotations: rotations?, pid_file, exit_after_auth, log, watched, settings: Vec::new() })
     }
 }

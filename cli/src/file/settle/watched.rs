@@ -18,13 +18,13 @@ const MODE: u32 = 0o600;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 impl<'a> Settler<'a, '_> {
-    pub(super) fn watched(&mut self, file: &Stanza<'a>) -> Option<Watched> {
-        let socket = file.item("admin").map(|item| self.socket(&Stanza::of("admin", item)));
+    /// What is there and wrong is a fault, and the plan is none.
+    pub(super) fn watched(&mut self, file: &Stanza<'a>) -> Watched {
+        let socket = file.item("admin").and_then(|item| self.socket(&Stanza::of("admin", item)));
         let telemetry = file.within("telemetry");
-        let form = "write an address with a port: \"127.0.0.1:9100\"";
-        let metrics = telemetry.item("prometheus").map(|_| self.parsed(&telemetry, "prometheus", form));
-        let alarm = file.item("alert").map(|item| self.alarm(&Stanza::of("alert", item)));
-        Some(Watched { socket: all(socket)?, metrics: all(metrics)?, alarm: all(alarm)? })
+        let metrics = self.parsed(&telemetry, "prometheus", "write an address with a port: \"127.0.0.1:9100\"");
+        let alarm = file.item("alert").and_then(|item| self.alarm(&Stanza::of("alert", item)));
+        Watched { socket, metrics, alarm }
     }
 
     fn socket(&mut self, admin: &Stanza<'a>) -> Option<(PathBuf, u32)> {
@@ -66,7 +66,80 @@ impl<'a> Settler<'a, '_> {
     }
 }
 
-/// What is not there is no fault; what is there and wrong is one.
-fn all<T>(found: Option<Option<T>>) -> Option<Option<T>> {
-    found.map_or(Some(None), |found| found.map(Some))
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::super::super::source::Source;
+    use super::super::super::{Checked, examine};
+    use crate::admin::{Alarm, Receiver};
+
+    /// A file that is good, with these lines more.
+    fn checked(lines: &str) -> Checked {
+        let text = format!(
+            "vault {{ address = \"http://127.0.0.1:8200\" }}
+            auto_auth {{
+              method \"approle\" {{
+                config = {{
+                  role_id_file_path = \"/a\"
+                  secret_id_file_path = \"/b\"
+                  remove_secret_id_file_after_reading = false
+                }}
+              }}
+              sink \"file\" {{
+                config = {{
+                  path = \"/tmp/t\"
+                  mode = 0600
+                }}
+              }}
+            }}
+            journal {{ path = \"/tmp/j\" }}
+            {lines}\n"
+        );
+        examine(Source { path: PathBuf::from("a.hcl"), text })
+    }
+
+    fn faults(lines: &str) -> String {
+        checked(lines).remarks.faults.iter().map(|fault| fault.what.clone() + "; ").collect()
+    }
+
+    #[test]
+    fn nobody_looks_unless_the_file_says_so() {
+        let watched = checked("").plan.expect("it is good").watched;
+        assert!(watched.socket.is_none() && watched.metrics.is_none() && watched.alarm.is_none());
+        let watched = checked("admin {\n}").plan.expect("it is good").watched;
+        assert_eq!(watched.socket, Some((PathBuf::from("/run/turquoise/admin.sock"), 0o600)));
+    }
+
+    #[test]
+    fn the_file_says_who_looks_and_who_is_told() {
+        let lines = "admin {\naddress = \"/tmp/a.sock\"\nmode = \"0660\"\n}\ntelemetry {\nprometheus = \"[::1]:9100\"\n}\n\
+                     alert {\ncommand = [\"/bin/page\", \"me\"]\ntimeout = \"3s\"\n}";
+        let watched = checked(lines).plan.expect("it is good").watched;
+        assert_eq!(watched.socket, Some((PathBuf::from("/tmp/a.sock"), 0o660)));
+        assert_eq!(watched.metrics, Some("[::1]:9100".parse().expect("it is one")));
+        let Some(Alarm { to: Receiver::Command(argv), patience }) = watched.alarm else { panic!("it tells a command") };
+        assert_eq!((argv.join(" ").as_str(), patience.as_secs()), ("/bin/page me", 3));
+        let watched = checked("alert {\nwebhook = \"https://a.example/b\"\n}").plan.expect("it is good").watched;
+        assert!(matches!(watched.alarm, Some(Alarm { to: Receiver::Webhook(_), .. })));
+    }
+
+    #[test]
+    fn what_cannot_be_is_a_fault() {
+        for (lines, what) in [
+            ("admin {\nmode = 0666\n}", "`mode` is not one of an admin socket"),
+            ("admin {\nmode = 0400\n}", "`mode` is not one of an admin socket"),
+            ("telemetry {\nprometheus = \"9100\"\n}", "`prometheus` has a value"),
+            ("alert {\n}", "tells nobody"),
+            ("alert {\nwebhook = \"https://a\"\ncommand = [\"/b\"]\n}", "tells nobody, or two"),
+            ("alert {\ncommand = []\n}", "names no program"),
+            ("alert {\nwebhook = \"ftp://a/b\"\n}", "`webhook` has a value"),
+            ("alert {\nwebhook = \"https://me:pw@a/b\"\n}", "`webhook` has a value"),
+        ] {
+            let told = faults(lines);
+            assert!(told.contains(what), "{lines}: {told}");
+        }
+        let long = format!("admin {{\naddress = \"/{}\"\n}}", "x".repeat(107));
+        assert!(faults(&long).contains("too long"));
+    }
 }
