@@ -5,16 +5,22 @@ mod config;
 mod credential_process;
 mod demo;
 mod doctor;
+mod exec;
 mod explore;
 mod file;
 mod fleet;
+mod journal;
+mod notify;
 mod operate;
 mod papers;
 mod policy;
+mod recover;
+mod reload;
 mod run;
 mod say;
 mod sidecar;
 mod spec;
+mod swap;
 mod verify;
 
 use std::alloc::System;
@@ -41,6 +47,8 @@ Examples:
   turquoise status              where a running sidecar stands; also watch, plan, debt
   turquoise rotate payments --wait
                                 rotate now, and tell each step
+  turquoise recover --config agent.hcl
+                                finish or undo what a dead process left in progress
   turquoise demo                the whole story on this machine, nothing to set up
   turquoise --no-color demo     the same without colours, as NO_COLOR=1 does
   TURQUOISE_BAO=/usr/bin/bao turquoise demo
@@ -55,6 +63,8 @@ Examples:
                                 the least policy that rotating a token needs
   turquoise doctor vault-token --address https://bao:8200 --role payments --token-file token
                                 whether a server allows all that, tried with throw-away tokens
+  turquoise journal audit /var/lib/turquoise/journal --audit-log audit.log
+                                whether the server's own log agrees with the journal
 
 Exit codes:
   0   all is well
@@ -106,6 +116,8 @@ enum Command {
     BreakGlass(operate::BreakGlassArgs),
     /// Say what is right where the world contradicts the journal
     Resolve(operate::ResolveArgs),
+    /// End in order what a dead process left in progress
+    Recover(recover::Args),
     /// Look at a configuration file
     #[command(subcommand)]
     Config(config::Config),
@@ -115,6 +127,9 @@ enum Command {
     Verify(Box<verify::Args>),
     /// Write the specification that the machine obeys: properties, transitions, inputs, diagram
     Spec(spec::Args),
+    /// Print a journal, or audit it beside the server's own log
+    #[command(subcommand)]
+    Journal(journal::Command),
     /// Print the least policy that a rotation needs, and the role that goes with it
     Policy(policy::Args),
     /// Try on a server what a rotation needs, with credentials that are thrown away
@@ -159,12 +174,14 @@ fn main() -> ExitCode {
         Command::Compromise(args) => operate::compromise(&args),
         Command::BreakGlass(args) => operate::break_glass(&args),
         Command::Resolve(args) => operate::resolve(&args),
+        Command::Recover(args) => recover::run(&args),
         Command::Config(config) => config::run(&config),
         Command::Completions(args) => papers::completions(&args),
         Command::Man(args) => papers::man(&args),
         Command::Demo => demo::run(),
         Command::Verify(args) => verify::run(&args),
         Command::Spec(args) => spec::run(&args),
+        Command::Journal(command) => journal::run(&command),
         Command::Policy(args) => policy::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::CredentialProcess(args) => credential_process::run(&args),

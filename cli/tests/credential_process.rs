@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
@@ -35,12 +36,59 @@ fn publish(path: &Path, key: &Key) {
     fs::rename(new, path).unwrap();
 }
 
-#[test]
-fn a_client_of_aws_goes_over_to_the_next_key_without_a_failed_call() {
-    let emulator = Emulator::start(|_| {}).unwrap();
+/// The one emulator. It goes with this process.
+static EMULATOR: LazyLock<Emulator> = LazyLock::new(|| Emulator::start(|_| {}).unwrap());
+
+/// A user who may do anything, with its first key.
+fn user(name: &str) -> Key {
     let policy = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": "iam:*", "Resource": "*" }] });
     let (propagate, linger) = (Duration::ZERO, Duration::ZERO);
-    let first = emulator.make_user(&User { name: "app".to_owned(), policy, propagate, linger }).unwrap();
+    EMULATOR.make_user(&User { name: name.to_owned(), policy, propagate, linger }).unwrap()
+}
+
+#[test]
+fn a_key_is_adopted_by_a_file_and_published_where_the_file_says() {
+    let first = user("run");
+    let folder = tempfile::tempdir().unwrap();
+    let [profile, credentials, config] = ["profile", "credentials", "turquoise.hcl"].map(|name| folder.path().join(name));
+    publish(&profile, &first);
+    let text = format!(
+        "rotation \"keys\" {{
+          provider     = \"aws-iam\"
+          user         = \"run\"
+          adopt        = \"own\"
+          every        = \"40s\"
+          grace        = \"1s\"
+          validate_for = \"5s\"
+          timeout      = \"5s\"
+          propagation  = 0
+          spare        = 0
+          start_spread = 0
+          source \"profile\" {{ file = \"{0}\" }}
+          endpoint {{
+            iam = \"{1}\"
+            sts = \"{1}\"
+          }}
+          sink \"shared-credentials\" {{ config = {{ path = \"{2}\" }} }}
+        }}
+        journal {{ path = \"{3}\" }}\n",
+        profile.display(),
+        EMULATOR.url(),
+        credentials.display(),
+        folder.path().display(),
+    );
+    fs::write(&config, text).unwrap();
+    let ran = Command::new(TURQUOISE).args(["run", "-exit-after-auth", "-config"]).arg(&config).env_clear().output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let published = fs::read_to_string(&credentials).unwrap();
+    let expected =
+        format!("[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n", first.id, first.secret.expose_secret());
+    assert_eq!(published, expected);
+}
+
+#[test]
+fn a_client_of_aws_goes_over_to_the_next_key_without_a_failed_call() {
+    let (emulator, first) = (&*EMULATOR, user("app"));
     let folder = tempfile::tempdir().unwrap();
     let (file, config) = (folder.path().join("credentials"), folder.path().join("config"));
     publish(&file, &first);

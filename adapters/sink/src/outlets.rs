@@ -73,14 +73,14 @@ impl Outlets {
     pub(crate) fn publish(&mut self, credential: &Credential) -> Result<(), SinkError> {
         refuse_empty(credential)?;
         let contents: Vec<_> = self.files.iter().map(|file| file.content(credential)).collect::<Result<_, _>>()?;
-        for at in 0..self.files.len() {
-            if let Err(why) = self.files[at].stage(&contents[at]) {
+        for (at, content) in contents.iter().enumerate() {
+            if let Err(why) = self.files[at].stage(content) {
                 self.files[..at].iter().for_each(Published::unstage);
                 return Err(why);
             }
         }
-        for at in 0..self.files.len() {
-            if let Err(why) = self.files[at].commit(&contents[at]) {
+        for (at, content) in contents.iter().enumerate() {
+            if let Err(why) = self.files[at].commit(content) {
                 self.files[at..].iter().for_each(Published::unstage);
                 return Err(why);
             }

@@ -73,6 +73,7 @@ impl FileSink {
 
     /// Publishes in another form than the bare secret.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "a builder takes what it keeps")]
     pub fn in_form(mut self, form: Form) -> Self {
         for file in &mut self.outlets.files {
             file.form = form.clone();

@@ -77,7 +77,7 @@ impl Alert {
 }
 
 /// Where alerts go.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Alarm {
     pub(crate) to: Receiver,
     /// So long one try may take.
@@ -85,7 +85,7 @@ pub(crate) struct Alarm {
 }
 
 /// Who is told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Receiver {
     /// A `POST` of the alert as JSON.
     Webhook(Uri),

@@ -12,7 +12,8 @@ use tokio::task::spawn_blocking;
 use turquoise::core::Privileges;
 use turquoise::memory::{ExposeSecret as _, Secret};
 use turquoise::vault::{ConfigError, Probe, Role, policy};
-use turquoise_openbao::{Accessor, AdminError, Audit, Binary, Options, Server};
+use turquoise_audit::Log;
+use turquoise_openbao::{Binary, Options, Server};
 
 use super::load::Reads;
 use super::show::Show;
@@ -81,20 +82,9 @@ impl Scene {
         self.admin(|server| server.live_tokens(ROLE)).await
     }
 
-    /// Whether a token lives, as the server says.
-    pub(crate) async fn lives(&self, token: &Accessor) -> Result<bool, Trouble> {
-        let body = json!({"accessor": token.as_str()});
-        self.admin(move |server| match server.admin("POST", "auth/token/lookup-accessor", &body) {
-            Ok(_) => Ok(true),
-            Err(AdminError::Refused { status: 400 | 403, .. }) => Ok(false),
-            Err(other) => Err(other),
-        })
-        .await
-    }
-
     /// What the server wrote down.
-    pub(crate) async fn audit(&self) -> Result<Audit, Trouble> {
-        self.admin(|server| Audit::read(&server.audit_log())).await
+    pub(crate) async fn audit(&self) -> Result<Log, Trouble> {
+        self.admin(|server| Log::of(&server.audit_log())).await
     }
 
     async fn admin<T, E>(&self, ask: impl FnOnce(&Server) -> Result<T, E> + Send + 'static) -> Result<T, Trouble>

@@ -62,7 +62,7 @@ impl Site {
 }
 
 /// Short enough to be watched.
-fn policy() -> Result<Policy, Trouble> {
+pub(crate) fn policy() -> Result<Policy, Trouble> {
     let seed = getrandom::u64().map_err(|why| Trouble::Local(why.to_string()))?;
     Ok(Policy {
         full: Duration::from_mins(1),

@@ -5,7 +5,8 @@ use std::io;
 use turquoise::AskError;
 use turquoise::journal::OpenError;
 use turquoise::vault::ConfigError;
-use turquoise_openbao::{AdminError, AuditError, ObtainError, ServerError};
+use turquoise_audit::LogError;
+use turquoise_openbao::{AdminError, ObtainError, ServerError};
 
 use crate::sidecar::NotBegun;
 
@@ -60,8 +61,8 @@ local!(
     serde_json::Error,
     http::uri::InvalidUri,
     tokio::task::JoinError,
-    AuditError,
     ConfigError,
+    LogError,
     OpenError,
     NotBegun,
     AskError
