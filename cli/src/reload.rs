@@ -1,6 +1,5 @@
 //! What a SIGHUP does: the file is read again, and what can change while we run is changed.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use tracing_subscriber::Registry;
@@ -11,9 +10,6 @@ use crate::file::{Plan, Remark, check};
 use crate::fleet::Fleet;
 
 const KEPT: &str = "what was in effect goes on: put the file right, and send SIGHUP again";
-
-/// Where what can be taken over is; the rest of the file is for the process as a whole.
-const TAKEN: [&str; 4] = ["vault.", "auto_auth.", "rotation", "log_level"];
 
 /// Reads the file again.
 pub(crate) struct Reloader {
@@ -33,10 +29,16 @@ impl Reloader {
                 (Some(old), Some(new)) => old.is_like(new),
                 (old, new) => old.is_none() && new.is_none(),
             };
-            // Not all that a program has is a setting.
-            let program = (!is_like).then_some("exec");
-            let keys: BTreeSet<_> = changed(plan, &new).into_iter().chain(program).collect();
-            waiting.extend(keys.into_iter().map(|key| format!("`{key}` has changed")));
+            let settings = [
+                ("exec", !is_like),
+                ("admin", new.watched.socket != plan.watched.socket),
+                ("alert", new.watched.alarm != plan.watched.alarm),
+                ("telemetry", new.watched.metrics != plan.watched.metrics),
+                ("pid_file", new.pid_file != plan.pid_file),
+                ("exit_after_auth", new.exit_after_auth && !plan.exit_after_auth),
+                ("log_format", new.log.is_json != plan.log.is_json),
+            ];
+            waiting.extend(settings.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| format!("`{key}` has changed")));
             for what in waiting {
                 tracing::warn!(next = "restart to apply it", "SIGHUP: {what}, and is not applied");
             }
@@ -70,13 +72,4 @@ impl Reloader {
             tracing::warn!(%why, "the log's level could not be set");
         }
     }
-}
-
-/// The keys of the process as a whole that are not what they were.
-fn changed<'a>(old: &'a Plan, new: &'a Plan) -> BTreeSet<&'a str> {
-    let settings = |plan: &'a Plan| {
-        let of_process = plan.settings.iter().filter(|setting| !TAKEN.iter().any(|taken| setting.key.starts_with(taken)));
-        of_process.map(|setting| (setting.key.as_str(), setting.value.as_str())).collect::<BTreeSet<_>>()
-    };
-    settings(old).symmetric_difference(&settings(new)).map(|(key, _)| *key).collect()
 }

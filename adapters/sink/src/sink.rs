@@ -73,7 +73,6 @@ impl FileSink {
 
     /// Publishes the first file in another form than the bare secret.
     #[must_use]
-    #[expect(clippy::needless_pass_by_value, reason = "a builder takes what it keeps")]
     pub fn in_form(mut self, form: Form) -> Self {
         if let Some(first) = self.outlets.files.first_mut() {
             first.form = form;
