@@ -57,7 +57,7 @@ enum Provider {
 #[derive(clap::Args)]
 struct Leased {
     /// A path that leases are taken at, which are revoked before their token ends; may be given again
-    #[arg(long = "lease", value_name = "PATH")]
+    #[arg(id = "lease", long = "lease", value_name = "PATH")]
     paths: Vec<Path>,
 }
 
