@@ -12,6 +12,7 @@ mod journal;
 mod notify;
 mod papers;
 mod policy;
+mod proxies;
 mod recover;
 mod reload;
 mod run;

@@ -31,6 +31,7 @@ impl Reloader {
             };
             let settings = [
                 ("exec", !is_like),
+                ("listener", new.proxies != plan.proxies),
                 ("pid_file", new.pid_file != plan.pid_file),
                 ("exit_after_auth", new.exit_after_auth && !plan.exit_after_auth),
                 ("log_format", new.log.is_json != plan.log.is_json),

@@ -21,6 +21,7 @@ use crate::exec::{Hosted, NotRun, Status};
 use crate::file::{Log, Plan, Remark, check};
 use crate::fleet::{Failed, Fleet, Left};
 use crate::notify::Manager;
+use crate::proxies::{NotOpen, Proxies};
 use crate::reload::Reloader;
 use crate::say::complain;
 
@@ -103,6 +104,9 @@ enum Ended {
     /// The child.
     #[error(transparent)]
     NotRun(#[from] NotRun),
+    /// Nobody is listened to.
+    #[error(transparent)]
+    NotOpen(#[from] NotOpen),
 }
 
 impl Ended {
@@ -111,7 +115,7 @@ impl Ended {
             Self::Failed(_, why) => why.code(),
             Self::Left(Left::Debt(..)) => 11,
             Self::Left(Left::Stuck(_)) => 12,
-            Self::Local { .. } | Self::Gone(_) | Self::NotRun(_) => 1,
+            Self::Local { .. } | Self::Gone(_) | Self::NotRun(_) | Self::NotOpen(_) => 1,
         }
     }
 }
@@ -180,6 +184,8 @@ async fn rotate(plan: &Plan, reloader: &Reloader, mut stops: Stops) -> Result<u8
         begun = Fleet::begin(&plan.rotations) => begun.map_err(|(name, why)| Ended::Failed(name, why))?,
         _ = stops.stop() => return Ok(0),
     };
+    // Before the child: it may go through them.
+    let proxies = Proxies::open(if plan.exit_after_auth { &[] } else { &plan.proxies }, &fleet)?;
     let mut child = hosted(plan, &fleet)?;
     let mut manager = Manager::new();
     loop {
@@ -189,7 +195,7 @@ async fn rotate(plan: &Plan, reloader: &Reloader, mut stops: Stops) -> Result<u8
                     Manager::stopping();
                     child.stop(signal);
                 }
-                (Told::Stop(_), None) => return leave(fleet, None, stops).await,
+                (Told::Stop(_), None) => return leave(fleet, proxies, None, stops).await,
                 (Told::Again, _) => {
                     Manager::reloading();
                     reloader.reload(plan, &mut fleet);
@@ -198,9 +204,16 @@ async fn rotate(plan: &Plan, reloader: &Reloader, mut stops: Stops) -> Result<u8
                     }
                 }
             },
+            () = proxies.quit() => {
+                tracing::info!("a client asks for the end");
+                match &child {
+                    Some(child) => child.stop(Sent::TERM),
+                    None => return leave(fleet, proxies, None, stops).await,
+                }
+            }
             ended = ended(&mut child) => {
                 drop(child);
-                let left = leave(fleet, None, stops).await;
+                let left = leave(fleet, proxies, None, stops).await;
                 if let Err(why) = &left {
                     complain(format_args!("turquoise: {why}"));
                 }
@@ -209,7 +222,7 @@ async fn rotate(plan: &Plan, reloader: &Reloader, mut stops: Stops) -> Result<u8
             gone = fleet.next() => match gone {
                 Some(name) => return Err(Ended::Gone(name)),
                 None if !fleet.is_serving() => {}
-                None if plan.exit_after_auth => return leave(fleet, Some(AtStop::Keep), stops).await,
+                None if plan.exit_after_auth => return leave(fleet, proxies, Some(AtStop::Keep), stops).await,
                 None => Manager::ready(),
             },
             () = manager.beat() => {}
@@ -217,8 +230,13 @@ async fn rotate(plan: &Plan, reloader: &Reloader, mut stops: Stops) -> Result<u8
     }
 }
 
-async fn leave(fleet: Fleet, how: Option<AtStop>, mut stops: Stops) -> Result<u8, Ended> {
+async fn leave(fleet: Fleet, proxies: Proxies, how: Option<AtStop>, mut stops: Stops) -> Result<u8, Ended> {
     Manager::stopping();
+    // Requests that are under way hold tokens: they end first.
+    tokio::select! {
+        () = proxies.close() => {}
+        _ = stops.stop() => {}
+    }
     let hurry = async {
         stops.stop().await;
     };

@@ -1,6 +1,7 @@
 //! From what stands in a file to what it comes to. Each key is known and of its kind by now.
 
 mod exec;
+mod listener;
 mod method;
 mod provider;
 mod rotation;
@@ -22,7 +23,7 @@ use super::walk::Remarks;
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// The order in which settings are shown; single keys come last.
-const STANZAS: [&str; 4] = ["vault.", "auto_auth.", "rotation", "journal."];
+const STANZAS: [&str; 6] = ["vault.", "auto_auth.", "rotation", "api_proxy.", "listener", "journal."];
 /// How to log in is said once, however many rotations do it.
 const SHARED: &str = "auto_auth.method.";
 
@@ -159,6 +160,7 @@ impl<'a> Settler<'a, '_> {
     fn plan(&mut self) -> Option<Plan> {
         let file = Stanza { path: String::new(), table: Some(self.table), at: (0, 0) };
         let rotations = self.rotations(&file);
+        let proxies = self.proxies(&file, rotations.as_deref().unwrap_or_default());
         let pid_file = self.text(&file, "pid_file", None).map(PathBuf::from);
         let exit_after_auth = self.flag(&file, "exit_after_auth");
         let level = self.text(&file, "log_level", Some("info")).unwrap_or_default();
@@ -166,6 +168,6 @@ impl<'a> Settler<'a, '_> {
         let log = Log { level, is_json };
         let rotations = rotations?;
         let program = self.program(&file, &rotations);
-        Some(Plan { rotations, program, pid_file, exit_after_auth, log, settings: Vec::new() })
+        Some(Plan { rotations, program, proxies, pid_file, exit_after_auth, log, settings: Vec::new() })
     }
 }
