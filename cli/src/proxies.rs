@@ -36,7 +36,7 @@ impl Proxies {
     /// Opens them all, or none.
     pub(crate) fn open(proxied: &[Proxied], fleet: &Fleet) -> Result<Self, NotOpen> {
         let mut proxies = Self { open: Vec::new(), quit: Arc::default() };
-        for Proxied { rotation, upstream, auto_auth, local_token, listeners } in proxied {
+        for Proxied { rotation, upstream, auto_auth, local_token, listeners, waits } in proxied {
             let Some(member) = fleet.members.iter().find(|member| member.name == *rotation) else { continue };
             let setup = Setup {
                 credentials: member.identity.credentials().named(NAME),
@@ -47,7 +47,9 @@ impl Proxies {
                 limits: Limits::default(),
                 hooks: Hooks { quit: Arc::clone(&proxies.quit), metrics: None },
             };
-            let dependents = member.dependents().map(|dependents| Arc::new(dependents) as Arc<dyn Dependents>);
+            // What is not waited for is not kept count of: it ends with its token.
+            let dependents = if *waits { member.dependents() } else { None };
+            let dependents = dependents.map(|dependents| Arc::new(dependents) as Arc<dyn Dependents>);
             proxies.open.push(Proxy::start_with(setup, dependents)?);
         }
         Ok(proxies)

@@ -7,7 +7,7 @@ pub(crate) mod reader;
 mod scene;
 mod show;
 pub(crate) mod sidecar;
-mod told;
+pub(crate) mod told;
 mod trouble;
 
 use std::process::ExitCode;

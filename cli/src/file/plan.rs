@@ -1,6 +1,7 @@
 //! What a file comes to: everything that a run needs, and each setting with where it is from.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use turquoise::vault::{LoginConfig, SecretIdConfig, TokenConfig, Upstream};
 
 use super::schedule::Schedule;
 use super::source::Place;
+use crate::admin::Alarm;
 use crate::exec::{Exec, Template};
 
 /// Everything that a run needs: the rotations, and what the process is to be for all of them.
@@ -26,8 +28,18 @@ pub(crate) struct Plan {
     pub(crate) pid_file: Option<PathBuf>,
     pub(crate) exit_after_auth: bool,
     pub(crate) log: Log,
+    pub(crate) watched: Watched,
     /// All of it, to be shown.
     pub(crate) settings: Vec<Setting>,
+}
+
+/// Who may look at the process and ask it for something, and who is told when something is wrong.
+pub(crate) struct Watched {
+    /// The admin socket, with its mode.
+    pub(crate) socket: Option<(PathBuf, u32)>,
+    /// Where metrics are read over TCP.
+    pub(crate) metrics: Option<SocketAddr>,
+    pub(crate) alarm: Option<Alarm>,
 }
 
 /// One identity, and how its credential is rotated.
@@ -45,6 +57,8 @@ pub(crate) struct Rotation {
     pub(crate) sinks: Vec<Outlet>,
     pub(crate) journal: PathBuf,
     pub(crate) on_stop: AtStop,
+    /// What becomes of what is made with its credential.
+    pub(crate) dependents: Option<Dependents>,
     /// A first login waits up to so long.
     pub(crate) start_spread: Duration,
 }
@@ -77,6 +91,8 @@ pub(crate) struct Proxied {
     pub(crate) local_token: Option<PathBuf>,
     /// At least one.
     pub(crate) listeners: Vec<Listener>,
+    /// Whether leases that were made through them are waited for.
+    pub(crate) waits: bool,
 }
 
 /// Whether a file that was read again says the same.
@@ -97,6 +113,16 @@ pub(crate) enum Provider {
 }
 
 impl Provider {
+    /// As the file says it.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Login(_) => "vault-login",
+            Self::Token(_) => "vault-token",
+            Self::SecretId(_) => "approle-secret-id",
+            Self::Keys(_) => "aws-iam",
+        }
+    }
+
     /// Whether a credential of the one is one of the other.
     pub(crate) fn is_at_the_same_place(&self, other: &Self) -> bool {
         let upstream = match (self, other) {
@@ -127,6 +153,17 @@ pub(crate) enum Survivor {
     },
     /// Nowhere: each start logs in again.
     Bootstrap,
+}
+
+/// What becomes of leases and children of a credential that retires, where a listener has seen them made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dependents {
+    /// They keep it alive so long at most.
+    Wait(Duration),
+    /// They end with it.
+    Cut,
+    /// None is given.
+    Refuse,
 }
 
 /// What is logged.

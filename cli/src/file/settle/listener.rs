@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use turquoise::proxy::{At, AutoAuth, Listener, Quit, RequestHeader, Role, check_socket_path};
 use turquoise::vault::Upstream;
 
-use super::super::plan::{Provider, Proxied, Rotation};
+use super::super::plan::{Dependents, Provider, Proxied, Rotation};
 use super::super::tree::Item;
 use super::super::value;
 use super::{Settler, Stanza};
@@ -27,13 +27,29 @@ impl<'a> Settler<'a, '_> {
         for item in file.all("listener") {
             let stanza = Stanza::of("listener", item);
             let (owner, listener) = (self.owner(&stanza, rotations), self.listener(&stanza, item));
-            let (Some((name, upstream)), Some(listener)) = (owner, listener) else { continue };
+            let (Some((owner, upstream)), Some(listener)) = (owner, listener) else { continue };
+            let (name, waits) = (owner.name.as_str(), !matches!(owner.dependents, Some(Dependents::Cut)));
+            if owner.dependents == Some(Dependents::Refuse) {
+                let remedy = "write \"wait\" or \"cut\"";
+                self.fault::<()>(
+                    stanza.at,
+                    "which request makes a lease is not known before its answer: none can be refused",
+                    remedy,
+                );
+            }
             if let Some(known) = proxies.iter_mut().find(|known| known.rotation == name) {
                 known.listeners.push(listener);
                 continue;
             }
             let (rotation, local_token) = (name.to_owned(), local_token.clone());
-            proxies.push(Proxied { rotation, upstream: upstream.clone(), auto_auth, local_token, listeners: vec![listener] });
+            proxies.push(Proxied {
+                rotation,
+                upstream: upstream.clone(),
+                auto_auth,
+                local_token,
+                listeners: vec![listener],
+                waits,
+            });
         }
         if let (Some(local), [_, _, ..]) = (api.item("local_token_file"), proxies.as_slice()) {
             let remedy = "run a process for each, or give who shows no token the one that serves";
@@ -51,7 +67,7 @@ impl<'a> Settler<'a, '_> {
     }
 
     /// The rotation of a listener, and its server.
-    fn owner<'r>(&mut self, listener: &Stanza<'a>, rotations: &'r [Rotation]) -> Option<(&'r str, &'r Upstream)> {
+    fn owner<'r>(&mut self, listener: &Stanza<'a>, rotations: &'r [Rotation]) -> Option<(&'r Rotation, &'r Upstream)> {
         let rotation = match (self.text(listener, "rotation", None), rotations) {
             (Some(name), _) => rotations.iter().find(|rotation| rotation.name == name),
             (None, [only]) => Some(only),
@@ -67,8 +83,8 @@ impl<'a> Settler<'a, '_> {
             };
         };
         match &rotation.provider {
-            Provider::Login(config) => Some((&rotation.name, &config.upstream)),
-            Provider::Token(config) => Some((&rotation.name, &config.upstream)),
+            Provider::Login(config) => Some((rotation, &config.upstream)),
+            Provider::Token(config) => Some((rotation, &config.upstream)),
             Provider::SecretId(_) | Provider::Keys(_) => {
                 let remedy = "name a rotation whose provider is vault-login or vault-token";
                 self.fault(listener.at, "requests bear a token, and this rotation has none", remedy)
@@ -80,7 +96,7 @@ impl<'a> Settler<'a, '_> {
         let is_unix = item.kind().is_some_and(|kind| kind.eq_ignore_ascii_case("unix"));
         let at = match self.text(stanza, "inherited", None) {
             Some(name) => At::Inherited(name),
-            None if is_unix => self.socket(stanza)?,
+            None if is_unix => self.listened(stanza)?,
             None => At::Tcp(self.address(stanza)?),
         };
         let tls = if is_unix { None } else { self.shown(stanza)? };
@@ -105,7 +121,7 @@ impl<'a> Settler<'a, '_> {
         address.parse().ok().or_else(|| self.fault(stanza.at("address"), "`address` cannot be listened on", form))
     }
 
-    fn socket(&mut self, stanza: &Stanza<'a>) -> Option<At> {
+    fn listened(&mut self, stanza: &Stanza<'a>) -> Option<At> {
         let path = PathBuf::from(self.needed(stanza, "address")?);
         if let Err(why) = check_socket_path(&path) {
             return self.fault(stanza.at("address"), "`address` cannot be listened on", why.to_string());
