@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 use turquoise::aws_iam;
 use turquoise::core::{AtStop, Budget, Jitter, PhaseKind, Policy};
 use turquoise::journal::OpenError;
-use turquoise::vault;
+use turquoise::vault::{self, Dependents};
 use turquoise::{Identity, Load, ShutdownError, StartError};
 
 use crate::file::{Rotation, Schedule};
@@ -240,6 +240,11 @@ impl Loads {
 }
 
 impl Member {
+    /// The list of what hangs from its tokens, if it has any.
+    pub(crate) fn dependents(&self) -> Option<Dependents> {
+        self.provider.dependents()
+    }
+
     /// All of it that can change while it runs, or nothing of it and why.
     fn reload(&mut self, new: &Rotation) -> Result<(), String> {
         let Rotation { name, provider, policy, schedule, store, sinks, journal, .. } = &self.rotation;

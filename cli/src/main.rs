@@ -14,6 +14,7 @@ mod notify;
 mod operate;
 mod papers;
 mod policy;
+mod proxies;
 mod recover;
 mod reload;
 mod run;

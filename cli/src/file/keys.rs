@@ -87,7 +87,6 @@ use Kind::{Count, Duration, Flag, Lines, List, Mode, Named, OneOf, Percent, Stan
 /// Said of what stands in a stanza that has the same verdict.
 pub(crate) const AS_ABOVE: &str = "as above";
 const TEMPLATES: &str = "keep `bao agent` or consul-template for files, and point it at the same server";
-const NO_LISTENER: &str = "we do not listen yet: keep `bao proxy` for this, or let the program read the sink's file";
 const OWN_METRICS: &str = "our metrics have names of their own, and live as long as we do";
 const NO_PUSH: &str = "we push no metrics: let Prometheus read them at `prometheus`";
 const WRAPPED: &str = "a wrapped token has to be unwrapped once by one reader, and this file is read again and again: remove it";
@@ -329,13 +328,41 @@ pub(crate) const KEYS: &[Key] = &[
     ignored("cache", Stanza, "nothing is cached: secrets that do not change are not leased, and leases belong to who asked"),
     refused("cache.persist", "a copy of secrets on a disk is one more place to lose them: remove it"),
     refused("cache.persist.{type,path,keep_after_import,exit_on_err,service_account_token_file}", AS_ABOVE),
-    later("cache.use_auto_auth_token", NO_LISTENER),
-    later("api_proxy", NO_LISTENER),
-    later("api_proxy.use_auto_auth_token", NO_LISTENER),
-    later("listener", NO_LISTENER),
-    later("listener.{type,address,tls_disable,tls_cert_file,tls_key_file,require_request_header,role}", AS_ABOVE),
-    later("listener.{agent_api,proxy_api}", AS_ABOVE),
-    later("listener.{agent_api,proxy_api}.enable_quit", AS_ABOVE),
+    refused("cache.use_auto_auth_token", "write it in `api_proxy`"),
+    same("api_proxy", Stanza, "who is given the token that serves, at the listeners"),
+    same(
+        "api_proxy.use_auto_auth_token",
+        OneOf(&["true", "false", "force"]),
+        "whether who shows no token is given it, or whoever comes",
+    ),
+    ours(
+        "api_proxy.local_token_file",
+        Text,
+        "the file of the local token, for who can show one: made with mode 0600 if it is not there",
+    ),
+    same("listener", Typed, "where programs reach the server with the token that serves"),
+    same("listener.type", Text, "tcp or unix, if the stanza has no label"),
+    same("listener(tcp)", Typed, "an address of this machine"),
+    same("listener(unix)", Typed, "a socket in the file system"),
+    same("listener.address", Text, "IP:PORT, or the path of the socket"),
+    ours(
+        "listener.inherited",
+        Text,
+        "instead of an address: the name of a socket that the service manager opened (FileDescriptorName=)",
+    ),
+    ours("listener.rotation", Text, "the name of the rotation whose token it is, if there are several"),
+    same("listener.tls_disable", Flag, "without TLS; a unix socket has none"),
+    same("listener.{tls_cert_file,tls_key_file}", Text, "PEM files with the certificate to show, and its key"),
+    same("listener.require_request_header", Flag, "whether each request must bear `X-Vault-Request: true`"),
+    same("listener.role", OneOf(&["default", "metrics_only"]), "whether all is served, or only the metrics"),
+    same("listener.socket_mode", Mode, "the socket's permissions, in octal; 0600 without it"),
+    different(
+        "listener.{socket_user,socket_group}",
+        Count,
+        "by number: whom the socket belongs to; to give it away takes the privilege",
+    ),
+    same("listener.{agent_api,proxy_api}", Stanza, "what may be asked of us"),
+    same("listener.{agent_api,proxy_api}.enable_quit", Flag, "whether a POST to /agent/v1/quit or /proxy/v1/quit ends us"),
     same("exec", Stanza, "a program that we start as our child, with what the templates come to in its environment"),
     same("exec.command", List, "the program and its arguments"),
     same(
