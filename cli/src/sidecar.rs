@@ -7,7 +7,7 @@ use tokio::sync::broadcast;
 use turquoise::core::Policy;
 use turquoise::journal::{FileJournal, OpenError};
 use turquoise::port::{Provider, Store as _, StoreError};
-use turquoise::sink::{FileSink, Mode, SinkError};
+use turquoise::sink::{FileSink, Form, Mode, SinkError};
 use turquoise::{Identity, Progress, Setup, StartError};
 
 /// What an identity is put together from.
@@ -45,10 +45,18 @@ pub(crate) enum NotBegun {
 /// Takes the journal and the slots over and begins to rotate what they hold. On a runtime of one thread the progress is
 /// complete: nothing else runs before it is asked for.
 pub(crate) async fn begin<P: Provider>(parts: Parts<'_, P>) -> Result<(Identity, broadcast::Receiver<Progress>), NotBegun> {
+    begin_in(parts, Form::Secret).await
+}
+
+/// As [`begin`], with what readers find in another form than the bare secret.
+pub(crate) async fn begin_in<P: Provider>(
+    parts: Parts<'_, P>,
+    form: Form,
+) -> Result<(Identity, broadcast::Receiver<Progress>), NotBegun> {
     let Parts { policy, provider, journal, sink, mode, start_spread } = parts;
     // Its lock comes first: what is opened after it is nobody else's.
     let opened = FileJournal::open(journal)?;
-    let mut store = FileSink::open(sink, mode)?;
+    let mut store = FileSink::open(sink, mode)?.in_form(form);
     if !start_spread.is_zero() && store.load()?.is_empty() {
         let share = f64::from(getrandom::u32()?) / f64::from(u32::MAX);
         let wait = start_spread.mul_f64(share);

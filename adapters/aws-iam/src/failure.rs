@@ -10,6 +10,7 @@ use turquoise_http::{Answer, Missed};
 use turquoise_runtime::port::{Reason, Reply};
 
 use crate::reply::text_of;
+use crate::sign::NotSigned;
 
 /// How a call failed. The texts are for a person; secrets are kept out of them by [`Failure::hide`].
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +38,12 @@ impl From<Missed> for Failure {
             Missed::Unsent(why) => Self::Unavailable(why),
             Missed::Unknown(why) => Self::Unknown(why),
         }
+    }
+}
+
+impl From<NotSigned> for Failure {
+    fn from(why: NotSigned) -> Self {
+        Self::Unfit(why.to_string())
     }
 }
 

@@ -26,18 +26,24 @@
 //!
 //! [`Contract::FOREVER`]: turquoise_runtime::port::Contract::FOREVER
 
+mod answer;
 mod client;
 mod config;
+mod container;
 mod failure;
+mod key;
 mod keys;
 mod mark;
-mod process;
 mod provider;
 mod reply;
+mod sign;
 mod source;
 
+pub use answer::process_answer;
 pub use config::{ConfigError, Endpoint, IamConfig, Probe, UserName, policy};
+pub use container::{Container, ContainerError};
+pub use key::{Key, NoKey};
 pub use mark::MARK;
-pub use process::{ProcessError, process_answer};
 pub use provider::IamProvider;
-pub use source::Source;
+pub use sign::{Caller, NotSigned, Scope, sign};
+pub use source::{Source, Supply};

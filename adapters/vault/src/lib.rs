@@ -34,6 +34,7 @@ mod file;
 mod fit;
 mod holder;
 mod index;
+mod kept;
 mod lockout;
 mod login;
 mod method;
@@ -49,6 +50,7 @@ mod transport;
 #[cfg(feature = "client")]
 pub use client::{ClientGuard, RotatingClient};
 pub use config::{Probe, Through, TokenConfig};
+pub use kept::Kept;
 pub use lockout::Retry;
 pub use login::{LoginConfig, LoginProvider};
 pub use method::Method;

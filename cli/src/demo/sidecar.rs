@@ -1,102 +1,47 @@
 //! Who rotates: this process first, then one of its own.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::sync::broadcast;
-use turquoise::core::{Consumers, Jitter, Policy, Privileges, Relogin, Sown, StepKind, Via, Writer};
-use turquoise::sink::Mode;
-use turquoise::vault::{Role, TokenConfig, TokenProvider, Upstream};
-use turquoise::{Identity, Progress};
+use turquoise::core::{Policy, StepKind};
+use turquoise::sink::{Form, Mode};
+use turquoise::{Identity, Progress, port};
 
 use super::process::Process;
-use super::scene::probe;
 use super::show::{self, Show};
+use super::site::{Provider, Site};
 use super::told::Told;
 use super::trouble::Trouble;
-use crate::sidecar::{Parts, begin};
+use super::{iam, vault};
+use crate::sidecar::{Parts, begin_in};
 
 /// No step of a rotation takes longer to come, also on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What a sidecar is told when it is to rotate.
 const ROTATE: &str = "rotate";
 
-/// Where everything is. No secret among it: those are in files.
-#[derive(Clone, clap::Args)]
-pub(crate) struct Site {
-    /// The journal
-    pub(crate) journal: PathBuf,
-    /// The published file
-    pub(crate) sink: PathBuf,
-    /// The file that the first token comes in
-    pub(crate) token_file: PathBuf,
-    /// The server
-    pub(crate) address: String,
-    /// The role that tokens are minted through
-    pub(crate) role: Role,
-}
-
-impl Site {
-    fn args(&self) -> [OsString; 5] {
-        let Self { journal, sink, token_file, address, role } = self.clone();
-        [journal.into(), sink.into(), token_file.into(), address.into(), role.to_string().into()]
-    }
-
-    async fn start(&self) -> Result<(Identity, broadcast::Receiver<Progress>), Trouble> {
-        let policy = policy()?;
-        let mut config = TokenConfig::new(Upstream::new([self.address.parse()?]), self.role.clone(), &self.token_file);
-        config.probes = vec![probe()?];
-        config.upstream.timeout = policy.patience;
-        let provider = TokenProvider::new(config)?;
-        Ok(begin(Parts {
-            policy,
-            provider,
-            journal: &self.journal,
-            sink: &self.sink,
-            mode: Mode::PRIVATE,
-            start_spread: Duration::ZERO,
-        })
-        .await?)
-    }
-}
-
-/// Short enough to be watched.
-fn policy() -> Result<Policy, Trouble> {
+async fn start(site: &Site) -> Result<(Identity, broadcast::Receiver<Progress>), Trouble> {
     let seed = getrandom::u64().map_err(|why| Trouble::Local(why.to_string()))?;
-    Ok(Policy {
-        full: Duration::from_mins(1),
-        probation: Duration::from_secs(20),
-        login_life: Duration::ZERO,
-        mint: Via::Current,
-        // The first token was handed to us: nobody hands us a second one.
-        relogin: Relogin::Impossible,
-        privileges: Privileges::OnlySelf,
-        period: None,
-        probes: 3,
-        // Also the time in which the rotating process has to be killed between the minting and the switch.
-        probe_every: Duration::from_millis(500),
-        validate_for: Duration::from_secs(6),
-        canary: None,
-        // Servers count a life in whole seconds, and ours is rounded up: a grace of whole seconds would have the old token
-        // run out in the very moment in which it is told to end itself.
-        grace: Duration::from_millis(2500),
-        consumers: Consumers::Uncounted,
-        evidence: Duration::from_secs(10),
-        patience: Duration::from_secs(3),
-        delta: Duration::from_secs(5),
-        skew: Duration::from_secs(1),
-        backoff: Duration::from_millis(250),
-        backoff_cap: Duration::from_secs(5),
-        jitter: Jitter::Full(seed),
-        budget: None,
-        most_live: 3,
-        tries_before_debt: 3,
-        writer: Writer::Lock,
-        sown: Sown::NOTHING,
-    })
+    match site.provider {
+        Provider::VaultToken => {
+            let policy = vault::policy(seed);
+            start_with(site, policy, vault::provider(site, &policy)?, Form::Secret).await
+        }
+        Provider::AwsIam => start_with(site, iam::policy(seed), iam::provider(site)?, iam::form()?).await,
+    }
+}
+
+async fn start_with(
+    site: &Site,
+    policy: Policy,
+    provider: impl port::Provider,
+    form: Form,
+) -> Result<(Identity, broadcast::Receiver<Progress>), Trouble> {
+    let (journal, sink) = (&site.journal(), &site.published());
+    let start_spread = Duration::ZERO;
+    Ok(begin_in(Parts { policy, provider, journal, sink, mode: Mode::PRIVATE, start_spread }, form).await?)
 }
 
 /// Something that rotates, wherever it runs.
@@ -127,19 +72,20 @@ pub(crate) trait Rotates {
 pub(crate) struct Here {
     pub(crate) identity: Identity,
     progress: broadcast::Receiver<Progress>,
+    provider: Provider,
 }
 
 impl Here {
     pub(crate) async fn start(site: &Site) -> Result<Self, Trouble> {
-        let (identity, progress) = site.start().await?;
-        Ok(Self { identity, progress })
+        let (identity, progress) = start(site).await?;
+        Ok(Self { identity, progress, provider: site.provider })
     }
 }
 
 impl Rotates for Here {
     async fn told(&mut self) -> Result<Option<Told>, Trouble> {
         match self.progress.recv().await {
-            Ok(progress) => Ok(Some(Told::of(progress))),
+            Ok(progress) => Ok(Some(Told::of(progress, self.provider))),
             Err(broadcast::error::RecvError::Closed) => Ok(None),
             Err(lagged @ broadcast::error::RecvError::Lagged(_)) => Err(Trouble::Local(lagged.to_string())),
         }

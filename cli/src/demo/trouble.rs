@@ -5,11 +5,12 @@ use std::io;
 use turquoise::AskError;
 use turquoise::journal::OpenError;
 use turquoise::vault::ConfigError;
+use turquoise_moto::{EmulatorError, InstallError};
 use turquoise_openbao::{AdminError, AuditError, ObtainError, ServerError};
 
 use crate::sidecar::NotBegun;
 
-/// Each variant has an exit code of its own, save the first two.
+/// What they end the process with, see `code`.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Trouble {
     /// On this machine: files, processes, the output.
@@ -18,6 +19,9 @@ pub(crate) enum Trouble {
     /// No server program.
     #[error(transparent)]
     Obtain(#[from] ObtainError),
+    /// No emulator.
+    #[error(transparent)]
+    Install(InstallError),
     /// The server does not do its part.
     #[error("{0}")]
     Provider(String),
@@ -36,7 +40,7 @@ impl Trouble {
     /// What the process ends with.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::Local(_) | Self::Obtain(_) | Self::Orphaned => 1,
+            Self::Local(_) | Self::Obtain(_) | Self::Install(_) | Self::Orphaned => 1,
             Self::Provider(_) => 2,
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
             Self::Wrong(_) => 14,
@@ -62,6 +66,7 @@ local!(
     tokio::task::JoinError,
     AuditError,
     ConfigError,
+    turquoise::aws_iam::ConfigError,
     OpenError,
     NotBegun,
     AskError
@@ -79,6 +84,16 @@ impl From<ServerError> for Trouble {
             ServerError::Folder { .. } | ServerError::NotEmpty { .. } | ServerError::Start { .. } => {
                 Self::Local(error.to_string())
             }
+            other => Self::Provider(other.to_string()),
+        }
+    }
+}
+
+impl From<EmulatorError> for Trouble {
+    fn from(error: EmulatorError) -> Self {
+        match error {
+            EmulatorError::Install(why) => Self::Install(why),
+            EmulatorError::Start(_) => Self::Local(error.to_string()),
             other => Self::Provider(other.to_string()),
         }
     }

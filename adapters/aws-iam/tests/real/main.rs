@@ -4,6 +4,7 @@
 
 mod boto;
 mod conforming;
+mod container;
 mod losing;
 mod minding;
 mod probing;

@@ -79,12 +79,24 @@ impl Bench {
         self.folder.path().join("credentials")
     }
 
+    /// An identity that may have no key yet.
+    pub(crate) async fn begin(&self) -> Identity {
+        self.begin_with(self.provider(), policy_of_tests()).await
+    }
+
     pub(crate) async fn start(&self) -> Running {
         self.start_with(self.provider(), policy_of_tests()).await
     }
 
     #[expect(clippy::large_types_passed_by_value, reason = "it is moved in, once")]
     pub(crate) async fn start_with(&self, provider: impl Provider, policy: Policy) -> Running {
+        let identity = self.begin_with(provider, policy).await;
+        timeout(PATIENCE, identity.credentials().ready()).await.unwrap().unwrap();
+        Running { identity }
+    }
+
+    #[expect(clippy::large_types_passed_by_value, reason = "it is moved in, once")]
+    async fn begin_with(&self, provider: impl Provider, policy: Policy) -> Identity {
         let opened = FileJournal::open(&self.folder.path().join("journal")).unwrap();
         let form = Form::SharedCredentials { profile: "default".parse().unwrap() };
         let setup = Setup {
@@ -97,9 +109,7 @@ impl Bench {
             memory: WhenLockingFails::Warn,
             load: Load::unlimited(),
         };
-        let identity = Identity::start(setup).await.unwrap();
-        timeout(PATIENCE, identity.credentials().ready()).await.unwrap().unwrap();
-        Running { identity }
+        Identity::start(setup).await.unwrap()
     }
 
     /// The ids of the keys that there are.
