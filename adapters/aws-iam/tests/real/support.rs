@@ -179,6 +179,20 @@ impl Running {
     }
 }
 
+/// Writes what a campaign has found between its marks in `docs/access-keys.md`, if the environment has `UPDATE_DOCS=1`. It is
+/// not compared: how many calls there are depends on how quick the machine is.
+pub(crate) fn document(name: &str, found: &str) {
+    if std::env::var_os("UPDATE_DOCS").is_none() {
+        return;
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/access-keys.md");
+    let text = fs::read_to_string(path).unwrap();
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+    let (head, rest) = text.split_once(&begin).unwrap();
+    let (_, tail) = rest.split_once(&end).unwrap();
+    fs::write(path, format!("{head}{begin}\n{found}\n{end}{tail}")).unwrap();
+}
+
 /// As short as the lags allow.
 pub(crate) const fn policy_of_tests() -> Policy {
     Policy {
