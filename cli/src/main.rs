@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod explore;
 mod file;
+mod fleet;
 mod papers;
 mod policy;
 mod run;

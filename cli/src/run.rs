@@ -1,7 +1,6 @@
 //! `run`: the sidecar.
 
 use std::fs::{self, OpenOptions};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -10,16 +9,15 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::broadcast;
 use tracing_subscriber::filter::LevelFilter;
-use turquoise::core::{AtStop, Jitter, PhaseKind};
+use turquoise::StartError;
+use turquoise::core::AtStop;
 use turquoise::journal::OpenError;
-use turquoise::vault::{ConfigError, LoginProvider, Retry, TokenProvider};
-use turquoise::{Identity, Progress, ShutdownError, StartError};
 
-use crate::file::{Log, Plan, Provider, Remark, check};
+use crate::file::{Log, Plan, Remark, check};
+use crate::fleet::{Failed, Fleet, Left};
 use crate::say::complain;
-use crate::sidecar::{NotBegun, Parts, begin};
+use crate::sidecar::NotBegun;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -66,12 +64,9 @@ enum Level {
 /// How a run can end otherwise than well.
 #[derive(Debug, thiserror::Error)]
 enum Ended {
-    /// It was not begun.
-    #[error(transparent)]
-    NotBegun(#[from] NotBegun),
-    /// What the file says is not taken.
-    #[error("{0}")]
-    Config(#[from] ConfigError),
+    /// A rotation was not begun.
+    #[error("rotation {0}: {1}")]
+    Failed(String, Failed),
     /// Something on this machine.
     #[error("{doing}: {cause}; put that right and start again")]
     Local {
@@ -80,31 +75,25 @@ enum Ended {
         /// What the system said.
         cause: io::Error,
     },
-    /// The task is gone.
-    #[error("the rotation has ended by itself, which is a defect: please report it, and start again")]
-    Gone,
-    /// A shutdown that should leave nothing.
-    #[error("the token could not be seen to end: {0}")]
-    Debt(ShutdownError),
-    /// It stopped where it could not go on by itself.
-    #[error("stopped where an operator is needed: the log says what for")]
-    Stuck,
+    /// A task is gone.
+    #[error("rotation {0} has ended by itself, which is a defect: please report it, and start again")]
+    Gone(String),
+    /// A shutdown that is not as it should be.
+    #[error(transparent)]
+    Left(#[from] Left),
 }
 
 impl Ended {
     const fn code(&self) -> u8 {
         match self {
-            Self::NotBegun(NotBegun::Journal(OpenError::Locked { .. })) => 4,
-            Self::NotBegun(NotBegun::Start(StartError::Contract(_))) => 13,
-            Self::Debt(_) => 11,
-            Self::Stuck => 12,
-            Self::NotBegun(_) | Self::Config(_) | Self::Local { .. } | Self::Gone => 1,
+            Self::Failed(_, Failed::NotBegun(NotBegun::Journal(OpenError::Locked { .. }))) => 4,
+            Self::Failed(_, Failed::NotBegun(NotBegun::Start(StartError::Contract(_)))) => 13,
+            Self::Left(Left::Debt(..)) => 11,
+            Self::Left(Left::Stuck(_)) => 12,
+            Self::Failed(..) | Self::Local { .. } | Self::Gone(_) => 1,
         }
     }
 }
-
-/// So long a rotation under way may take to end before the process does; a successor goes on with what is left.
-const LEAVE: Duration = Duration::from_secs(3);
 
 /// Runs until it is told to stop.
 pub(crate) fn run(args: &Args) -> ExitCode {
@@ -121,9 +110,9 @@ pub(crate) fn run(args: &Args) -> ExitCode {
         }
         return ExitCode::FAILURE;
     };
-    if args.exit_after_auth {
-        plan.exit_after_auth = true;
-        plan.start_spread = Duration::ZERO;
+    plan.exit_after_auth |= args.exit_after_auth;
+    if plan.exit_after_auth {
+        plan.rotations.iter_mut().for_each(|rotation| rotation.start_spread = Duration::ZERO);
     }
     log(&plan.log, args.log_level);
     for Remark { file, place, what, remedy, .. } in &checked.remarks.notices {
@@ -153,111 +142,41 @@ fn log(log: &Log, level: Option<Level>) {
     if log.is_json { subscriber.json().init() } else { subscriber.init() }
 }
 
-/// One thread is plenty for one identity.
+/// One thread is plenty: what rotations wait for is the network and the disk, and the disk has threads of its own.
 fn serve(plan: &Plan) -> Result<(), Ended> {
     let pid_file = plan.pid_file.as_deref().map(PidFile::write).transpose()?;
     let failed = |cause| Ended::Local { doing: "cannot start".to_owned(), cause };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let ended = runtime.block_on(async {
         let stops = Stops::new().map_err(failed)?;
-        match &plan.provider {
-            Provider::Login(config) => {
-                let provider = LoginProvider::new(config.clone())?;
-                let retry = provider.retry();
-                rotate(plan, provider, Some(retry), stops).await
-            }
-            Provider::Token(config) => rotate(plan, TokenProvider::new(config.clone())?, None, stops).await,
-        }
+        rotate(plan, stops).await
     });
     drop(pid_file);
     ended
 }
 
-async fn rotate<P: turquoise::port::Provider>(
-    plan: &Plan,
-    provider: P,
-    retry: Option<Retry>,
-    mut stops: Stops,
-) -> Result<(), Ended> {
-    let mut policy = plan.policy;
-    policy.jitter = Jitter::Full(seed(&plan.journal));
-    let Plan { journal, sink, mode, start_spread, .. } = plan;
-    let parts = Parts { policy, provider, journal, sink, mode: *mode, start_spread: *start_spread };
-    let (identity, mut progress) = tokio::select! {
-        begun = begin(parts) => begun?,
+async fn rotate(plan: &Plan, mut stops: Stops) -> Result<(), Ended> {
+    let mut fleet = tokio::select! {
+        begun = Fleet::begin(&plan.rotations) => begun.map_err(|(name, why)| Ended::Failed(name, why))?,
         () = stops.stop() => return Ok(()),
     };
-    let credentials = identity.credentials();
-    let ready = credentials.ready();
-    tokio::pin!(ready);
-    let mut is_ready = false;
     loop {
         tokio::select! {
             told = stops.next() => match told {
-                Told::Stop => break,
-                Told::Again => again(retry.as_ref()),
-            },
-            served = &mut ready, if !is_ready => {
-                served.map_err(|_| Ended::Gone)?;
-                is_ready = true;
-                tracing::info!(sink = %plan.sink.display(), "serving");
-                if plan.exit_after_auth {
-                    return leave(identity, AtStop::Keep, LEAVE, stops).await;
+                Told::Stop => return Ok(fleet.leave(None, stops.stop()).await?),
+                Told::Again => {
+                    fleet.retry();
+                    tracing::info!("SIGHUP: a refused login is tried again; a changed file is read at the next start");
                 }
-            }
-            happened = progress.recv() => gone(&happened)?,
+            },
+            gone = fleet.next() => match gone {
+                Some(name) => return Err(Ended::Gone(name)),
+                None if plan.exit_after_auth && fleet.is_serving() => {
+                    return Ok(fleet.leave(Some(AtStop::Keep), stops.stop()).await?);
+                }
+                None => {}
+            },
         }
-    }
-    let within = match plan.on_stop {
-        AtStop::Keep => LEAVE,
-        AtStop::Revoke => policy.worst_rotation() + policy.grace,
-    };
-    leave(identity, plan.on_stop, within, stops).await
-}
-
-/// Tells this identity and its host from all others, and is the same after each start.
-fn seed(journal: &Path) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    // What one host lacks, or shares with its copies, another of these may have.
-    for file in ["/etc/machine-id", "/proc/sys/kernel/hostname"] {
-        fs::read(file).unwrap_or_default().hash(&mut hasher);
-    }
-    journal.hash(&mut hasher);
-    hasher.finish()
-}
-
-fn again(retry: Option<&Retry>) {
-    if let Some(retry) = retry {
-        retry.now();
-    }
-    tracing::info!("SIGHUP: a refused login is tried again; a changed file is read at the next start");
-}
-
-/// The log has said what happened.
-const fn gone(happened: &Result<Progress, broadcast::error::RecvError>) -> Result<(), Ended> {
-    match happened {
-        Err(broadcast::error::RecvError::Closed) => Err(Ended::Gone),
-        Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => Ok(()),
-    }
-}
-
-/// Ends as told. What takes longer than it may, or a second signal, leaves the rest to a successor, as a crash would.
-async fn leave(identity: Identity, how: AtStop, within: Duration, mut stops: Stops) -> Result<(), Ended> {
-    tracing::info!(?how, ?within, "stopping");
-    let ended = tokio::select! {
-        ended = identity.shutdown(how, within) => ended,
-        () = stops.stop() => Err(ShutdownError::Late { phase: identity.status().phase }),
-    };
-    let is_stuck = identity.status().phase == PhaseKind::NeedsOperator;
-    identity.stop().await;
-    match (ended, how) {
-        _ if is_stuck => Err(Ended::Stuck),
-        (Err(why), AtStop::Revoke) => Err(Ended::Debt(why)),
-        (Err(why), AtStop::Keep) => {
-            tracing::info!(%why, "stopped; a successor goes on from here");
-            Ok(())
-        }
-        (Ok(()), _) => Ok(()),
     }
 }
 

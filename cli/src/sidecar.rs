@@ -1,25 +1,24 @@
-//! One identity in this process: its journal, its sink and its provider, put together and begun.
+//! One identity in this process: its journal, its sinks and its provider, put together and begun.
 
 use std::path::Path;
-use std::time::Duration;
 
-use tokio::sync::broadcast;
-use turquoise::core::Policy;
+use turquoise::core::{Mint, Policy};
 use turquoise::journal::{FileJournal, OpenError};
-use turquoise::port::{Provider, Store as _, StoreError};
-use turquoise::sink::{FileSink, Form, Mode, SinkError};
-use turquoise::{Identity, Progress, Setup, StartError};
+use turquoise::port::{Credential, Provider, Store, StoreError};
+use turquoise::sink::{FileSink, Outlet, PublishedOnly, SealedStore, SinkError};
+use turquoise::{Identity, Load, Setup, StartError};
+
+use crate::file::Survivor;
 
 /// What an identity is put together from.
 pub(crate) struct Parts<'a, P> {
     pub(crate) policy: Policy,
     pub(crate) provider: P,
     pub(crate) journal: &'a Path,
-    pub(crate) sink: &'a Path,
-    pub(crate) mode: Mode,
-    /// A first login waits up to so long, so that a fleet that is started at once does not log in at once. What survived needs
-    /// no login, and no wait.
-    pub(crate) start_spread: Duration,
+    pub(crate) store: &'a Survivor,
+    pub(crate) sinks: &'a [Outlet],
+    /// What it asks of the provider together with all others.
+    pub(crate) load: Load,
 }
 
 /// Why an identity was not begun. Nothing was changed at the server.
@@ -31,40 +30,57 @@ pub(crate) enum NotBegun {
     /// The sink.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// There is none.
+    #[error("there is no sink to keep secrets beside: give one")]
+    NoSink,
     /// What they hold, or the policy.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The survivor store.
-    #[error("the survivor store cannot be read: {0}")]
-    Store(#[from] StoreError),
-    /// No random number.
-    #[error("the system gave no random number: {0}")]
-    Entropy(#[from] getrandom::Error),
 }
 
-/// Takes the journal and the slots over and begins to rotate what they hold. On a runtime of one thread the progress is
-/// complete: nothing else runs before it is asked for.
-pub(crate) async fn begin<P: Provider>(parts: Parts<'_, P>) -> Result<(Identity, broadcast::Receiver<Progress>), NotBegun> {
-    begin_in(parts, Form::Secret).await
-}
-
-/// As [`begin`], with what readers find in another form than the bare secret.
-pub(crate) async fn begin_in<P: Provider>(
-    parts: Parts<'_, P>,
-    form: Form,
-) -> Result<(Identity, broadcast::Receiver<Progress>), NotBegun> {
-    let Parts { policy, provider, journal, sink, mode, start_spread } = parts;
+/// Takes the journal and the slots over and begins to rotate what they hold. On a runtime of one thread nothing has happened
+/// when it returns, so that who asks for its progress then misses nothing.
+pub(crate) async fn begin<P: Provider>(parts: Parts<'_, P>) -> Result<Identity, NotBegun> {
+    let Parts { policy, provider, journal, store, sinks, load } = parts;
     // Its lock comes first: what is opened after it is nobody else's.
     let opened = FileJournal::open(journal)?;
-    let mut store = FileSink::open(sink, mode)?.in_form(form);
-    if !start_spread.is_zero() && store.load()?.is_empty() {
-        let share = f64::from(getrandom::u32()?) / f64::from(u32::MAX);
-        let wait = start_spread.mul_f64(share);
-        tracing::info!(?wait, "the first login waits a little, so that many do not come at once");
-        tokio::time::sleep(wait).await;
-    }
+    let store = keeper(store, sinks)?;
     let setup = Setup::new(provider, opened.journal, opened.history, store)?;
-    let identity = Identity::start(Setup { policy, ..setup }).await?;
-    let progress = identity.progress();
-    Ok((identity, progress))
+    Ok(Identity::start(Setup { policy, load, ..setup }).await?)
+}
+
+fn keeper(store: &Survivor, sinks: &[Outlet]) -> Result<Keeper, NotBegun> {
+    Ok(Keeper(match store {
+        Survivor::Sink => {
+            let (first, others) = sinks.split_first().ok_or(NotBegun::NoSink)?;
+            Box::new(FileSink::of(first, others)?)
+        }
+        Survivor::Sealed { slots, key } => Box::new(SealedStore::open(slots, key)?.publishing(sinks)?),
+        Survivor::Bootstrap => Box::new(PublishedOnly::open(sinks)?),
+    }))
+}
+
+/// One of the stores.
+struct Keeper(Box<dyn Store>);
+
+impl Store for Keeper {
+    fn survives(&self) -> bool {
+        self.0.survives()
+    }
+
+    fn load(&mut self) -> Result<Vec<Credential>, StoreError> {
+        self.0.load()
+    }
+
+    fn persist(&mut self, credential: &Credential) -> Result<(), StoreError> {
+        self.0.persist(credential)
+    }
+
+    fn publish(&mut self, credential: &Credential) -> Result<(), StoreError> {
+        self.0.publish(credential)
+    }
+
+    fn clear(&mut self, mint: Mint) -> Result<(), StoreError> {
+        self.0.clear(mint)
+    }
 }

@@ -153,6 +153,18 @@ impl Ledger {
         self.compromised.contains(&Some(generation))
     }
 
+    /// Whether an operator may resolve a contradiction so: to keep, there must be a current credential whose secret is at hand,
+    /// or an old one to go back to that nobody else knows (rule 6).
+    pub(crate) fn is_resolvable(&self, resolution: Resolution) -> bool {
+        let Phase::NeedsOperator(NeedsOperator { current, rest, reason, .. }) = self.phase else { return false };
+        let usable = match rest {
+            _ if reason != StuckReason::CurrentMissing => true,
+            Rest::Draining { retiring, .. } => !self.is_compromised(retiring.mint.generation),
+            _ => false,
+        };
+        resolution == Resolution::Forget || current.is_some() && usable
+    }
+
     /// Remembers a compromise for as long as its credential is named in the phase.
     fn mark(&mut self, step: Step) {
         if let Step::Compromised { generation } = step
@@ -231,7 +243,12 @@ impl Ledger {
             Phase::Draining(draining) => after_draining(draining, step, at, policy),
             Phase::Revoking(revoking) => after_revoking(revoking, step, at, policy),
             Phase::Abandoning(abandoning) => self.after_abandoning(abandoning, step, at, policy),
-            Phase::NeedsOperator(stuck) => resolved(stuck, self.debt, step, at, policy),
+            Phase::NeedsOperator(stuck) => match step {
+                Step::Resolved { resolution } if self.is_resolvable(resolution) => {
+                    resolved(stuck, resolution, self.debt, at, policy)
+                }
+                _ => Err(Misfit),
+            },
             Phase::Closing(closing) => after_closing(closing, step),
             Phase::Stopped(_) => Err(Misfit),
         }
@@ -375,8 +392,8 @@ impl Ledger {
             | Phase::NeedsOperator(NeedsOperator { not_before, .. }) => not_before,
             _ => at,
         };
-        let old = matches!(rest, Rest::Draining { retiring, .. } if held.has(retiring.mint));
-        let current = resumed.current().filter(|lease| old || held.has(lease.mint)).copied();
+        let forgotten = policy.sown.is(SeededBug::LostSlotForgotten);
+        let current = resumed.current().filter(|lease| !forgotten || held.has(lease.mint)).copied();
         Phase::NeedsOperator(NeedsOperator { current, rest, not_before, reason })
     }
 
@@ -443,6 +460,13 @@ impl Ledger {
                 let renewed_since = |going| {
                     let going = going_on(going);
                     Going { ub: going.ub.max(longest), ..going }
+                };
+                let then = match then {
+                    AfterEnd::Stop => AfterEnd::Stop,
+                    _ if is_strange(&self.phase, self.debt, held) && !policy.sown.is(SeededBug::LoginBesideStranger) => {
+                        AfterEnd::Ask
+                    }
+                    _ => AfterEnd::LogIn,
                 };
                 Phase::Closing(Closing { going: renewed_since(going), next: next.map(renewed_since), then })
             }
@@ -535,6 +559,9 @@ fn after_draining(draining: Draining, step: Step, at: Instant, policy: &Policy) 
             let going = Going::new(retiring.mint, ub, Secret::Held);
             return Ok(Phase::Revoking(Revoking { current, going, drained }));
         }
+        (Step::Stuck { reason: reason @ StuckReason::CurrentMissing }, _, Some(_)) => {
+            return Ok(stuck(current, Rest::Draining { retiring, deadline }, at, reason));
+        }
         _ => return Err(Misfit),
     };
     Ok(Phase::Draining(draining))
@@ -546,8 +573,13 @@ fn way_back(retiring: Lease, at: Instant, policy: &Policy) -> Rollback {
 }
 
 /// An operator resolves a contradiction: what was under way goes on, or all is given up.
-fn resolved(stuck: NeedsOperator, debt: Option<Going>, step: Step, at: Instant, policy: &Policy) -> Result<Phase, Misfit> {
-    let Step::Resolved { resolution } = step else { return Err(Misfit) };
+fn resolved(
+    stuck: NeedsOperator,
+    resolution: Resolution,
+    debt: Option<Going>,
+    at: Instant,
+    policy: &Policy,
+) -> Result<Phase, Misfit> {
     let NeedsOperator { current, rest, not_before, reason } = stuck;
     match (resolution, current) {
         (Resolution::Keep, None) => Err(Misfit),
@@ -597,6 +629,10 @@ fn after_last(closing: Closing, debt: Option<Going>, at: Instant) -> Result<(Pha
         (Some(next), debt, _) => (goes(next), debt),
         (None, Some(debt), _) => (goes(debt), None),
         (None, None, AfterEnd::Stop) => (Phase::Stopped(Stopped { kept: None, not_before: at }), None),
+        (None, None, AfterEnd::Ask) => {
+            let reason = StuckReason::Stranger;
+            (Phase::NeedsOperator(NeedsOperator { current: None, rest: Rest::Nothing, not_before: at, reason }), None)
+        }
         (None, None, AfterEnd::LogIn) => (Phase::Vacant(Vacant { stage: Arrival::Waiting { not_before: at } }), None),
     })
 }
@@ -657,9 +693,13 @@ fn contradiction(phase: &Phase, debt: Option<Going>, held: Held) -> Option<Stuck
     if phase.current().is_some_and(|lease| !held.has(lease.mint)) {
         return Some(StuckReason::CurrentMissing);
     }
+    is_strange(phase, debt, held).then_some(StuckReason::Stranger)
+}
+
+/// Whether the survivor store holds a secret that the journal does not know.
+fn is_strange(phase: &Phase, debt: Option<Going>, held: Held) -> bool {
     let known = |mint| phase.knows(mint) || debt.is_some_and(|debt| debt.mint == mint);
-    let strange = |slot: Color| held.slot(slot).is_some_and(|generation| !known(Mint { generation, slot }));
-    (strange(Color::Blue) || strange(Color::Green)).then_some(StuckReason::Stranger)
+    [Color::Blue, Color::Green].iter().any(|&slot| held.slot(slot).is_some_and(|generation| !known(Mint { generation, slot })))
 }
 
 /// The current credential of this phase, if the survivor store has lost it.

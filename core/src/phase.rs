@@ -2,7 +2,7 @@
 
 use crate::canary::Tally;
 use crate::lease::Lease;
-use crate::record::{AbandonReason, Drained, Resolution, StuckReason, Via};
+use crate::record::{AbandonReason, Drained, StuckReason, Via};
 use crate::vocabulary::{Generation, Instant, Mint};
 
 /// Where a rotation stands.
@@ -227,6 +227,8 @@ pub enum AfterEnd {
     Stop,
     /// A login begins anew: the glass was broken.
     LogIn,
+    /// An operator is asked first: a new process has found a secret that the journal does not know.
+    Ask,
 }
 
 /// Nothing more is done.
@@ -241,7 +243,7 @@ pub struct Stopped {
 /// Waiting for a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NeedsOperator {
-    /// What serves, if anything does.
+    /// What is current, if anything is: what serves, unless its secret is missing.
     pub current: Option<Lease>,
     /// What else there is.
     pub rest: Rest,
@@ -355,18 +357,6 @@ impl Phase {
                 rest: Rest::Revoking { going, .. } | Rest::Abandoning { going, .. }, ..
             }) => Some(going),
             _ => None,
-        }
-    }
-
-    /// Whether an operator may resolve a contradiction so: to keep, there must be a current credential whose secret is at hand,
-    /// or an old one to go back to.
-    pub(crate) const fn is_resolvable(&self, resolution: Resolution) -> bool {
-        match self {
-            Self::NeedsOperator(NeedsOperator { current, rest, reason, .. }) => {
-                let usable = !matches!(reason, StuckReason::CurrentMissing) || matches!(rest, Rest::Draining { .. });
-                matches!(resolution, Resolution::Forget) || current.is_some() && usable
-            }
-            _ => false,
         }
     }
 

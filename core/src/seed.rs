@@ -125,4 +125,10 @@ bugs! {
     LoginBesideLostMint,
     /// Where several were lost at once, the end of one is taken for the end of all.
     SeveralTakenAsOne,
+    /// A new process that finds the slot of the current credential empty forgets that it lives.
+    LostSlotForgotten,
+    /// When the old one cannot come back the new one stays, although its secret is lost.
+    FailedWayBackKept,
+    /// After a broken glass a login begins anew beside a secret that the journal does not know.
+    LoginBesideStranger,
 }

@@ -186,6 +186,7 @@ pub const TRANSITIONS: &[Transition] = transitions! {
     Draining --ShortenIntent--> Draining, ["shorten"], "the new one is published: the grace begins";
     Draining --RollbackIntent--> Draining, ["extend"], "an operator wants the old one back";
     Draining --RollbackFailed--> Draining, ["publish, shorten"], "it could not be extended or probed: the new one stays";
+    Draining --Stuck--> NeedsOperator, [""], "the old one could not become current again, and the secret of the new one is lost";
     Draining --RolledBack--> Draining, ["publish"], "the old one is extended and probed: the commit point of a rollback";
     Draining --Waived--> Closing, ["revoke, clear"], "an operator breaks the glass";
     Draining --Compromised--> Draining, [""], "an operator says so, of the new one or of the old one";
@@ -229,6 +230,7 @@ pub const TRANSITIONS: &[Transition] = transitions! {
     Closing --Cleared--> Closing, ["revoke, clear"], "its slot is empty, and another one has to go";
     Closing --Cleared--> Stopped, [""], "its slot is empty, and nothing is to be left";
     Closing --Cleared--> Vacant, [""], "its slot is empty, and a login begins anew";
+    Closing --Cleared--> NeedsOperator, [""], "its slot is empty, a login would begin anew, and a process has found a secret that the journal does not know";
     Closing --Recovered--> Closing, ["revoke, clear"], "a new process goes on";
 
     Stopped --Compromised--> Stopped, [""], "an operator said so before the stop: a successor rotates at once";

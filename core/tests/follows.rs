@@ -198,7 +198,7 @@ fn a_contradiction_ends_by_an_operator_and_only_with_what_is_there() {
     refuses(stuck, &[issue(SECOND), STUCK, CLOSE, DIED, Step::Cleared]);
     let lost: &[&[Step]] = &[&STEADY, &[recovered(None, None)]];
     let Phase::NeedsOperator(found) = phase(lost) else { panic!("what serves is missing") };
-    assert_eq!((found.current, found.reason), (None, StuckReason::CurrentMissing));
+    assert_eq!((found.current.map(|current| current.mint), found.reason), (Some(FIRST), StuckReason::CurrentMissing));
     refuses(lost, &[KEEP]);
 }
 

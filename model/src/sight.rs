@@ -104,7 +104,7 @@ impl Sight {
             Self::In(PhaseKind::Abandoning) => fails || crashes && survives,
             Self::DeadIn(PhaseKind::Abandoning) => crashes && fails || config.crashes > 1 && survives,
             Self::DeadIn(_) => crashes,
-            Self::BadCandidate => faults,
+            Self::BadCandidate => faults && !config.can(Hostility::Alone),
             Self::ReaderBehind => readers,
             Self::LostMint | Self::Owed => crashes || faults,
             Self::Tried => config.policy.canary.is_some(),

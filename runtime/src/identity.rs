@@ -364,6 +364,14 @@ impl Identity {
         Status { current_held: held(status.current), second_held: held(status.second), ..status }
     }
 
+    /// Waits until the task has ended, for whatever reason: after a shutdown that took longer than its caller waited, or by itself,
+    /// which is a defect.
+    ///
+    /// Cancel safe: it changes nothing.
+    pub async fn ended(&self) {
+        self.commands.closed().await;
+    }
+
     /// Ends the task at once and leaves everything as it stands for a successor: nothing is revoked, nothing recorded, and a
     /// rotation under way is cut short as by a crash. [`shutdown`](Self::shutdown) ends in order instead. Calls to the
     /// provider under way are dropped; a write to the journal or the store under way is waited for. When this returns, the

@@ -3,13 +3,14 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use crate::error::SinkError;
+use crate::outlets::Owner;
 
 /// No file of a sink is larger.
 const LARGEST: u64 = 1024 * 1024;
@@ -25,6 +26,18 @@ pub(crate) enum Step {
     Remove,
     SyncFolder,
     ReadBack,
+}
+
+/// What a file has before it has content.
+#[derive(Clone, Copy)]
+pub(crate) struct Permits {
+    pub(crate) mode: u32,
+    pub(crate) owner: Owner,
+}
+
+impl Permits {
+    /// For us alone.
+    pub(crate) const PRIVATE: Self = Self { mode: 0o600, owner: Owner { user: None, group: None } };
 }
 
 /// A name in the folder, and the one its content has while it is being written.
@@ -67,13 +80,24 @@ impl Folder {
     }
 
     /// Puts content under a name: whoever looks finds what was there before, or all of this.
-    pub(crate) fn replace(&mut self, name: &Name, mode: u32, content: &[u8]) -> Result<(), SinkError> {
+    pub(crate) fn replace(&mut self, name: &Name, permits: Permits, content: &[u8]) -> Result<(), SinkError> {
+        self.stage(name, permits, content)?;
+        self.commit(name, content)
+    }
+
+    /// Writes content aside, durably: nobody sees it yet.
+    pub(crate) fn stage(&mut self, name: &Name, permits: Permits, content: &[u8]) -> Result<(), SinkError> {
         self.expect_file_or_nothing(&name.file)?;
-        let (file, temporary) = (self.join(&name.file), self.join(&name.temporary));
-        if let Err(cause) = self.write(&temporary, mode, content) {
+        let temporary = self.join(&name.temporary);
+        self.write(&temporary, permits, content).map_err(|cause| {
             drop(self.remove_leftover(name)); // the next write, or the next start, tries again
-            return Err(SinkError::Io { doing: "write", path: temporary, cause });
-        }
+            SinkError::Io { doing: "write", path: temporary, cause }
+        })
+    }
+
+    /// Puts what was written aside under its name, and reads it back.
+    pub(crate) fn commit(&mut self, name: &Name, content: &[u8]) -> Result<(), SinkError> {
+        let (file, temporary) = (self.join(&name.file), self.join(&name.temporary));
         if let Err(cause) = self.step(Step::Rename, || fs::rename(&temporary, &file)) {
             drop(self.remove_leftover(name)); // the next write, or the next start, tries again
             return Err(SinkError::Io { doing: "rename to", path: file, cause });
@@ -124,12 +148,17 @@ impl Folder {
         }
     }
 
-    fn write(&mut self, temporary: &Path, mode: u32, content: &[u8]) -> io::Result<()> {
+    fn write(&mut self, temporary: &Path, Permits { mode, owner }: Permits, content: &[u8]) -> io::Result<()> {
         let mut file = self.step(Step::Create, || {
             remove_if_there(temporary)?;
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)
         })?;
-        self.step(Step::SetMode, || file.set_permissions(Permissions::from_mode(mode)))?;
+        self.step(Step::SetMode, || {
+            if owner != Owner::default() {
+                fchown(&file, owner.user, owner.group)?;
+            }
+            file.set_permissions(Permissions::from_mode(mode))
+        })?;
         self.step(Step::Write, || file.write_all(content))?;
         self.step(Step::SyncFile, || file.sync_all())
     }

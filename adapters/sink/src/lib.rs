@@ -12,6 +12,11 @@
 //! place, the folder synced, and the result read back. So a reader, or a successor of a process that was killed, sees the
 //! old content or the new one, never a part and never nothing. A slot whose checksum does not match is an error, never empty.
 //!
+//! Where several files are published they switch as a set: each is written aside and synced before the first is renamed, and when the
+//! last one is, a manifest beside the first, `.token.set`, says which generation the set is at. What a process that dies in
+//! between leaves is brought to that generation when the store is loaded, and so is a file that is new in the set; the generation
+//! lives, for nothing is ended before all files are published.
+//!
 //! [`SealedStore`] is for who has no readers, behind the proxy or the handle: the same two slots, encrypted
 //! (XChaCha20-Poly1305, a random nonce each time), and no published file. A slot is `turquoise sealed 1`, the name of its key — a
 //! part of a hash — and a newline, then the nonce, then the line that a sink's slot has; the first line and the slot's colour are
@@ -27,6 +32,7 @@
 mod error;
 mod folder;
 mod form;
+mod outlets;
 mod seal;
 mod sealed;
 mod sink;
@@ -37,5 +43,6 @@ mod tests;
 
 pub use error::SinkError;
 pub use form::{Form, NoProfile, Profile};
+pub use outlets::{Outlet, Owner};
 pub use sealed::SealedStore;
-pub use sink::{FileSink, Mode, ModeError};
+pub use sink::{FileSink, Mode, ModeError, PublishedOnly};

@@ -6,9 +6,9 @@ use turquoise_runtime::core::Mint;
 use turquoise_runtime::port::{Credential, Store, StoreError};
 
 use crate::error::SinkError;
-use crate::folder::Name;
 use crate::form::Form;
-use crate::slots::{Slots, hidden, refuse_empty};
+use crate::outlets::{Outlet, Outlets};
+use crate::slots::Slots;
 
 /// The permissions of the published file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,36 +50,42 @@ impl Mode {
     }
 }
 
-/// A published file and its two private slots; see the crate's documentation.
+/// Published files and two private slots beside the first of them; see the crate's documentation.
 ///
 /// Its methods block for the disk. What fails may be tried again: persisting, publishing and clearing twice is like once.
 pub struct FileSink {
     pub(crate) slots: Slots,
-    published: Name,
-    mode: Mode,
-    form: Form,
+    pub(crate) outlets: Outlets,
 }
 
 impl FileSink {
     /// Opens the sink at this path, whose folder must exist, and removes what a dead process left half written.
     pub fn open(path: &Path, mode: Mode) -> Result<Self, SinkError> {
-        let slots = Slots::open(path, None)?;
-        let name = path.file_name().ok_or_else(|| SinkError::NoName { path: path.to_owned() })?;
-        let published = Name { file: name.to_owned(), temporary: hidden(name, "new.tmp") };
-        slots.folder.clean(&published)?;
-        Ok(Self { slots, published, mode, form: Form::Secret })
+        Self::of(&Outlet::new(path, mode), &[])
+    }
+
+    /// As [`open`](Self::open), with these other files, which are given what the first one is given, and switch with it.
+    pub fn of(first: &Outlet, others: &[Outlet]) -> Result<Self, SinkError> {
+        let slots = Slots::open(&first.path, None)?;
+        let outlets: Vec<_> = std::iter::once(first).chain(others).cloned().collect();
+        Ok(Self { slots, outlets: Outlets::open(&outlets)? })
     }
 
     /// Publishes in another form than the bare secret.
     #[must_use]
-    pub fn in_form(self, form: Form) -> Self {
-        Self { form, ..self }
+    pub fn in_form(mut self, form: Form) -> Self {
+        for file in &mut self.outlets.files {
+            file.form = form.clone();
+        }
+        self
     }
 }
 
 impl Store for FileSink {
     fn load(&mut self) -> Result<Vec<Credential>, StoreError> {
-        Ok(self.slots.load()?)
+        let held = self.slots.load()?;
+        self.outlets.repair(&held)?;
+        Ok(held)
     }
 
     fn persist(&mut self, credential: &Credential) -> Result<(), StoreError> {
@@ -87,12 +93,44 @@ impl Store for FileSink {
     }
 
     fn publish(&mut self, credential: &Credential) -> Result<(), StoreError> {
-        refuse_empty(credential)?;
-        let content = self.form.content(credential).ok_or(SinkError::Unfit)?;
-        Ok(self.slots.folder.replace(&self.published, self.mode.bits(), &content)?)
+        Ok(self.outlets.publish(credential)?)
     }
 
     fn clear(&mut self, mint: Mint) -> Result<(), StoreError> {
         Ok(self.slots.clear(mint)?)
+    }
+}
+
+/// Published files and nothing else: every start logs in anew. See [`NoStore`](turquoise_runtime::port::NoStore).
+pub struct PublishedOnly {
+    outlets: Outlets,
+}
+
+impl PublishedOnly {
+    /// Opens the files, whose folders must exist, and removes what a dead process left half written. There may be none.
+    pub fn open(outlets: &[Outlet]) -> Result<Self, SinkError> {
+        Ok(Self { outlets: Outlets::open(outlets)? })
+    }
+}
+
+impl Store for PublishedOnly {
+    fn survives(&self) -> bool {
+        false
+    }
+
+    fn load(&mut self) -> Result<Vec<Credential>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn persist(&mut self, _: &Credential) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn publish(&mut self, credential: &Credential) -> Result<(), StoreError> {
+        Ok(self.outlets.publish(credential)?)
+    }
+
+    fn clear(&mut self, _: Mint) -> Result<(), StoreError> {
+        Ok(())
     }
 }

@@ -77,6 +77,20 @@ pub(crate) fn decode(bytes: &[u8], color: Color) -> Result<Credential, Unsound> 
     Ok(Credential { mint: Mint { generation, slot: color }, handle: Handle(handle.into_owned()), secret })
 }
 
+/// The line of a manifest: `{"v":1,"generation":"0123abcd-7","sum":"…"}`.
+pub(crate) fn manifest(generation: Generation) -> String {
+    let body = format!("{{\"v\":{VERSION},\"generation\":\"{generation}\"");
+    let seal = seal(body.as_bytes());
+    body + &seal
+}
+
+/// The generation in a manifest of ours.
+pub(crate) fn read_manifest(bytes: &[u8]) -> Option<Generation> {
+    let text = str::from_utf8(bytes).ok()?;
+    let generation = text.split('"').nth(5).and_then(parse)?;
+    (manifest(generation) == text).then_some(generation)
+}
+
 #[derive(Deserialize)]
 struct Version {
     v: u64,

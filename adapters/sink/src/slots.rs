@@ -9,9 +9,8 @@ use turquoise_runtime::port::Credential;
 use zeroize::Zeroizing;
 
 use crate::error::SinkError;
-use crate::folder::{Folder, Name};
+use crate::folder::{Folder, Name, Permits};
 use crate::seal::Key;
-use crate::sink::Mode;
 use crate::slot::{self, Unsound};
 
 /// The slots `.NAME.blue` and `.NAME.green` in a folder, sealed if there is a key.
@@ -59,7 +58,7 @@ impl Slots {
             path: self.folder.join(&name.file),
             cause,
         })?;
-        self.folder.replace(&name, Mode::PRIVATE.bits(), &bytes)
+        self.folder.replace(&name, Permits::PRIVATE, &bytes)
     }
 
     pub(crate) fn clear(&mut self, mint: Mint) -> Result<(), SinkError> {

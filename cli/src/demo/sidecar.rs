@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::sync::broadcast;
 use turquoise::core::{Policy, StepKind};
-use turquoise::sink::{Form, Mode};
-use turquoise::{Identity, Progress, port};
+use turquoise::sink::{Form, Mode, Outlet};
+use turquoise::{Identity, Load, Progress, port};
 
 use super::process::Process;
 use super::show::{self, Show};
@@ -15,7 +15,8 @@ use super::site::{Provider, Site};
 use super::told::Told;
 use super::trouble::Trouble;
 use super::{iam, vault};
-use crate::sidecar::{Parts, begin_in};
+use crate::file::Survivor;
+use crate::sidecar::{Parts, begin};
 
 /// No step of a rotation takes longer to come, also on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,9 +40,12 @@ async fn start_with(
     provider: impl port::Provider,
     form: Form,
 ) -> Result<(Identity, broadcast::Receiver<Progress>), Trouble> {
-    let (journal, sink) = (&site.journal(), &site.published());
-    let start_spread = Duration::ZERO;
-    Ok(begin_in(Parts { policy, provider, journal, sink, mode: Mode::PRIVATE, start_spread }, form).await?)
+    let sinks = [Outlet { form, ..Outlet::new(site.published(), Mode::PRIVATE) }];
+    let load = Load::unlimited().start_spread(Duration::ZERO);
+    let parts = Parts { policy, provider, journal: &site.journal(), store: &Survivor::Sink, sinks: &sinks, load };
+    let identity = begin(parts).await?;
+    let progress = identity.progress();
+    Ok((identity, progress))
 }
 
 /// Something that rotates, wherever it runs.

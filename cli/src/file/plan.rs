@@ -5,22 +5,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
+use turquoise::aws_iam::IamConfig;
 use turquoise::core::{AtStop, Policy};
-use turquoise::sink::Mode;
-use turquoise::vault::{LoginConfig, TokenConfig};
+use turquoise::sink::Outlet;
+use turquoise::vault::{LoginConfig, SecretIdConfig, TokenConfig};
 
 use super::source::Place;
 
-/// Everything that a run needs.
+/// Everything that a run needs: the rotations, and what the process is to be for all of them.
 pub(crate) struct Plan {
-    pub(crate) provider: Provider,
-    pub(crate) policy: Policy,
-    pub(crate) sink: PathBuf,
-    pub(crate) mode: Mode,
-    pub(crate) journal: PathBuf,
-    pub(crate) on_stop: AtStop,
-    /// A first login waits up to so long.
-    pub(crate) start_spread: Duration,
+    /// At least one; no two have the same name, or share a file.
+    pub(crate) rotations: Vec<Rotation>,
     pub(crate) pid_file: Option<PathBuf>,
     pub(crate) exit_after_auth: bool,
     pub(crate) log: Log,
@@ -28,10 +23,44 @@ pub(crate) struct Plan {
     pub(crate) settings: Vec<Setting>,
 }
 
+/// One identity, and how its credential is rotated.
+pub(crate) struct Rotation {
+    /// The label of its stanza; `default` without one.
+    pub(crate) name: String,
+    pub(crate) provider: Provider,
+    pub(crate) policy: Policy,
+    /// Where its secrets outlive the process.
+    pub(crate) store: Survivor,
+    /// The files that readers open; they switch as a set.
+    pub(crate) sinks: Vec<Outlet>,
+    pub(crate) journal: PathBuf,
+    pub(crate) on_stop: AtStop,
+    /// A first login waits up to so long.
+    pub(crate) start_spread: Duration,
+}
+
 /// Where credentials come from.
 pub(crate) enum Provider {
     Login(LoginConfig),
     Token(TokenConfig),
+    SecretId(SecretIdConfig),
+    Keys(Box<IamConfig>),
+}
+
+/// Where secrets outlive the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Survivor {
+    /// In slots beside the first sink's file.
+    Sink,
+    /// In slots beside the journal, encrypted under a key that is elsewhere.
+    Sealed {
+        /// The path that the slots are named after.
+        slots: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+    },
+    /// Nowhere: each start logs in again.
+    Bootstrap,
 }
 
 /// What is logged.
@@ -43,6 +72,7 @@ pub(crate) struct Log {
 /// One setting as it is in effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Setting {
+    /// Its place, as in the list of keys; that of a rotation with a label has it in parentheses.
     pub(crate) key: String,
     pub(crate) value: String,
     pub(crate) from: Origin,

@@ -27,10 +27,12 @@ pub(crate) fn walk(source: &Source, table: &mut Table) -> Remarks {
 }
 
 impl Remarks {
-    /// In the order of the file.
+    /// In the order of the file, each once: what several rotations share is looked at for each.
     pub(crate) fn sort(&mut self) {
-        self.faults.sort_by_key(|remark| remark.place);
-        self.notices.sort_by_key(|remark| remark.place);
+        for remarks in [&mut self.faults, &mut self.notices] {
+            remarks.sort_by_key(|remark| remark.place);
+            remarks.dedup();
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::phase::{
     Validating,
 };
 use crate::policy::Consumers;
-use crate::record::{AbandonReason, AtStop, Drained, Proof, Step, Trigger, Via};
+use crate::record::{AbandonReason, AtStop, Drained, Proof, Step, StuckReason, Trigger, Via};
 use crate::seed::SeededBug;
 use crate::vocabulary::{Color, Generation, Instant, Life};
 
@@ -32,6 +32,10 @@ impl Rotation {
             Phase::Draining(draining) => self.drained(draining),
             Phase::Revoking(Revoking { going, .. }) | Phase::Abandoning(Abandoning { going, .. }) => {
                 self.expired(going).or_else(|| self.owed(going))
+            }
+            // Its slot may be another's by now.
+            Phase::Closing(Closing { going: Going { end: End::Clear, secret, .. }, .. }) => {
+                (secret != Secret::Held).then_some(Step::Cleared)
             }
             Phase::Closing(Closing { going, .. }) => self.expired(going),
             Phase::NeedsOperator(_) => self.wishes.resolve.map(|resolution| Step::Resolved { resolution }),
@@ -215,7 +219,7 @@ impl Rotation {
         let Draining { current, retiring, deadline, idle, rollback, .. } = draining;
         let barred = self.is_barred(retiring.mint.generation);
         if let Some(Rollback { until, .. }) = rollback {
-            return (barred || self.now >= until).then_some(Step::RollbackFailed);
+            return (barred || self.now >= until).then(|| self.no_way_back());
         }
         if self.wishes.rollback && !barred {
             return Some(Step::RollbackIntent);
@@ -239,6 +243,15 @@ impl Rotation {
             return None;
         };
         Some(Step::RevokeIntent { drained, ub: retiring.life.ub })
+    }
+
+    /// The new one stays; if its secret is lost, an operator has to say again what becomes of the two.
+    pub(super) fn no_way_back(&self) -> Step {
+        if self.is_missing() && !self.policy.sown.is(SeededBug::FailedWayBackKept) {
+            Step::Stuck { reason: StuckReason::CurrentMissing }
+        } else {
+            Step::RollbackFailed
+        }
     }
 
     /// What is compromised, or about to be recorded as such, never becomes current again (rule 6).

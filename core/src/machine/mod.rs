@@ -384,7 +384,7 @@ impl Rotation {
         }
         let gone = matches!(self.fold.phase, Phase::NeedsOperator(NeedsOperator { reason: StuckReason::CurrentMissing, .. }));
         let current = self.fold.phase.current().filter(|_| !gone).map(|lease| lease.mint.generation);
-        current.filter(|generation| self.missing != Some(*generation))
+        current.filter(|_| !self.is_missing())
     }
 
     /// The candidate, while a share of new work tries it.
@@ -509,8 +509,12 @@ impl Rotation {
                 (next && phase.is_breakable() && !wishes.glass, "break the glass", legal)
             }
             Input::Resolve(resolution) => {
-                let possible = phase.is_resolvable(resolution) && wishes.resolve.is_none();
-                (possible, "resolve", "only in NeedsOperator; to keep, there must be a credential whose secret is at hand")
+                let possible = self.fold.is_resolvable(resolution) && wishes.resolve.is_none();
+                (
+                    possible,
+                    "resolve",
+                    "only in NeedsOperator; to keep, there must be a credential whose secret is at hand, and the old one must not be compromised if it is that",
+                )
             }
             Input::Shutdown(how) => {
                 let over = self.is_over() || matches!(phase, Phase::NeedsOperator(_));
@@ -600,7 +604,7 @@ impl Rotation {
         wishes.rollback &= matches!(phase, Phase::Draining(Draining { rollback: None, .. })) && step != Step::RollbackFailed;
         wishes.compromise =
             wishes.compromise.filter(|generation| phase.names(*generation) && !self.fold.is_compromised(*generation));
-        wishes.resolve = wishes.resolve.filter(|resolution| phase.is_resolvable(*resolution));
+        wishes.resolve = wishes.resolve.filter(|resolution| self.fold.is_resolvable(*resolution));
         wishes.glass &= phase.is_breakable();
         wishes.leave = wishes.leave.filter(|_| !matches!(phase, Phase::Closing(_) | Phase::Stopped(_) | Phase::NeedsOperator(_)));
     }
@@ -661,6 +665,9 @@ impl Rotation {
     fn leases_mut(&mut self) -> [Option<&mut Lease>; 2] {
         match &mut self.fold.phase {
             Phase::Draining(Draining { current, retiring, .. }) => [Some(current), Some(retiring)],
+            Phase::NeedsOperator(NeedsOperator { current, rest: Rest::Draining { retiring, .. }, .. }) => {
+                [current.as_mut(), Some(retiring)]
+            }
             phase => [phase.current_mut(), None],
         }
     }
@@ -680,17 +687,24 @@ impl Rotation {
             return [None, None];
         }
         let retiring = match self.fold.phase {
-            Phase::Draining(Draining { retiring, deadline: None, .. })
-            | Phase::NeedsOperator(NeedsOperator { rest: Rest::Draining { retiring, deadline: None }, .. }) => Some(retiring),
+            Phase::Draining(Draining { retiring, deadline: None, .. }) => Some(retiring),
+            // What others know is not kept alive for an operator who may come late.
+            Phase::NeedsOperator(NeedsOperator { rest: Rest::Draining { retiring, deadline: None }, .. }) => {
+                Some(retiring).filter(|old| !self.fold.is_compromised(old.mint.generation))
+            }
             _ => None,
         };
-        [self.fold.phase.current().copied(), retiring]
+        [self.fold.phase.current().filter(|_| !self.is_missing()).copied(), retiring]
     }
 
     /// Whether this process has none of the secrets that the journal speaks of, and says so with its first record.
     fn is_bereft(&self) -> bool {
-        let lost = self.fold.phase.current().is_some_and(|current| self.missing == Some(current.mint.generation));
-        lost && self.policy.relogin == Relogin::EachStart
+        self.is_missing() && self.policy.relogin == Relogin::EachStart
+    }
+
+    /// Whether the survivor store had nothing of the current credential when this process began.
+    fn is_missing(&self) -> bool {
+        self.fold.phase.current().is_some_and(|current| self.missing == Some(current.mint.generation))
     }
 
     fn renewal_of(&self, op: OpId) -> Option<Flight> {

@@ -165,7 +165,7 @@ impl Rotation {
             }
             // With a rollback under way nothing but the old one is probed.
             Phase::Draining(Draining { retiring, rollback: Some(_), .. }) => {
-                Some(if barred { Step::RollbackFailed } else { Step::RolledBack { life: retiring.life } })
+                Some(if barred { self.no_way_back() } else { Step::RolledBack { life: retiring.life } })
             }
             _ => None,
         }
@@ -180,7 +180,7 @@ impl Rotation {
                 let ub = candidate.life.ub;
                 Some(self.abandon(AbandonReason::ProbeRefused, ub))
             }
-            Phase::Draining(Draining { rollback: Some(_), .. }) => Some(Step::RollbackFailed),
+            Phase::Draining(Draining { rollback: Some(_), .. }) => Some(self.no_way_back()),
             // The grace goes on: it is the revocation that needs a witness.
             Phase::Draining(_) => self.retry(),
             Phase::Steady(_) if self.policy.relogin.is_possible() => {
@@ -204,7 +204,7 @@ impl Rotation {
                 let enough = remaining.saturating_add(policy.patience) >= policy.full;
                 if let Phase::Draining(Draining { rollback: Some(rollback), .. }) = &mut self.fold.phase {
                     rollback.extended = enough;
-                    return if enough { None } else { Some(Step::RollbackFailed) };
+                    return if enough { None } else { Some(self.no_way_back()) };
                 }
                 let short = self.abandon(AbandonReason::NotExtended, life.ub);
                 Some(if enough { self.promote(life) } else { short })
@@ -213,7 +213,7 @@ impl Rotation {
                 let ub = candidate.life.ub;
                 let rolling_back = matches!(self.fold.phase, Phase::Draining(_));
                 let not_extended = self.abandon(AbandonReason::NotExtended, ub);
-                Some(if rolling_back { Step::RollbackFailed } else { not_extended })
+                Some(if rolling_back { self.no_way_back() } else { not_extended })
             }
             Outcome::NotApplied(Refusal::Unavailable) => self.retry(),
             Outcome::Applied(_) | Outcome::Unknown => {

@@ -75,6 +75,7 @@ const LINES: &[Line] = lines! {
     Vacant -> Stopped, End, [(100, 172), (100, 288)], (107, 232, "start");
     Steady -> Stopped, End, [(290, 172), (175, 288)], (286, 194, "start");
     Steady -> Closing, End, [(370, 170), (370, 288)], (377, 262, "start");
+    Closing -> NeedsOperator, Contradiction, [(310, 372), (310, 478)], (317, 430, "start");
     Closing -> Stopped, End, [(280, 330), (192, 330)], (236, 322, "middle");
     Closing -> Vacant, End, [(300, 290), (155, 172)], (276, 262, "start");
 };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use turquoise_core::{
     AtStop, Certainty, Color, Consumers, Effect, Generation, Input, NeedsOperator, Phase, PhaseKind, Resolution, Rest, Rotation,
-    Writer,
+    StuckReason, Writer,
 };
 
 use super::{Action, Clock, Demand, Event, LONG, Process, Request, World, is_local};
@@ -125,7 +125,7 @@ impl World {
         }
         let lapses = self.mandate.is_some_and(|until| self.now >= until)
             || self.mandate.is_none() && machine.policy().writer == Writer::Mandate;
-        if !late && !lapses && !self.reader_is_due() && (self.faults > 0 || !self.pending()) {
+        if !late && !lapses && !self.reader_is_due() && (self.faults > 0 && !config.can(Hostility::Alone) || !self.pending()) {
             events.push(Event::Tick);
         }
     }
@@ -153,12 +153,15 @@ impl World {
 
     /// An operator who is needed comes, and tells the truth: what is kept lives, what is given up is dead.
     pub(super) fn truth(&self) -> Option<Resolution> {
-        let current = self.phase().current().map(|lease| lease.mint.generation);
-        let old = match self.phase() {
-            Phase::NeedsOperator(NeedsOperator { rest: Rest::Draining { retiring, .. }, .. }) => Some(retiring.mint.generation),
-            _ => None,
+        let kept = match self.phase() {
+            Phase::NeedsOperator(NeedsOperator {
+                rest: Rest::Draining { retiring, .. },
+                reason: StuckReason::CurrentMissing,
+                ..
+            }) => Some(retiring),
+            phase => phase.current(),
         };
-        if current.into_iter().chain(old).any(|generation| self.alive(generation).is_some()) {
+        if kept.is_some_and(|lease| self.alive(lease.mint.generation).is_some()) {
             return Some(Resolution::Keep);
         }
         self.live.is_empty().then_some(Resolution::Forget)
@@ -204,7 +207,7 @@ impl World {
             return events.push(Event::GiveUp(i));
         }
         events.push(Event::Answer(i));
-        if self.faults == 0 {
+        if self.faults == 0 || config.can(Hostility::Alone) {
             return;
         }
         events.extend([Event::Reject(i), Event::AnswerTwice(i)]);

@@ -12,6 +12,9 @@ impl World {
     pub(super) fn apply(&mut self, config: &Config, effect: &Effect, useless: bool) -> Outcome {
         match *effect {
             Effect::Persist(mint) => self.persist(config, mint),
+            Effect::Publish(mint) if self.slots.slot(mint.slot) != Some(mint.generation) => {
+                Outcome::NotApplied(Refusal::NoSecret)
+            }
             Effect::Publish(mint) => {
                 self.publish(config, mint.generation);
                 Outcome::Applied(Applied::Done)

@@ -25,6 +25,9 @@ fn soil(bug: SeededBug) -> Config {
         SeededBug::NothingOwedAtStart | SeededBug::LoginBesideLostMint | SeededBug::SeveralTakenAsOne => {
             named("nothing survives a crash")
         }
+        SeededBug::LostSlotForgotten | SeededBug::FailedWayBackKept | SeededBug::LoginBesideStranger => {
+            named("slots that are tampered with, an operator and a crash")
+        }
         _ => SINK,
     }
 }

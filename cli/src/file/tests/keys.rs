@@ -22,6 +22,7 @@ fn file_with(path: &str, key: &Key) -> String {
         let label = label.or(match name {
             "method" => Some("approle"),
             "sink" => Some("file"),
+            "source" => Some("environment"),
             _ => None,
         });
         writeln!(head, "{name}{} {{", label.map(|label| format!(" \"{label}\"")).unwrap_or_default()).unwrap();
@@ -32,10 +33,12 @@ fn file_with(path: &str, key: &Key) -> String {
     let item = match (key.kind, label) {
         (_, Some(label)) => stanza(label),
         (Kind::Typed, None) if name == "sink" => stanza("file"),
+        (Kind::Typed, None) if name == "source" => stanza("environment"),
         (Kind::Typed, None) => stanza("approle"),
         (Kind::Named, None) => stanza("secret/data/app"),
         (Kind::Stanza, None) => format!("{name} {{}}"),
         (Kind::Text, None) if path.ends_with("method.type") => "type = \"approle\"".to_owned(),
+        (Kind::Text, None) if path.ends_with("source.type") => "type = \"profile\"".to_owned(),
         (Kind::Text | Kind::Any, None) => format!("{name} = \"file\""),
         (Kind::Count, None) => format!("{name} = 3"),
         (Kind::Flag, None) => format!("{name} = true"),

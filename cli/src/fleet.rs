@@ -1,0 +1,255 @@
+//! All rotations of this process: begun together, watched, and ended together.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tracing::Instrument as _;
+use turquoise::aws_iam::{self, IamProvider};
+use turquoise::core::{AtStop, Budget, Jitter, PhaseKind, Policy};
+use turquoise::vault::{self, LoginProvider, Retry, SecretIdProvider, TokenProvider};
+use turquoise::{Identity, Load, ShutdownError};
+
+use crate::file::{Provider, Rotation};
+use crate::sidecar::{NotBegun, Parts, begin};
+
+/// So long a rotation under way may take to end before the process does; a successor goes on with what is left.
+const LEAVE: Duration = Duration::from_secs(3);
+/// What all rotations together ask of one provider: so many calls at once, and one more in each interval.
+const CEILING: Budget = Budget { every: Duration::from_millis(50), burst: 20 };
+
+/// All rotations of this process.
+pub(crate) struct Fleet {
+    pub(crate) members: Vec<Member>,
+    loads: Loads,
+    happened: mpsc::UnboundedReceiver<Happened>,
+    tell: mpsc::UnboundedSender<Happened>,
+}
+
+/// One rotation of this process.
+pub(crate) struct Member {
+    pub(crate) name: String,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) policy: Policy,
+    on_stop: AtStop,
+    /// Has a login tried again that was refused, where there is one.
+    retry: Option<Retry>,
+    is_serving: bool,
+    _watch: JoinSet<()>,
+}
+
+/// What a rotation does that its process has to know.
+enum Happened {
+    /// Its first credential is published.
+    Serving(String),
+    /// Its task is gone.
+    Ended(String),
+}
+
+/// What identities ask of one provider in common, with a ceiling for each.
+struct Loads {
+    vault: Load,
+    aws: Load,
+}
+
+/// Why a rotation is not there.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failed {
+    /// It was not begun.
+    #[error(transparent)]
+    NotBegun(#[from] NotBegun),
+    /// What the file says of the server is not taken.
+    #[error(transparent)]
+    Vault(#[from] vault::ConfigError),
+    /// What the file says of AWS is not taken.
+    #[error(transparent)]
+    Aws(#[from] aws_iam::ConfigError),
+}
+
+/// How a fleet ended otherwise than well.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Left {
+    /// A credential that should be gone.
+    #[error("rotation {0}: the credential could not be seen to end: {1}")]
+    Debt(String, ShutdownError),
+    /// It could not go on by itself.
+    #[error("rotation {0} stopped where an operator is needed: the log says what for")]
+    Stuck(String),
+}
+
+impl Fleet {
+    /// Begins them all, or none.
+    pub(crate) async fn begin(rotations: &[Rotation]) -> Result<Self, (String, Failed)> {
+        let loads = Loads { vault: Load::new(CEILING), aws: Load::new(CEILING) };
+        let (tell, happened) = mpsc::unbounded_channel();
+        let mut fleet = Self { members: Vec::new(), loads, happened, tell };
+        for rotation in rotations {
+            if let Err(why) = fleet.add(rotation).await {
+                for Member { identity, .. } in fleet.members {
+                    stop(identity).await;
+                }
+                return Err((rotation.name.clone(), why));
+            }
+        }
+        Ok(fleet)
+    }
+
+    /// Begins one more.
+    async fn add(&mut self, rotation: &Rotation) -> Result<(), Failed> {
+        let policy = Policy { jitter: Jitter::Full(seed(&rotation.journal)), ..rotation.policy };
+        let span = tracing::info_span!("identity", name = rotation.name);
+        let (identity, retry) = self.loads.start(rotation, policy).instrument(span.clone()).await?;
+        let identity = Arc::new(identity);
+        let watch = self.watch(&rotation.name, &identity, span);
+        let (name, on_stop) = (rotation.name.clone(), rotation.on_stop);
+        self.members.push(Member { name, identity, policy, on_stop, retry, is_serving: false, _watch: watch });
+        Ok(())
+    }
+
+    fn watch(&self, name: &str, identity: &Arc<Identity>, span: tracing::Span) -> JoinSet<()> {
+        let mut watch = JoinSet::new();
+        let (tell, named, credentials) = (self.tell.clone(), name.to_owned(), identity.credentials());
+        let serving = async move {
+            if credentials.ready().await.is_ok() {
+                tracing::info!("serving");
+                // Nobody listens any more only when all ends.
+                let _ = tell.send(Happened::Serving(named));
+            }
+        };
+        watch.spawn(serving.instrument(span));
+        let (tell, named, identity) = (self.tell.clone(), name.to_owned(), Arc::downgrade(identity));
+        watch.spawn(async move {
+            // Whoever lets it go has no need to be told.
+            if let Some(ended) = identity.upgrade() {
+                ended.ended().await;
+                let _ = tell.send(Happened::Ended(named));
+            }
+        });
+        watch
+    }
+
+    /// What happens next: the name of a rotation that has ended by itself, or nothing when one more of them serves.
+    pub(crate) async fn next(&mut self) -> Option<String> {
+        match self.happened.recv().await {
+            Some(Happened::Serving(name)) => {
+                self.members.iter_mut().filter(|member| member.name == name).for_each(|member| member.is_serving = true);
+                None
+            }
+            Some(Happened::Ended(name)) => Some(name),
+            // We hold an end of it ourselves.
+            None => None,
+        }
+    }
+
+    /// Whether the first credential of each is published.
+    pub(crate) fn is_serving(&self) -> bool {
+        self.members.iter().all(|member| member.is_serving)
+    }
+
+    /// Has logins tried again that were refused.
+    pub(crate) fn retry(&self) {
+        self.members.iter().filter_map(|member| member.retry.as_ref()).for_each(Retry::now);
+    }
+
+    /// Ends them all as each is to be ended, or all of them in one way. What takes longer than it may, or is hurried, leaves the
+    /// rest to a successor, as a crash would.
+    pub(crate) async fn leave(self, how: Option<AtStop>, hurry: impl Future<Output = ()>) -> Result<(), Left> {
+        let (hurried, hurrying) = tokio::sync::watch::channel(false);
+        let mut leaving = JoinSet::new();
+        for member in self.members {
+            leaving.spawn(member.leave(how, hurrying.clone()));
+        }
+        tokio::pin!(hurry);
+        let mut worst = Ok(());
+        loop {
+            tokio::select! {
+                left = leaving.join_next() => match left {
+                    None => return worst,
+                    Some(Ok(Err(Left::Debt(..)))) if matches!(worst, Err(Left::Stuck(_))) => {}
+                    Some(Ok(Err(why))) => worst = Err(why),
+                    Some(_) => {}
+                },
+                () = &mut hurry, if !*hurried.borrow() => {
+                    hurried.send_replace(true);
+                }
+            }
+        }
+    }
+}
+
+impl Loads {
+    /// Its provider, and all that is put together with it.
+    async fn start(&self, rotation: &Rotation, policy: Policy) -> Result<(Identity, Option<Retry>), Failed> {
+        let Rotation { provider, journal, store, sinks, start_spread, .. } = rotation;
+        let (vault, aws) = (&self.vault, &self.aws);
+        let load = |load: &Load| load.clone().start_spread(*start_spread);
+        Ok(match provider {
+            Provider::Login(config) => {
+                let provider = LoginProvider::new(config.clone())?;
+                let retry = provider.retry();
+                (begin(Parts { policy, provider, journal, store, sinks, load: load(vault) }).await?, Some(retry))
+            }
+            Provider::Token(config) => {
+                let provider = TokenProvider::new(config.clone())?;
+                (begin(Parts { policy, provider, journal, store, sinks, load: load(vault) }).await?, None)
+            }
+            Provider::SecretId(config) => {
+                let provider = SecretIdProvider::new(config.clone())?;
+                (begin(Parts { policy, provider, journal, store, sinks, load: load(vault) }).await?, None)
+            }
+            Provider::Keys(config) => {
+                let provider = IamProvider::new((**config).clone())?;
+                (begin(Parts { policy, provider, journal, store, sinks, load: load(aws) }).await?, None)
+            }
+        })
+    }
+}
+
+impl Member {
+    async fn leave(self, how: Option<AtStop>, mut hurried: tokio::sync::watch::Receiver<bool>) -> Result<(), Left> {
+        let Self { name, identity, policy, on_stop, .. } = self;
+        let how = how.unwrap_or(on_stop);
+        let within = match how {
+            AtStop::Keep => LEAVE,
+            AtStop::Revoke => policy.worst_rotation() + policy.grace,
+        };
+        tracing::info!(identity = name, ?how, ?within, "stopping");
+        let ended = tokio::select! {
+            ended = identity.shutdown(how, within) => ended,
+            Ok(_) = hurried.wait_for(|hurried| *hurried) => Err(ShutdownError::Late { phase: identity.status().phase }),
+        };
+        let is_stuck = identity.status().phase == PhaseKind::NeedsOperator;
+        stop(identity).await;
+        match (ended, how) {
+            _ if is_stuck => Err(Left::Stuck(name)),
+            (Err(why), AtStop::Revoke) => Err(Left::Debt(name, why)),
+            (Err(why), AtStop::Keep) => {
+                tracing::info!(identity = name, %why, "stopped; a successor goes on from here");
+                Ok(())
+            }
+            (Ok(()), _) => Ok(()),
+        }
+    }
+}
+
+/// Ends it at once. Whoever else holds it lets it go by himself.
+async fn stop(identity: Arc<Identity>) {
+    if let Some(identity) = Arc::into_inner(identity) {
+        identity.stop().await;
+    }
+}
+
+/// Tells this identity and its host from all others, and is the same after each start.
+fn seed(journal: &Path) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    // What one host lacks, or shares with its copies, another of these may have.
+    for file in ["/etc/machine-id", "/proc/sys/kernel/hostname"] {
+        fs::read(file).unwrap_or_default().hash(&mut hasher);
+    }
+    journal.hash(&mut hasher);
+    hasher.finish()
+}
