@@ -14,6 +14,7 @@ use turquoise::core::{AtStop, Budget, Jitter, PhaseKind, Policy};
 use turquoise::vault::{self, LoginProvider, Retry, SecretIdProvider, TokenProvider};
 use turquoise::{Identity, Load, ShutdownError};
 
+use crate::container::{self, NotOpen};
 use crate::file::{Provider, Rotation};
 use crate::sidecar::{NotBegun, Parts, begin};
 
@@ -68,6 +69,9 @@ pub(crate) enum Failed {
     /// What the file says of AWS is not taken.
     #[error(transparent)]
     Aws(#[from] aws_iam::ConfigError),
+    /// Its endpoint.
+    #[error(transparent)]
+    Endpoint(#[from] NotOpen),
 }
 
 /// How a fleet ended otherwise than well.
@@ -104,10 +108,11 @@ impl Fleet {
         let span = tracing::info_span!("identity", name = rotation.name);
         let (identity, retry) = self.loads.start(rotation, policy).instrument(span.clone()).await?;
         let identity = Arc::new(identity);
-        let watch = self.watch(&rotation.name, &identity, span);
+        let mut watch = self.watch(&rotation.name, &identity, span);
         let (name, on_stop) = (rotation.name.clone(), rotation.on_stop);
+        let opened = open(rotation, &identity, &mut watch).await;
         self.members.push(Member { name, identity, policy, on_stop, retry, is_serving: false, _watch: watch });
-        Ok(())
+        opened
     }
 
     fn watch(&self, name: &str, identity: &Arc<Identity>, span: tracing::Span) -> JoinSet<()> {
@@ -234,6 +239,16 @@ impl Member {
             (Ok(()), _) => Ok(()),
         }
     }
+}
+
+/// Opens the endpoint of a rotation that has one; it is there as long as the rotation is watched.
+async fn open(rotation: &Rotation, identity: &Identity, watch: &mut JoinSet<()>) -> Result<(), Failed> {
+    if let Some(plan) = &rotation.container {
+        let endpoint = container::open(plan, identity.credentials()).await?;
+        tracing::info!(identity = rotation.name, address = %plan.address, "AWS clients are answered");
+        watch.spawn(async { drop(endpoint.serve().await) });
+    }
+    Ok(())
 }
 
 /// Ends it at once. Whoever else holds it lets it go by himself.

@@ -1,6 +1,7 @@
 //! The `turquoise` program.
 
 mod config;
+mod container;
 mod credential_process;
 mod demo;
 mod doctor;

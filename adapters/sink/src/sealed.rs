@@ -6,8 +6,8 @@ use turquoise_runtime::core::Mint;
 use turquoise_runtime::port::{Credential, Store, StoreError};
 
 use crate::error::SinkError;
-use crate::seal::Key;
 use crate::outlets::{Outlet, Outlets};
+use crate::seal::Key;
 use crate::slots::{Slots, folder_of};
 
 /// Two encrypted slots, and published files only where they are asked for; see the crate's documentation.

@@ -119,7 +119,11 @@ pub(crate) const KEYS: &[Key] = &[
     same("{auto_auth,rotation}.method.config", Stanza, "what the method needs"),
     same("{auto_auth,rotation}.method(approle)", Typed, "a role id and a secret id"),
     same("{auto_auth,rotation}.method(approle).config.role_id_file_path", Text, "the file of the role id; read at each login"),
-    same("{auto_auth,rotation}.method(approle).config.secret_id_file_path", Text, "the file of the secret id; read at each login"),
+    same(
+        "{auto_auth,rotation}.method(approle).config.secret_id_file_path",
+        Text,
+        "the file of the secret id; read at each login",
+    ),
     different(
         "{auto_auth,rotation}.method(approle).config.remove_secret_id_file_after_reading",
         Flag,
@@ -181,7 +185,11 @@ pub(crate) const KEYS: &[Key] = &[
         Mode,
         "its permissions, in octal, as a number or as a text; 0 (\"leave it\") and permissions for others to write are refused",
     ),
-    same("auto_auth.{sink,sinks.sink}(file).config.{uid,gid}", Count, "whom the file belongs to; to give it away takes the privilege"),
+    same(
+        "auto_auth.{sink,sinks.sink}(file).config.{uid,gid}",
+        Count,
+        "whom the file belongs to; to give it away takes the privilege",
+    ),
     ours("auto_auth.{sink,sinks.sink}.rotation", Text, "the name of the rotation whose token it is"),
     refused("auto_auth.{sink,sinks.sink}.wrap_ttl", WRAPPED),
     refused("auto_auth.{sink,sinks.sink}.{dh_type,dh_path,derive_key,aad,aad_env_var}", ENCRYPTED),
@@ -189,7 +197,11 @@ pub(crate) const KEYS: &[Key] = &[
     ours("rotation.sink.type", Text, "file or shared-credentials, if the stanza has no label"),
     ours("rotation.sink.config", Stanza, "what the sink needs"),
     ours("rotation.sink(file)", Typed, "a file that holds the secret and nothing else"),
-    ours("rotation.sink(shared-credentials)", Typed, "aws-iam: a file of AWS with one profile, to be named by AWS_SHARED_CREDENTIALS_FILE"),
+    ours(
+        "rotation.sink(shared-credentials)",
+        Typed,
+        "aws-iam: a file of AWS with one profile, to be named by AWS_SHARED_CREDENTIALS_FILE",
+    ),
     ours("rotation.sink({file,shared-credentials}).config.path", Text, "the file"),
     ours("rotation.sink({file,shared-credentials}).config.mode", Mode, "its permissions, in octal; 0600 without it"),
     ours("rotation.sink({file,shared-credentials}).config.{uid,gid}", Count, "whom the file belongs to"),
@@ -219,6 +231,22 @@ pub(crate) const KEYS: &[Key] = &[
     ours("rotation.propagation", Duration, "aws-iam: so long it may take until a new key is known everywhere"),
     ours("rotation.switched_off", Duration, "aws-iam: so long before the end of the grace the old key is switched off; 0 never"),
     ours("rotation.spare", Duration, "aws-iam: a key that others used within so long is not ended yet; 0 does not ask"),
+    ours(
+        "rotation.container",
+        Stanza,
+        "aws-iam: the endpoint that AWS clients ask for the key: AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    ),
+    ours("rotation.container.address", Text, "where it listens: 127.0.0.1:PORT or [::1]:PORT"),
+    ours(
+        "rotation.container.token_file",
+        Text,
+        "what clients must show, for AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE; it is made if it is not there",
+    ),
+    ours(
+        "rotation.container.expires_in",
+        Duration,
+        "when clients have to ask again; they do so 10 minutes before, or sooner: at most the grace and 10 minutes",
+    ),
     ours("rotation.every", Duration, "how often; when, is a moment of each identity's own"),
     later("rotation.{schedule,window}", "there is no calendar yet: write `every`"),
     ours(

@@ -12,7 +12,7 @@ mod walk;
 
 use std::path::Path;
 
-pub(crate) use plan::{Log, Origin, Plan, Provider, Rotation, Setting, Survivor};
+pub(crate) use plan::{Container, Log, Origin, Plan, Provider, Rotation, Setting, Survivor};
 pub(crate) use source::{ReadError, Remark, Source};
 pub(crate) use tree::{Item, Table};
 pub(crate) use walk::Remarks;

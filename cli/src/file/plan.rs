@@ -1,6 +1,7 @@
 //! What a file comes to: everything that a run needs, and each setting with where it is from.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,6 +38,18 @@ pub(crate) struct Rotation {
     pub(crate) on_stop: AtStop,
     /// A first login waits up to so long.
     pub(crate) start_spread: Duration,
+    /// Where AWS clients ask for its key.
+    pub(crate) container: Option<Container>,
+}
+
+/// An endpoint that hands a key to AWS clients.
+pub(crate) struct Container {
+    /// Of this machine alone.
+    pub(crate) address: SocketAddr,
+    /// What clients must show is in it; it is made if it is not there.
+    pub(crate) token_file: PathBuf,
+    /// When clients have to ask again.
+    pub(crate) expires_in: Duration,
 }
 
 /// Where credentials come from.

@@ -32,7 +32,7 @@ impl<'a> Settler<'a, '_> {
         if timing.kind == Kind::Keys {
             return self.keys(rotation, timing);
         }
-        self.not_of(rotation, timing.kind, &["user", "source", "endpoint", "propagation", "switched_off", "spare"])?;
+        self.not_of(rotation, timing.kind, &["user", "source", "endpoint", "propagation", "switched_off", "spare", "container"])?;
         let mut upstream = upstream?.clone();
         let method = &way.stanza;
         if way.kind.is_empty() {

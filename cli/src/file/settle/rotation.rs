@@ -42,9 +42,10 @@ impl<'a> Settler<'a, '_> {
             let on_stop = self.on_stop(stanza);
             let start_spread = self.duration(stanza, "start_spread", Duration::from_secs(5));
             let journal = folder.join(format!("{name}.journal"));
-            if let (Some(provider), Some(policy), Some(sinks)) = (provider, policy, sinks) {
+            let container = policy.and_then(|policy| self.container(stanza, policy.grace));
+            if let (Some(provider), Some(policy), Some(sinks), Some(container)) = (provider, policy, sinks, container) {
                 let (name, store) = (name.clone(), Survivor::Sink);
-                rotations.push(Rotation { name, provider, policy, store, sinks, journal, on_stop, start_spread });
+                rotations.push(Rotation { name, provider, policy, store, sinks, journal, on_stop, start_spread, container });
             }
         }
         self.apart(file, &rotations);

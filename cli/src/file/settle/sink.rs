@@ -14,7 +14,13 @@ const OUR_MODE: u32 = 0o600;
 
 impl<'a> Settler<'a, '_> {
     /// The sinks of a rotation: its own, and those of `auto_auth` that are for it.
-    pub(super) fn sinks(&mut self, file: &Stanza<'a>, auth: &Stanza<'a>, rotation: &Named<'a>, kind: Kind) -> Option<Vec<Outlet>> {
+    pub(super) fn sinks(
+        &mut self,
+        file: &Stanza<'a>,
+        auth: &Stanza<'a>,
+        rotation: &Named<'a>,
+        kind: Kind,
+    ) -> Option<Vec<Outlet>> {
         let Named { name, stanza, is_only } = rotation;
         let is_ours = |sink: &&Item| match sink.table().and_then(|table| table.first("rotation")).and_then(Item::text) {
             Some(owner) => owner == name,
@@ -47,7 +53,11 @@ impl<'a> Settler<'a, '_> {
             }
             (false, true) => {
                 let remedy = "write sink \"shared-credentials\" { config = { path = \"…\" } } in the rotation itself";
-                return self.fault(sink.at, "a secret key is of no use without its id, and this sink gives the one alone", remedy);
+                return self.fault(
+                    sink.at,
+                    "a secret key is of no use without its id, and this sink gives the one alone",
+                    remedy,
+                );
             }
             (true, false) => {
                 let remedy = "write sink \"file\", or provider = \"aws-iam\" in the rotation";

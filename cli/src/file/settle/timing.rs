@@ -60,8 +60,7 @@ impl<'a> Settler<'a, '_> {
         let is_keys = kind == Kind::Keys;
         let every = self.duration(rotation, "every", Duration::from_hours(12));
         let life = if is_keys { kind.life() } else { self.duration(rotation, "life", kind.life()) };
-        let propagation =
-            if is_keys { self.duration(rotation, "propagation", Duration::from_secs(15)) } else { Duration::ZERO };
+        let propagation = if is_keys { self.duration(rotation, "propagation", Duration::from_secs(15)) } else { Duration::ZERO };
         let validation = Duration::from_secs(if is_keys { 90 } else { 30 });
         let (first, longest) = (Duration::from_secs(1), Duration::from_secs(30));
         Timing {
