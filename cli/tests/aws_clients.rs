@@ -21,7 +21,7 @@ use turquoise::journal::FileJournal;
 use turquoise::port::Contract;
 use turquoise::sink::{FileSink, Form, Mode};
 use turquoise::{Identity, Progress, Setup};
-use turquoise_moto::{Emulator, User};
+use turquoise_moto::{Emulator, Python, User};
 
 const TURQUOISE: &str = env!("CARGO_BIN_EXE_turquoise");
 const USER: &str = "app";
@@ -58,7 +58,10 @@ const SURFACES: [Surface; 3] = [Surface::File, Surface::Process, Surface::Contai
 
 /// Where it all is.
 struct Place {
-    python: PathBuf,
+    /// A Python with boto3.
+    boto: PathBuf,
+    /// One with the AWS CLI.
+    cli: PathBuf,
     emulator: String,
     folder: PathBuf,
     container: SocketAddr,
@@ -70,8 +73,8 @@ impl Place {
     }
 
     /// A client in an environment that says nothing but where the key is.
-    fn client(&self, surface: Surface, args: &[&str]) -> Command {
-        let mut command = Command::new(&self.python);
+    fn client(&self, python: &Path, surface: Surface, args: &[&str]) -> Command {
+        let mut command = Command::new(python);
         command.args(args).env_clear().env("AWS_ENDPOINT_URL", &self.emulator).env("AWS_DEFAULT_REGION", "us-east-1");
         command.env("AWS_MAX_ATTEMPTS", "1").env("AWS_EC2_METADATA_DISABLED", "true").env("HOME", "/nonexistent");
         let set = |command: &mut Command, name: &str, found: Option<OsString>| {
@@ -93,7 +96,7 @@ impl Place {
 
     /// One call by the AWS CLI.
     fn call_by_cli(&self, surface: Surface) {
-        let mut cli = self.client(surface, &["-I", "-m", "awscli", "sts", "get-caller-identity", "--output", "json"]);
+        let mut cli = self.client(&self.cli, surface, &["-I", "-m", "awscli", "sts", "get-caller-identity", "--output", "json"]);
         let answer = cli.stdin(Stdio::null()).output().unwrap();
         let (said, complained) = (String::from_utf8_lossy(&answer.stdout), String::from_utf8_lossy(&answer.stderr));
         assert!(answer.status.success() && said.contains("user/app"), "the AWS CLI by {surface:?}: {said} {complained}");
@@ -110,7 +113,7 @@ struct Boto {
 
 impl Boto {
     fn start(place: &Place, surface: Surface) -> Self {
-        let mut command = place.client(surface, &["-I", "-c", CALLER]);
+        let mut command = place.client(&place.boto, surface, &["-I", "-c", CALLER]);
         // Nothing tells a client that a file has changed.
         if matches!(surface, Surface::File) {
             command.env("ANEW", "");
@@ -223,7 +226,8 @@ async fn no_call_of_boto3_or_the_aws_cli_fails_by_any_surface_over_rotations() {
     let identity = start(&emulator, folder.path()).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let place = Place {
-        python: emulator.python().program().to_owned(),
+        boto: emulator.python().program().to_owned(),
+        cli: Python::with_aws_cli(|_| {}).unwrap().program().to_owned(),
         emulator: emulator.url().to_owned(),
         folder: folder.path().to_owned(),
         container: listener.local_addr().unwrap(),

@@ -117,6 +117,8 @@ pub enum Loss {
     Request,
     /// It is done, and the answer breaks off.
     Reply,
+    /// It is not done, and the answer comes after a minute, and breaks off.
+    LateRequest,
     /// It is done, and the answer comes after a minute, and breaks off.
     LateReply,
 }
@@ -234,6 +236,7 @@ impl Emulator {
             Loss::Throttled => "throttle",
             Loss::Request => "lose-request",
             Loss::Reply => "lose-reply",
+            Loss::LateRequest => "stall-request",
             Loss::LateReply => "stall-reply",
         };
         self.tell("fault", &json!({ "user": user, "action": action, "fault": loss, "skip": skip, "times": times })).map(drop)

@@ -202,7 +202,7 @@ class Strict:
                 start("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))])
                 return [answer]
             fault, answer = self.act(environ, body, start)
-        if fault == "stall-reply":
+        if fault in ("stall-request", "stall-reply"):
             time.sleep(STALL)
         return answer
 
@@ -216,7 +216,7 @@ class Strict:
         if fault == "throttle":
             start("400 Bad Request", [("Content-Type", "text/xml"), ("Content-Length", str(len(THROTTLED)))])
             return fault, [THROTTLED.encode()]
-        if fault == "lose-request":
+        if fault in ("lose-request", "stall-request"):
             return fault, self.cut(start)
 
         def begin(status, *rest):

@@ -5,6 +5,7 @@
 mod boto;
 mod conforming;
 mod container;
+mod dying;
 mod faulting;
 mod losing;
 mod minding;
