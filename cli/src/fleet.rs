@@ -246,7 +246,9 @@ async fn open(rotation: &Rotation, identity: &Identity, watch: &mut JoinSet<()>)
     if let Some(plan) = &rotation.container {
         let endpoint = container::open(plan, identity.credentials()).await?;
         tracing::info!(identity = rotation.name, address = %plan.address, "AWS clients are answered");
-        watch.spawn(async { drop(endpoint.serve().await) });
+        watch.spawn(async {
+            let _ = endpoint.serve().await;
+        });
     }
     Ok(())
 }

@@ -53,6 +53,14 @@ impl Failure {
         matches!(self, Self::Refused { code, .. } if code == wanted)
     }
 
+    /// Of a request on the way to another one: whatever became of it, what was wanted was not asked for, or was refused.
+    pub(crate) fn unasked(self) -> Self {
+        match self {
+            Self::Unknown(why) => Self::Unavailable(why),
+            other => other,
+        }
+    }
+
     /// Strikes a secret out of the words, should anybody have echoed it.
     pub(crate) fn hide(self, secret: &impl ExposeSecret<str>) -> Self {
         let strike = |text: String| match secret.expose_secret() {

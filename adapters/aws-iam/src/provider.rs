@@ -53,16 +53,16 @@ impl IamProvider {
     }
 
     async fn mint(&self, with: &Credential, mint: Mint) -> Result<Minted, Failure> {
-        let (listed, now) = self.keys.list(with.into()).await?;
+        let (listed, now) = self.keys.list(with.into()).await.map_err(Failure::unasked)?;
         if let Some(foreign) = beside(&listed, with) {
             return Err(self.taken(foreign));
         }
-        self.keys.mark(with.into(), mint.generation, now).await?;
+        self.keys.mark(with.into(), mint.generation, now).await.map_err(Failure::unasked)?;
         self.sending();
         let made = self.keys.create(with.into()).await;
         let Key { id, secret } = match made {
             Err(failure) if failure.is("LimitExceeded") => {
-                let (listed, _) = self.keys.list(with.into()).await?;
+                let (listed, _) = self.keys.list(with.into()).await.map_err(Failure::unasked)?;
                 return Err(beside(&listed, with).map_or(failure, |foreign| self.taken(foreign)));
             }
             other => other?,

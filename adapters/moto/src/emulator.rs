@@ -242,6 +242,11 @@ impl Emulator {
         self.tell("fault", &json!({ "user": user, "action": action, "fault": loss, "skip": skip, "times": times })).map(drop)
     }
 
+    /// Takes back all that is to befall requests of a user; answers how much of it had not come to an end.
+    pub fn calm(&self, user: &str) -> Result<u64, EmulatorError> {
+        Ok(self.tell("calm", &json!({ "name": user }))?.as_u64().unwrap_or_default())
+    }
+
     fn key(&self, what: &'static str, told: &Value) -> Result<Key, EmulatorError> {
         let key = self.tell(what, told)?;
         Ok(Key { id: text(&key["id"]), secret: text(&key["secret"]).into() })

@@ -158,6 +158,10 @@ def told(path, body):
         return models.mark_account_as_visited(ACCOUNT, body["id"], "s3", "us-east-1")
     if path == "fault":
         return faults.append(body)
+    if path == "calm":
+        left = [fault for fault in faults if fault["user"] == body["name"] and fault["times"] > 0]
+        faults[:] = [fault for fault in faults if fault["user"] != body["name"]]
+        return len(left)
     if path == "born":
         return born.update({body["name"]: body["status"]})
     if path == "made":

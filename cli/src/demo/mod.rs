@@ -196,7 +196,7 @@ async fn crash<S: Scene>(scene: &S, show: &Show) -> Result<(), Trouble> {
 
     headline("4. It is started again, and asked once more")?;
     let mut sidecar = Sidecar::start(scene.site())?;
-    sidecar.until(StepKind::Cleared, show).await?;
+    sidecar.until(S::CLEAN, show).await?;
     sidecar.rotate().await?;
     sidecar.until(StepKind::Cleared, show).await?;
     sidecar.stop().await

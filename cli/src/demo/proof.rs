@@ -46,11 +46,11 @@ fn load(handle: &Count, sink: &Count) -> [Line; 3] {
     ]
 }
 
-/// What the journal says of the rotations that ended.
+/// What the journal says of the rotations, of which none is under way.
 #[derive(Default)]
 struct Rounds {
+    begun: usize,
     done: usize,
-    abandoned: usize,
     /// Those of the abandoned whose candidate was refused.
     refused: usize,
 }
@@ -60,10 +60,12 @@ impl Rounds {
         let (mut rounds, mut promoted) = (Self::default(), false);
         for step in entries.iter().map(|entry| entry.record.step) {
             match step {
-                Step::IssueIntent { .. } => promoted = false,
+                Step::IssueIntent { .. } => {
+                    rounds.begun += 1;
+                    promoted = false;
+                }
                 Step::Promoted { .. } => promoted = true,
                 Step::Cleared if promoted => rounds.done += 1,
-                Step::Cleared => rounds.abandoned += 1,
                 Step::AbandonIntent { reason: AbandonReason::ProbeRefused, .. } => rounds.refused += 1,
                 _ => {}
             }
@@ -72,7 +74,8 @@ impl Rounds {
     }
 
     fn lines(&self) -> [Line; 2] {
-        let Self { done, abandoned, refused } = *self;
+        let Self { begun, done, refused } = *self;
+        let abandoned = begun - done;
         let told = format!("{abandoned} ({refused} useless)");
         [
             Line::must("rotations done", done, done == 2, 2),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use turquoise::core::StepKind;
+
 use super::show::{Line, Show};
 use super::sidecar::Sidecar;
 use super::site::Site;
@@ -29,6 +31,9 @@ pub(crate) struct Words {
 /// A server with what a rotation needs, and the folder that everything is in. Both go with it, also if this process is killed.
 pub(crate) trait Scene: Sized {
     const WORDS: Words;
+
+    /// The record by which a successor has ended what a killed process left behind.
+    const CLEAN: StepKind;
 
     /// Gets the server, starts it, sets it up, and has the first credential made.
     async fn build(show: &Show) -> Result<Self, Trouble>;

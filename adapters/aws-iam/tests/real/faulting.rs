@@ -85,7 +85,9 @@ async fn meet(case: Case) -> Row {
     EMULATOR.fault(Fault { user: &bench.user, action, loss: *loss, skip: *skip, times: 1 }).unwrap();
     let steps = running.rotate().await;
     assert_eq!(bench.keys(), [running.serving()], "{case:?}: {steps:?}");
-    let outcome = if steps.contains(&StepKind::Promoted) {
+    let outcome = if EMULATOR.calm(&bench.user).unwrap() > 0 {
+        "not come to"
+    } else if steps.contains(&StepKind::Promoted) {
         assert_ne!(running.serving(), bench.first.id, "{case:?}");
         "rotated: the new one serves"
     } else {

@@ -40,6 +40,9 @@ impl Scene for Iam {
         killed: "3. A process of its own takes over, and is killed while the answer with the new key is on its way",
     };
 
+    // What was not answered has no name until it is found: meanwhile it is a debt.
+    const CLEAN: StepKind = StepKind::Died;
+
     async fn build(show: &Show) -> Result<Self, Trouble> {
         let screen = show.clone();
         // If a line cannot be written, neither can the next one, where it is noticed.

@@ -19,7 +19,8 @@ pub(crate) const fn words(step: Step) -> Option<&'static str> {
         Step::AbandonIntent { reason: AbandonReason::ProbeRefused, .. } => {
             "it is not honoured, although its propagation is over: deleted; the other serves on"
         }
-        Step::Died { proof: Proof::Observed } => "it is not listed any more, and is refused",
+        Step::Owed { .. } => "it is looked for in the list, and deleted when it is found",
+        Step::Died { proof: Proof::Observed } => "IAM does not list it any more",
         _ => return None,
     })
 }

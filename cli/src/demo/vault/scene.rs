@@ -44,6 +44,8 @@ impl Scene for Vault {
         killed: "3. A process of its own takes over from this one, and is killed while it tries a candidate",
     };
 
+    const CLEAN: StepKind = StepKind::Cleared;
+
     async fn build(show: &Show) -> Result<Self, Trouble> {
         let screen = show.clone();
         // If a line cannot be written, neither can the next one, where it is noticed.
