@@ -164,12 +164,18 @@ async fn until(progress: &mut broadcast::Receiver<Progress>, what: impl Fn(StepK
     timeout(PATIENCE, reached).await.unwrap();
 }
 
-async fn start(emulator: &Emulator, folder: &Path) -> Identity {
+/// A user, whose first key is in a profile.
+fn furnish(emulator: &Emulator, folder: &Path) -> PathBuf {
     let policy = serde_json::from_str(&rights(&format!("arn:aws:iam::123456789012:user/{USER}"))).unwrap();
     let first = emulator.make_user(&User { name: USER.to_owned(), policy, propagate: LAG, linger: LAG }).unwrap();
     let (id, secret) = (&first.id, first.secret.expose_secret());
     let file = folder.join("first");
     fs::write(&file, format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n")).unwrap();
+    file
+}
+
+async fn start(emulator: &Emulator, folder: &Path) -> Identity {
+    let file = furnish(emulator, folder);
     let endpoint = Endpoint { url: emulator.url().to_owned(), region: "us-east-1".to_owned() };
     let config = IamConfig {
         iam: endpoint.clone(),
@@ -255,6 +261,56 @@ async fn no_call_of_boto3_or_the_aws_cli_fails_by_any_surface_over_rotations() {
     let [serving] = emulator.keys(USER).unwrap().try_into().unwrap();
     assert_eq!(serving.id, identity.credentials().acquire().unwrap().handle().0);
     identity.stop().await;
+}
+
+/// `turquoise run` by a file with an endpoint.
+#[test]
+fn a_client_asks_the_endpoint_of_a_configuration_file() {
+    let emulator = Emulator::start(|_| {}).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let first = furnish(&emulator, folder.path());
+    // Free a moment ago.
+    let container = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let place = Place {
+        boto: emulator.python().program().to_owned(),
+        cli: PathBuf::new(),
+        emulator: emulator.url().to_owned(),
+        folder: folder.path().to_owned(),
+        container,
+    };
+    let (url, dir, first) = (emulator.url(), folder.path().display(), first.display());
+    let config = format!(
+        r#"
+journal {{ path = "{dir}" }}
+rotation {{
+  provider = "aws-iam"
+  user     = "{USER}"
+  adopt    = "own"
+  source "profile" {{ file = "{first}" }}
+  endpoint {{
+    iam = "{url}"
+    sts = "{url}"
+  }}
+  sink "shared-credentials" {{ config = {{ path = "{dir}/credentials" }} }}
+  container {{
+    address    = "{container}"
+    token_file = "{dir}/token"
+  }}
+}}
+"#
+    );
+    let file = place.path("turquoise.hcl");
+    fs::write(&file, config).unwrap();
+    let mut run = Command::new(TURQUOISE);
+    let mut run = run.args(["run", "--config"]).arg(&file).stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(run.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let said: Vec<_> = log.by_ref().take_while(|line| !line.contains("serving")).collect();
+    let mut boto = Boto::start(&place, Surface::Container);
+    boto.call();
+    assert!(said.iter().any(|line| line.contains("AWS clients are answered")), "{said:?}");
+    assert!(fs::read_to_string(place.path("token")).unwrap().starts_with("turq_"));
+    run.kill().unwrap();
+    run.wait().unwrap();
 }
 
 #[test]
