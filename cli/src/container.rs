@@ -61,7 +61,9 @@ fn token(path: &Path) -> io::Result<Secret> {
     getrandom::fill(&mut bytes)?;
     let mut text = PREFIX.to_owned();
     // Writing to a string does not fail.
-    bytes.iter().for_each(|byte| write!(text, "{byte:02x}").unwrap_or_default());
+    for byte in bytes {
+        write!(text, "{byte:02x}").unwrap_or_default();
+    }
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     Ok(text.as_str().into())

@@ -3,25 +3,30 @@
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
-use turquoise::aws_iam::{self, IamProvider};
+use turquoise::aws_iam;
 use turquoise::core::{AtStop, Budget, Jitter, PhaseKind, Policy};
-use turquoise::vault::{self, LoginProvider, Retry, SecretIdProvider, TokenProvider};
-use turquoise::{Identity, Load, ShutdownError};
+use turquoise::journal::OpenError;
+use turquoise::vault;
+use turquoise::{Identity, Load, ShutdownError, StartError};
 
 use crate::container::{self, NotOpen};
-use crate::file::{Provider, Rotation};
+use crate::file::{Rotation, Schedule};
 use crate::sidecar::{NotBegun, Parts, begin};
+use crate::swap::Provided;
 
 /// So long a rotation under way may take to end before the process does; a successor goes on with what is left.
 const LEAVE: Duration = Duration::from_secs(3);
 /// What all rotations together ask of one provider: so many calls at once, and one more in each interval.
 const CEILING: Budget = Budget { every: Duration::from_millis(50), burst: 20 };
+
+/// How often the calendar is looked at.
+const NAP: Duration = Duration::from_secs(10);
 
 /// All rotations of this process.
 pub(crate) struct Fleet {
@@ -36,11 +41,12 @@ pub(crate) struct Member {
     pub(crate) name: String,
     pub(crate) identity: Arc<Identity>,
     pub(crate) policy: Policy,
-    on_stop: AtStop,
-    /// Has a login tried again that was refused, where there is one.
-    retry: Option<Retry>,
+    /// As the file has it, the parts that are in effect.
+    rotation: Rotation,
+    provider: Provided,
     is_serving: bool,
-    _watch: JoinSet<()>,
+    /// What looks at it meanwhile.
+    watch: JoinSet<()>,
 }
 
 /// What a rotation does that its process has to know.
@@ -52,7 +58,8 @@ enum Happened {
 }
 
 /// What identities ask of one provider in common, with a ceiling for each.
-struct Loads {
+#[derive(Clone)]
+pub(crate) struct Loads {
     vault: Load,
     aws: Load,
 }
@@ -74,6 +81,17 @@ pub(crate) enum Failed {
     Endpoint(#[from] NotOpen),
 }
 
+impl Failed {
+    /// What the process ends with.
+    pub(crate) const fn code(&self) -> u8 {
+        match self {
+            Self::NotBegun(NotBegun::Journal(OpenError::Locked { .. })) => 4,
+            Self::NotBegun(NotBegun::Start(StartError::Contract(_))) => 13,
+            Self::NotBegun(_) | Self::Vault(_) | Self::Aws(_) | Self::Endpoint(_) => 1,
+        }
+    }
+}
+
 /// How a fleet ended otherwise than well.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Left {
@@ -88,12 +106,12 @@ pub(crate) enum Left {
 impl Fleet {
     /// Begins them all, or none.
     pub(crate) async fn begin(rotations: &[Rotation]) -> Result<Self, (String, Failed)> {
-        let loads = Loads { vault: Load::new(CEILING), aws: Load::new(CEILING) };
         let (tell, happened) = mpsc::unbounded_channel();
-        let mut fleet = Self { members: Vec::new(), loads, happened, tell };
+        let mut fleet = Self { members: Vec::new(), loads: Loads::new(), happened, tell };
         for rotation in rotations {
             if let Err(why) = fleet.add(rotation).await {
-                for Member { identity, .. } in fleet.members {
+                for Member { identity, mut watch, .. } in fleet.members {
+                    watch.shutdown().await;
                     stop(identity).await;
                 }
                 return Err((rotation.name.clone(), why));
@@ -104,14 +122,18 @@ impl Fleet {
 
     /// Begins one more.
     async fn add(&mut self, rotation: &Rotation) -> Result<(), Failed> {
-        let policy = Policy { jitter: Jitter::Full(seed(&rotation.journal)), ..rotation.policy };
+        let policy = rotation.policy;
         let span = tracing::info_span!("identity", name = rotation.name);
-        let (identity, retry) = self.loads.start(rotation, policy).instrument(span.clone()).await?;
+        let (identity, provider) = self.loads.start(rotation, policy).instrument(span.clone()).await?;
         let identity = Arc::new(identity);
-        let mut watch = self.watch(&rotation.name, &identity, span);
-        let (name, on_stop) = (rotation.name.clone(), rotation.on_stop);
+        let mut watch = self.watch(&rotation.name, &identity, span.clone());
+        if let Some(schedule) = rotation.schedule.clone() {
+            let jitter = Jitter::Full(seed(&rotation.journal));
+            watch.spawn(keep_to(schedule, jitter, Arc::downgrade(&identity)).instrument(span));
+        }
         let opened = open(rotation, &identity, &mut watch).await;
-        self.members.push(Member { name, identity, policy, on_stop, retry, is_serving: false, _watch: watch });
+        let (name, rotation) = (rotation.name.clone(), rotation.clone());
+        self.members.push(Member { name, identity, policy, rotation, provider, is_serving: false, watch });
         opened
     }
 
@@ -157,7 +179,21 @@ impl Fleet {
 
     /// Has logins tried again that were refused.
     pub(crate) fn retry(&self) {
-        self.members.iter().filter_map(|member| member.retry.as_ref()).for_each(Retry::now);
+        self.members.iter().for_each(|member| member.provider.retry());
+    }
+
+    /// Takes over what can change while they run; answers what cannot, and was not.
+    pub(crate) fn reload(&mut self, rotations: &[Rotation]) -> Vec<String> {
+        let mut waiting = Vec::new();
+        for member in &mut self.members {
+            match rotations.iter().find(|rotation| rotation.name == member.name) {
+                None => waiting.push(format!("rotation {} is in the file no more", member.name)),
+                Some(rotation) => waiting.extend(member.reload(rotation).err()),
+            }
+        }
+        let is_new = |rotation: &&Rotation| self.members.iter().all(|member| member.name != rotation.name);
+        waiting.extend(rotations.iter().filter(is_new).map(|rotation| format!("rotation {} is new", rotation.name)));
+        waiting
     }
 
     /// Ends them all as each is to be ended, or all of them in one way. What takes longer than it may, or is hurried, leaves the
@@ -187,37 +223,52 @@ impl Fleet {
 }
 
 impl Loads {
+    pub(crate) fn new() -> Self {
+        Self { vault: Load::new(CEILING), aws: Load::new(CEILING) }
+    }
+
     /// Its provider, and all that is put together with it.
-    async fn start(&self, rotation: &Rotation, policy: Policy) -> Result<(Identity, Option<Retry>), Failed> {
+    pub(crate) async fn start(&self, rotation: &Rotation, policy: Policy) -> Result<(Identity, Provided), Failed> {
         let Rotation { provider, journal, store, sinks, start_spread, .. } = rotation;
-        let (vault, aws) = (&self.vault, &self.aws);
+        let policy = Policy { jitter: Jitter::Full(seed(journal)), ..policy };
         let load = |load: &Load| load.clone().start_spread(*start_spread);
-        Ok(match provider {
-            Provider::Login(config) => {
-                let provider = LoginProvider::new(config.clone())?;
-                let retry = provider.retry();
-                (begin(Parts { policy, provider, journal, store, sinks, load: load(vault) }).await?, Some(retry))
-            }
-            Provider::Token(config) => {
-                let provider = TokenProvider::new(config.clone())?;
-                (begin(Parts { policy, provider, journal, store, sinks, load: load(vault) }).await?, None)
-            }
-            Provider::SecretId(config) => {
-                let provider = SecretIdProvider::new(config.clone())?;
-                (begin(Parts { policy, provider, journal, store, sinks, load: load(vault) }).await?, None)
-            }
-            Provider::Keys(config) => {
-                let provider = IamProvider::new((**config).clone())?;
-                (begin(Parts { policy, provider, journal, store, sinks, load: load(aws) }).await?, None)
-            }
-        })
+        let (vault, aws) = (load(&self.vault), load(&self.aws));
+        let provided = Provided::new(provider)?;
+        let identity = match &provided {
+            Provided::Login(swap) => begin(Parts { policy, provider: swap.clone(), journal, store, sinks, load: vault }).await,
+            Provided::Token(swap) => begin(Parts { policy, provider: swap.clone(), journal, store, sinks, load: vault }).await,
+            Provided::SecretId(swap) => begin(Parts { policy, provider: swap.clone(), journal, store, sinks, load: vault }).await,
+            Provided::Keys(swap) => begin(Parts { policy, provider: swap.clone(), journal, store, sinks, load: aws }).await,
+        };
+        Ok((identity?, provided))
     }
 }
 
 impl Member {
+    /// All of it that can change while it runs, or nothing of it and why.
+    fn reload(&mut self, new: &Rotation) -> Result<(), String> {
+        let Rotation { name, provider, policy, schedule, store, sinks, journal, container, .. } = &self.rotation;
+        let changed = [
+            ("its server, its user or its namespace", !provider.is_at_the_same_place(&new.provider)),
+            ("its timing", *policy != new.policy || *schedule != new.schedule),
+            ("its store", *store != new.store),
+            ("what its sinks are", *sinks != new.sinks),
+            ("its journal", *journal != new.journal),
+            ("its endpoint", *container != new.container),
+        ];
+        if let Some((what, _)) = changed.into_iter().find(|(_, changed)| *changed) {
+            return Err(format!("rotation {name}: {what} has changed"));
+        }
+        self.provider.replace(&new.provider).map_err(|why| format!("rotation {name}: {why}"))?;
+        self.rotation = new.clone();
+        Ok(())
+    }
+
     async fn leave(self, how: Option<AtStop>, mut hurried: tokio::sync::watch::Receiver<bool>) -> Result<(), Left> {
-        let Self { name, identity, policy, on_stop, .. } = self;
-        let how = how.unwrap_or(on_stop);
+        let Self { name, identity, policy, rotation, mut watch, .. } = self;
+        // Each holds the identity while it looks.
+        watch.shutdown().await;
+        let how = how.unwrap_or(rotation.on_stop);
         let within = match how {
             AtStop::Keep => LEAVE,
             AtStop::Revoke => policy.worst_rotation() + policy.grace,
@@ -251,6 +302,21 @@ async fn open(rotation: &Rotation, identity: &Identity, watch: &mut JoinSet<()>)
         });
     }
     Ok(())
+}
+
+/// Asks for a rotation whenever the calendar says so.
+async fn keep_to(schedule: Schedule, jitter: Jitter, identity: Weak<Identity>) {
+    while let Some(moment) = schedule.next(SystemTime::now(), jitter) {
+        // Timers stand still while the machine is suspended, and the calendar does not.
+        while let Ok(left) = moment.duration_since(SystemTime::now()) {
+            tokio::time::sleep(left.clamp(Duration::from_millis(1), NAP)).await;
+        }
+        let Some(identity) = identity.upgrade() else { return };
+        tracing::info!("a rotation is due by the schedule");
+        if let Err(why) = identity.rotate().await {
+            tracing::warn!(%why, next = "rotate by hand, or wait for the next one", "the schedule's rotation was not begun");
+        }
+    }
 }
 
 /// Ends it at once. Whoever else holds it lets it go by himself.

@@ -5,15 +5,21 @@ mod container;
 mod credential_process;
 mod demo;
 mod doctor;
+mod exec;
 mod explore;
 mod file;
 mod fleet;
+mod journal;
+mod notify;
 mod papers;
 mod policy;
+mod recover;
+mod reload;
 mod run;
 mod say;
 mod sidecar;
 mod spec;
+mod swap;
 mod verify;
 
 use std::alloc::System;
@@ -37,6 +43,8 @@ Examples:
                                 what a file of `bao agent` comes to here
   turquoise run --config agent.hcl
                                 rotate by it, until SIGTERM
+  turquoise recover --config agent.hcl
+                                finish or undo what a dead process left in progress
   turquoise demo                the whole story on this machine, nothing to set up
   turquoise demo --provider aws-iam
                                 the same story with access keys of AWS, on a strict emulator
@@ -53,6 +61,8 @@ Examples:
                                 the least policy that rotating a token needs
   turquoise doctor vault-token --address https://bao:8200 --role payments --token-file token
                                 whether a server allows all that, tried with throw-away tokens
+  turquoise journal audit /var/lib/turquoise/journal --audit-log audit.log
+                                whether the server's own log agrees with the journal
 
 Exit codes:
   0   all is well
@@ -81,6 +91,8 @@ struct Args {
 enum Command {
     /// Rotate by a configuration file, beside programs that read the token from a file
     Run(run::Args),
+    /// End in order what a dead process left in progress
+    Recover(recover::Args),
     /// Look at a configuration file
     #[command(subcommand)]
     Config(config::Config),
@@ -90,6 +102,9 @@ enum Command {
     Verify(Box<verify::Args>),
     /// Write the specification that the machine obeys: properties, transitions, inputs, diagram
     Spec(spec::Args),
+    /// Print a journal, or audit it beside the server's own log
+    #[command(subcommand)]
+    Journal(journal::Command),
     /// Print the least policy that a rotation needs, and the role that goes with it
     Policy(policy::Args),
     /// Try on a server what a rotation needs, with credentials that are thrown away
@@ -124,12 +139,14 @@ fn main() -> ExitCode {
     }
     match args.command {
         Command::Run(args) => run::run(&args),
+        Command::Recover(args) => recover::run(&args),
         Command::Config(config) => config::run(&config),
         Command::Completions(args) => papers::completions(&args),
         Command::Man(args) => papers::man(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Spec(args) => spec::run(&args),
+        Command::Journal(command) => journal::run(&command),
         Command::Policy(args) => policy::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::CredentialProcess(args) => credential_process::run(&args),

@@ -11,6 +11,7 @@ const EXAMPLES: &str = "\
 Examples:
   turquoise policy vault-token --role payments --probe secret/data/app
   turquoise policy vault-login --role payments --probe secret/data/app
+  turquoise policy vault-token --role payments --lease database/creds/app
   turquoise policy vault-login --method jwt --mount kubernetes --role payments
   turquoise policy approle-secret-id --role payments --issued end
   turquoise policy vault-token --role payments | bao policy write turquoise -";
@@ -30,12 +31,16 @@ enum Provider {
         #[command(flatten)]
         role: TokenRole,
         #[command(flatten)]
+        leased: Leased,
+        #[command(flatten)]
         wishes: Wishes,
     },
     /// A token that is replaced by logging in again
     VaultLogin {
         #[command(flatten)]
         role: LoginRole,
+        #[command(flatten)]
+        leased: Leased,
         #[command(flatten)]
         wishes: Wishes,
     },
@@ -46,6 +51,14 @@ enum Provider {
         #[command(flatten)]
         wishes: Wishes,
     },
+}
+
+/// What is to hang from a token.
+#[derive(clap::Args)]
+struct Leased {
+    /// A path that leases are taken at, which are revoked before their token ends; may be given again
+    #[arg(long = "lease", value_name = "PATH")]
+    paths: Vec<Path>,
 }
 
 /// What is the same for every provider.
@@ -216,8 +229,8 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 
 fn text(provider: &Provider) -> String {
     match provider {
-        Provider::VaultToken { role, wishes } => {
-            let rules = policy(role.through(), &wishes.tried.probes(), role.power.privileges());
+        Provider::VaultToken { role, leased, wishes } => {
+            let rules = policy(role.through(), &wishes.tried.probes(), role.power.privileges()).leasing(&leased.paths);
             let name = &wishes.name;
             match role.through() {
                 Through::Role(role) => format!(
@@ -237,8 +250,9 @@ fn text(provider: &Provider) -> String {
                 ),
             }
         }
-        Provider::VaultLogin { role, wishes } => {
+        Provider::VaultLogin { role, leased, wishes } => {
             let rules = login_policy(role.app().as_ref(), &wishes.tried.probes(), role.power.privileges());
+            let rules = rules.leasing(&leased.paths);
             let (path, name) = (role.path(), &wishes.name);
             let uses = match role.method {
                 Way::Approle => " secret_id_num_uses=0",

@@ -8,16 +8,21 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use rustix::process::Signal as Sent;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;
-use turquoise::StartError;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::reload::{self, Handle};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Registry, fmt};
 use turquoise::core::AtStop;
-use turquoise::journal::OpenError;
 
+use crate::exec::{Hosted, NotRun, Status};
 use crate::file::{Log, Plan, Remark, check};
 use crate::fleet::{Failed, Fleet, Left};
+use crate::notify::Manager;
+use crate::reload::Reloader;
 use crate::say::complain;
-use crate::sidecar::NotBegun;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,10 +31,12 @@ Examples:
   turquoise run --config agent.hcl --exit-after-auth
                                                 log in, publish the token, and end
 
-SIGTERM and SIGINT stop it, as `on_stop` in the file says; a second one ends it at once. SIGHUP has a refused login tried
-again. It logs to standard error.
+SIGTERM and SIGINT stop it, as `on_stop` in the file says; a second one ends it at once. SIGHUP has the file read again: probes,
+what logins are made of, certificates, `on_stop` and the log's level change at once, what needs a restart is named, and a refused
+login is tried again. It logs to standard error. A program that the file has under `exec` is
+started as its child.
 
-Exit codes:
+Exit codes, without `exec`; with it that of the child, 128 + n if signal n ended it, and 1 if it never ran:
   0   stopped as it was told to
   1   the file cannot be used, or something on this machine
   4   another process has the journal
@@ -53,12 +60,24 @@ pub(crate) struct Args {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Level {
+pub(crate) enum Level {
     Trace,
     Debug,
     Info,
     Warn,
     Error,
+}
+
+impl Level {
+    const fn filter(self) -> LevelFilter {
+        match self {
+            Self::Trace => LevelFilter::TRACE,
+            Self::Debug => LevelFilter::DEBUG,
+            Self::Info => LevelFilter::INFO,
+            Self::Warn => LevelFilter::WARN,
+            Self::Error => LevelFilter::ERROR,
+        }
+    }
 }
 
 /// How a run can end otherwise than well.
@@ -81,16 +100,18 @@ enum Ended {
     /// A shutdown that is not as it should be.
     #[error(transparent)]
     Left(#[from] Left),
+    /// The child.
+    #[error(transparent)]
+    NotRun(#[from] NotRun),
 }
 
 impl Ended {
     const fn code(&self) -> u8 {
         match self {
-            Self::Failed(_, Failed::NotBegun(NotBegun::Journal(OpenError::Locked { .. }))) => 4,
-            Self::Failed(_, Failed::NotBegun(NotBegun::Start(StartError::Contract(_)))) => 13,
+            Self::Failed(_, why) => why.code(),
             Self::Left(Left::Debt(..)) => 11,
             Self::Left(Left::Stuck(_)) => 12,
-            Self::Failed(..) | Self::Local { .. } | Self::Gone(_) => 1,
+            Self::Local { .. } | Self::Gone(_) | Self::NotRun(_) => 1,
         }
     }
 }
@@ -114,12 +135,13 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     if plan.exit_after_auth {
         plan.rotations.iter_mut().for_each(|rotation| rotation.start_spread = Duration::ZERO);
     }
-    log(&plan.log, args.log_level);
+    let dial = start_log(&plan.log, args.log_level);
+    let reloader = Reloader { file: args.config.clone(), dial: args.log_level.is_none().then_some(dial) };
     for Remark { file, place, what, remedy, .. } in &checked.remarks.notices {
         tracing::warn!(file, line = place.line, next = remedy, "{what}");
     }
-    match serve(&plan) {
-        Ok(()) => ExitCode::SUCCESS,
+    match serve(&plan, &reloader) {
+        Ok(code) => code.into(),
         Err(why) => {
             complain(format_args!("turquoise: {why}"));
             why.code().into()
@@ -127,56 +149,95 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn log(log: &Log, level: Option<Level>) {
-    let level = level.map_or_else(
-        || log.level.parse().unwrap_or(LevelFilter::INFO),
-        |level| match level {
-            Level::Trace => LevelFilter::TRACE,
-            Level::Debug => LevelFilter::DEBUG,
-            Level::Info => LevelFilter::INFO,
-            Level::Warn => LevelFilter::WARN,
-            Level::Error => LevelFilter::ERROR,
-        },
-    );
-    let subscriber = tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(io::stderr);
-    if log.is_json { subscriber.json().init() } else { subscriber.init() }
+/// Begins to log; answers what sets how much.
+pub(crate) fn start_log(log: &Log, level: Option<Level>) -> Handle<LevelFilter, Registry> {
+    let (filter, dial) = reload::Layer::new(level.map_or_else(|| log.filter(), Level::filter));
+    let (registry, lines) = (tracing_subscriber::registry().with(filter), fmt::layer().with_ansi(false).with_writer(io::stderr));
+    if log.is_json {
+        registry.with(lines.json()).init()
+    } else {
+        registry.with(lines).init()
+    }
+    dial
 }
 
 /// One thread is plenty: what rotations wait for is the network and the disk, and the disk has threads of its own.
-fn serve(plan: &Plan) -> Result<(), Ended> {
+fn serve(plan: &Plan, reloader: &Reloader) -> Result<u8, Ended> {
     let pid_file = plan.pid_file.as_deref().map(PidFile::write).transpose()?;
     let failed = |cause| Ended::Local { doing: "cannot start".to_owned(), cause };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let ended = runtime.block_on(async {
         let stops = Stops::new().map_err(failed)?;
-        rotate(plan, stops).await
+        rotate(plan, reloader, stops).await
     });
     drop(pid_file);
     ended
 }
 
-async fn rotate(plan: &Plan, mut stops: Stops) -> Result<(), Ended> {
+/// Answers what to end with.
+async fn rotate(plan: &Plan, reloader: &Reloader, mut stops: Stops) -> Result<u8, Ended> {
     let mut fleet = tokio::select! {
         begun = Fleet::begin(&plan.rotations) => begun.map_err(|(name, why)| Ended::Failed(name, why))?,
-        () = stops.stop() => return Ok(()),
+        _ = stops.stop() => return Ok(0),
     };
+    let mut child = hosted(plan, &fleet)?;
+    let mut manager = Manager::new();
     loop {
         tokio::select! {
-            told = stops.next() => match told {
-                Told::Stop => return Ok(fleet.leave(None, stops.stop()).await?),
-                Told::Again => {
-                    fleet.retry();
-                    tracing::info!("SIGHUP: a refused login is tried again; a changed file is read at the next start");
+            told = stops.next() => match (told, &child) {
+                (Told::Stop(signal), Some(child)) => {
+                    Manager::stopping();
+                    child.stop(signal);
+                }
+                (Told::Stop(_), None) => return leave(fleet, None, stops).await,
+                (Told::Again, _) => {
+                    Manager::reloading();
+                    reloader.reload(plan, &mut fleet);
+                    if fleet.is_serving() {
+                        Manager::ready();
+                    }
                 }
             },
+            ended = ended(&mut child) => {
+                drop(child);
+                let left = leave(fleet, None, stops).await;
+                if let Err(why) = &left {
+                    complain(format_args!("turquoise: {why}"));
+                }
+                return Ok(ended?.map_or(0, Status::code));
+            }
             gone = fleet.next() => match gone {
                 Some(name) => return Err(Ended::Gone(name)),
-                None if plan.exit_after_auth && fleet.is_serving() => {
-                    return Ok(fleet.leave(Some(AtStop::Keep), stops.stop()).await?);
-                }
-                None => {}
+                None if !fleet.is_serving() => {}
+                None if plan.exit_after_auth => return leave(fleet, Some(AtStop::Keep), stops).await,
+                None => Manager::ready(),
             },
+            () = manager.beat() => {}
         }
+    }
+}
+
+async fn leave(fleet: Fleet, how: Option<AtStop>, mut stops: Stops) -> Result<u8, Ended> {
+    Manager::stopping();
+    let hurry = async {
+        stops.stop().await;
+    };
+    fleet.leave(how, hurry).await?;
+    Ok(0)
+}
+
+/// The program of the file, if it has one.
+fn hosted(plan: &Plan, fleet: &Fleet) -> Result<Option<Hosted>, NotRun> {
+    let Some(program) = &plan.program else { return Ok(None) };
+    let member = fleet.members.iter().find(|member| member.name == program.rotation);
+    member.map(|member| Hosted::begin(program, &member.identity.credentials())).transpose()
+}
+
+/// When the child is over. Never, if there is none.
+async fn ended(child: &mut Option<Hosted>) -> Result<Option<Status>, NotRun> {
+    match child {
+        Some(child) => child.ended().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -198,22 +259,26 @@ impl Stops {
 
     async fn next(&mut self) -> Told {
         tokio::select! {
-            _ = self.terminate.recv() => Told::Stop,
-            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.terminate.recv() => Told::Stop(Sent::TERM),
+            _ = self.interrupt.recv() => Told::Stop(Sent::INT),
             _ = self.hangup.recv() => Told::Again,
         }
     }
 
-    async fn stop(&mut self) {
-        while self.next().await != Told::Stop {}
+    async fn stop(&mut self) -> Sent {
+        loop {
+            if let Told::Stop(signal) = self.next().await {
+                return signal;
+            }
+        }
     }
 }
 
 /// What a signal says.
-#[derive(PartialEq, Eq)]
 enum Told {
-    Stop,
-    /// Try a login again that was refused.
+    /// By this one.
+    Stop(Sent),
+    /// Read the file again, and try a login again that was refused.
     Again,
 }
 

@@ -312,11 +312,3 @@ rotation {{
     run.kill().unwrap();
     run.wait().unwrap();
 }
-
-#[test]
-fn where_there_is_no_key_the_process_says_so_and_fails() {
-    let asked = Command::new(TURQUOISE).args(["credential-process", "--file", "/nonexistent"]).output().unwrap();
-    assert_eq!(asked.status.code(), Some(1));
-    assert!(asked.stdout.is_empty());
-    assert!(String::from_utf8_lossy(&asked.stderr).contains("cannot be read"), "{asked:?}");
-}

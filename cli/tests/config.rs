@@ -105,13 +105,15 @@ fn what_is_migrated_can_be_run_and_means_the_same() {
         let settings = told["settings"].as_array().unwrap().iter();
         settings.map(|setting| format!("{} = {}", setting["key"], setting["value"])).collect::<Vec<_>>()
     };
-    for file in ["good/agent.hcl", "good/ours.hcl", "good/token.hcl", "docs/autoauth-sinks-stanza.hcl"] {
+    for file in
+        ["good/agent.hcl", "good/ours.hcl", "good/token.hcl", "docs/autoauth-sinks-stanza.hcl", "docs/autoauth-two-sinks.hcl"]
+    {
         let Ran { code, out, err } = turquoise(&["config", "migrate", file]);
         assert_eq!(code, Some(0), "{file}: {err}");
         fs::write(&new, &out).unwrap();
         assert_eq!(settings(file), settings(new.to_str().unwrap()), "{file}:\n{out}");
     }
-    for file in ["docs/agent.hcl", "docs/proxy.hcl", "docs/autoauth-approle.hcl", "docs/autoauth-two-sinks.hcl"] {
+    for file in ["docs/agent.hcl", "docs/proxy.hcl", "docs/autoauth-approle.hcl"] {
         let Ran { code, out, err } = turquoise(&["config", "migrate", file]);
         assert_eq!(code, Some(1), "{file}");
         assert!(out.contains("left out: ") && err.contains("not in the new file"), "{file}:\n{out}{err}");
@@ -137,7 +139,7 @@ fn usage_errors_exit_1_and_help_has_examples() {
     for args in [&["run"][..], &["rum"], &["config"], &["config", "check"], &["config", "check", "a", "--format", "xml"]] {
         assert_eq!(turquoise(args).code, Some(1), "{args:?}");
     }
-    for command in [&["run"][..], &["config", "check"], &["config", "migrate"], &["completions"], &["man"]] {
+    for command in [&["run"][..], &["config", "check"], &["config", "migrate"], &["recover"], &["completions"], &["man"]] {
         let Ran { code, out, .. } = turquoise(&[command, &["-help"]].concat());
         assert!(code == Some(0) && out.contains("Examples:\n"), "{command:?}: {out}");
     }
@@ -170,6 +172,7 @@ fn completions_and_manual_pages_know_every_command() {
         "-policy-vault-login",
         "-policy-vault-token",
         "-policy",
+        "-recover",
         "-run",
         "-spec",
         "-verify",

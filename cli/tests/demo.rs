@@ -137,7 +137,7 @@ fn the_demo_tells_a_true_story() {
     ] {
         assert_eq!(fact(&out, what), (found, "ok"), "{out}");
     }
-    for what in ["by the handle", "by the sink file", "ended themselves", "refused a read"] {
+    for what in ["by the handle", "by the sink file", "ended themselves", "refused a read", "violations found"] {
         assert_eq!(fact(&out, what).1, "ok", "{out}");
     }
     assert!(!out.contains('\u{1b}'), "colours in a pipe:\n{out}");

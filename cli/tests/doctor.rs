@@ -108,7 +108,7 @@ fn the_manual_shows_what_is_printed() {
         (rest, shown) = (after, shown + 1);
     }
     now += rest;
-    assert_eq!(shown, 3, "each provider's policy is in the manual");
+    assert_eq!(shown, 4, "each provider's policy is in the manual, and that of leases");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&page, now).unwrap();
     } else {

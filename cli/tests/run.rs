@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use turquoise::core::{Color, Privileges, StepKind};
 use turquoise::journal::FileJournal;
 use turquoise::memory::ExposeSecret as _;
-use turquoise::vault::{Method, Probe, Role, login_policy, policy};
+use turquoise::vault::{App, Issued, Method, Probe, Role, login_policy, policy, secret_id_policy};
 use turquoise_openbao::{AdminError, Binary, Options, Server};
 
 const SECRET: &str = "secret/data/app";
@@ -27,6 +27,13 @@ const SECRET: &str = "secret/data/app";
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How often a reader reads, and how often we look.
 const PACE: Duration = Duration::from_millis(50);
+
+/// What is in every `rotation` stanza, but in that of a test's own.
+const TIMING: &str = "validate_for = \"1s\"
+              grace        = \"1100ms\"
+              timeout      = \"800ms\"
+              start_spread = 0";
+const PROBE: &str = "probe \"secret/data/app\" { capability = \"read\" }";
 
 /// The one server. It goes with this process.
 fn server() -> &'static Server {
@@ -50,6 +57,12 @@ impl Site {
     fn new(mount: &'static str, lines: &str) -> Self {
         let site = Self { mount, folder: TempDir::new().unwrap() };
         site.furnish();
+        site.write("", lines);
+        site
+    }
+
+    /// Writes the file, with these lines more around the `rotation` stanza, and these in it.
+    fn write(&self, outside: &str, lines: &str) {
         let text = format!(
             "pid_file = \"{0}/pid\"
             vault {{ address = \"{1}\" }}
@@ -64,6 +77,7 @@ impl Site {
                 }}
               }}
               sink \"file\" {{
+                rotation = \"app\"
                 config = {{
                   path = \"{0}/token\"
                   mode = 0640
@@ -71,22 +85,41 @@ impl Site {
               }}
             }}
             rotation \"app\" {{
+              {TIMING}
               every        = \"7s\"
-              life         = \"5m\"
+              life         = \"90s\"
               login_life   = \"10m\"
-              validate_for = \"1s\"
-              grace        = \"1100ms\"
-              timeout      = \"800ms\"
-              start_spread = 0
-              probe \"{SECRET}\" {{ capability = \"read\" }}
               {lines}
             }}
-            journal {{ path = \"{0}/journals\" }}\n",
-            site.folder.path().display(),
+            journal {{ path = \"{0}/journals\" }}
+            {outside}\n",
+            self.folder.path().display(),
             server().address(),
+            mount = self.mount,
         );
-        fs::write(site.file("agent.hcl"), text).unwrap();
-        site
+        fs::write(self.file("agent.hcl"), text).unwrap();
+    }
+
+    /// As [`write`](Self::write), for a process that runs to read it again.
+    fn rewrite(&self, sidecar: &Sidecar, outside: &str, lines: &str) {
+        self.write(outside, lines);
+        kill_process(Pid::from_child(&sidecar.child), Signal::HUP).unwrap();
+    }
+
+    fn recover(&self) -> (Option<i32>, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_turquoise"));
+        let output = command.args(["recover", "-config"]).arg(self.file("agent.hcl")).env_clear().output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    }
+
+    fn token(&self) -> String {
+        fs::read_to_string(self.file("token")).unwrap()
+    }
+
+    /// What is left of the life of the token in the file.
+    fn left(&self) -> u64 {
+        let looked = server().admin("POST", "auth/token/lookup", &json!({"token": self.token()})).unwrap();
+        looked["data"]["ttl"].as_u64().unwrap()
     }
 
     fn furnish(&self) {
@@ -150,10 +183,16 @@ impl Sidecar {
 
     /// Waits until the log has a text so many times.
     fn until(&mut self, text: &str, times: usize) {
+        self.until_lines(&[text], times);
+    }
+
+    /// Waits until so many lines of the log have all these texts.
+    fn until_lines(&mut self, texts: &[&str], times: usize) {
         let deadline = Instant::now() + PATIENCE;
-        while self.log().matches(text).count() < times {
+        let count = |log: &str| log.lines().filter(|line| texts.iter().all(|text| line.contains(text))).count();
+        while count(&self.log()) < times {
             assert!(self.child.try_wait().unwrap().is_none(), "it has ended:\n{}", self.log());
-            assert!(Instant::now() < deadline, "no {text:?} in:\n{}", self.log());
+            assert!(Instant::now() < deadline, "no {texts:?} in:\n{}", self.log());
             thread::sleep(PACE);
         }
     }
@@ -226,7 +265,7 @@ fn work(sink: &Path) -> Result<(), String> {
 
 #[test]
 fn a_reader_of_the_file_is_served_through_rotations_and_a_clean_stop() {
-    let site = Site::new("run-rotates", "");
+    let site = Site::new("run-rotates", PROBE);
     let mut sidecar = Sidecar::start(&site, "first", &[]);
     sidecar.until("serving", 1);
     assert_eq!(fs::metadata(site.file("token")).unwrap().permissions().mode() & 0o777, 0o640);
@@ -257,7 +296,7 @@ fn a_reader_of_the_file_is_served_through_rotations_and_a_clean_stop() {
 
 #[test]
 fn a_kill_amid_a_rotation_is_made_good_at_the_next_start() {
-    let site = Site::new("run-killed", "");
+    let site = Site::new("run-killed", PROBE);
     let mut sidecar = Sidecar::start(&site, "first", &[]);
     sidecar.until("serving", 1);
     let reader = Reader::start(&site);
@@ -286,8 +325,162 @@ fn what_is_to_be_revoked_at_a_stop_is_dead_after_it() {
 }
 
 #[test]
+fn what_a_dead_process_left_is_recovered_once() {
+    let site = Site::new("run-recovers", PROBE);
+    assert_eq!(site.recover(), (Some(0), "rotation app: nothing was ever begun\n".to_owned()));
+    let mut sidecar = Sidecar::start(&site, "first", &[]);
+    sidecar.until("serving", 1);
+    let (code, said) = site.recover();
+    assert!(code == Some(0) && said.contains(&format!("process {}", sidecar.child.id())), "{said}");
+    let reader = Reader::start(&site);
+    sidecar.until("step=Persisted", 1);
+    assert_eq!(sidecar.end(Signal::KILL).0, None);
+
+    assert_eq!(site.recover(), (Some(0), "rotation app: what was in progress is over\n".to_owned()));
+    let (journal, token) = (fs::read(site.file("journals/app.journal")).unwrap(), site.token());
+    assert_eq!(site.alive(), 1);
+    assert_eq!(site.recover(), (Some(0), "rotation app: nothing was in progress\n".to_owned()));
+    assert_eq!((fs::read(site.file("journals/app.journal")).unwrap(), site.token()), (journal, token.clone()));
+
+    let mut successor = Sidecar::start(&site, "second", &[]);
+    successor.until("serving", 1);
+    assert_eq!((site.token(), site.alive()), (token, 1), "{}", successor.log());
+    let (code, log) = successor.end(Signal::TERM);
+    assert_eq!(code, Some(0), "{log}");
+    assert!(reader.stop() > 10);
+    assert_eq!(site.recover(), (Some(0), "rotation app: nothing was in progress\n".to_owned()), "a clean stop");
+    assert_eq!(site.alive(), 1);
+}
+
+#[test]
+fn sealed_secrets_serve_after_a_kill() {
+    let site = Site::new("run-sealed", "");
+    fs::write(site.file("key"), "5e".repeat(32)).unwrap();
+    fs::set_permissions(site.file("key"), fs::Permissions::from_mode(0o400)).unwrap();
+    fs::create_dir(site.file("journals")).unwrap();
+    site.write("", &format!("store = \"sealed\"\nseal_key = \"{}\"", site.file("key").display()));
+    let mut sidecar = Sidecar::start(&site, "first", &[]);
+    sidecar.until("serving", 1);
+    let token = site.token();
+    assert_eq!(sidecar.end(Signal::KILL).0, None);
+    let slot = fs::read(site.file("journals/.app.blue")).unwrap();
+    assert!(slot.starts_with(b"turquoise sealed") && !slot.windows(4).any(|part| part == b"hvs."));
+    assert!(!site.file(".token.blue").exists());
+
+    let mut successor = Sidecar::start(&site, "second", &[]);
+    successor.until("serving", 1);
+    assert_eq!((site.token(), site.alive()), (token, 1), "{}", successor.log());
+    assert_eq!(successor.end(Signal::TERM).0, Some(0));
+}
+
+#[test]
+fn without_a_store_each_start_logs_in_and_a_stop_leaves_nothing() {
+    let site = Site::new("run-bootstrap", "");
+    let text = fs::read_to_string(site.file("agent.hcl")).unwrap();
+    let bootstrap = text.replace("life         = \"90s\"", "store = \"bootstrap\"\nmax_leak = \"1m\"");
+    fs::write(site.file("agent.hcl"), bootstrap).unwrap();
+    let mut sidecar = Sidecar::start(&site, "first", &[]);
+    sidecar.until("serving", 1);
+    let leaked = site.token();
+    assert!(site.left() <= 60, "a crash leaks it for a minute at most");
+    assert_eq!(sidecar.end(Signal::KILL).0, None);
+    assert!(!site.file(".token.blue").exists());
+
+    let mut successor = Sidecar::start(&site, "second", &[]);
+    successor.until("serving", 1);
+    assert_ne!(site.token(), leaked);
+    work(&site.file("token")).unwrap();
+    let revoked = site.token();
+    let (_, log) = successor.end(Signal::TERM);
+    let looked = server().admin("POST", "auth/token/lookup", &json!({"token": revoked}));
+    assert!(matches!(looked, Err(AdminError::Refused { .. })), "{log}");
+}
+
+#[test]
+fn a_file_is_read_again_while_it_runs() {
+    let site = Site::new("run-reloads", PROBE);
+    let mut sidecar = Sidecar::start(&site, "first", &[]);
+    sidecar.until("serving", 1);
+    site.rewrite(&sidecar, "vault { adress = \"none\" }", PROBE);
+    sidecar.until("the file cannot be used", 1);
+
+    // The next login goes by what is read now, and there is nothing there.
+    site.write("", PROBE);
+    let text = fs::read_to_string(site.file("agent.hcl")).unwrap();
+    fs::write(site.file("agent.hcl"), text.replace("/secret-id\"", "/none\"")).unwrap();
+    kill_process(Pid::from_child(&sidecar.child), Signal::HUP).unwrap();
+    sidecar.until("the file was read again", 1);
+    sidecar.until("step=IssueIntent", 1);
+    sidecar.until("/none", 1);
+    site.rewrite(&sidecar, "", PROBE);
+    sidecar.until("the file was read again", 2);
+    sidecar.until("step=Cleared", 1);
+
+    site.rewrite(&sidecar, "log_level = \"warn\"\nrotation \"other\" {}", &format!("{PROBE}\nevidence"));
+    sidecar.until("the file cannot be used", 2);
+    site.write("log_level = \"warn\"", PROBE);
+    let text = fs::read_to_string(site.file("agent.hcl")).unwrap();
+    fs::write(site.file("agent.hcl"), text.replace("1100ms", "1200ms")).unwrap();
+    kill_process(Pid::from_child(&sidecar.child), Signal::HUP).unwrap();
+    sidecar.until("its timing has changed", 1);
+    let (code, log) = sidecar.end(Signal::TERM);
+    assert_eq!(code, Some(0), "{log}");
+    assert!(!log.lines().last().unwrap().contains(" INFO "), "{log}");
+}
+
+#[test]
+fn one_process_runs_several_rotations_and_a_set_of_sinks() {
+    let (site, role) = (Site::new("run-several", ""), "auth/run-several/role/deploy");
+    let app = App { mount: site.mount.parse().unwrap(), role: "deploy".parse().unwrap() };
+    let rules = secret_id_policy(&app, Issued::Outlive, &[]);
+    server().write_policy("run-several-deploy", &rules.to_string()).unwrap();
+    let admin = |method: &str, path: &str, body: &Value| server().admin(method, path, body).unwrap();
+    admin("POST", role, &json!({"token_policies": ["run-several-deploy"], "token_ttl": "10m", "secret_id_ttl": "1h"}));
+    let role_id = admin("GET", &format!("{role}/role-id"), &Value::Null)["data"]["role_id"].as_str().unwrap().to_owned();
+    let first = admin("POST", &format!("{role}/secret-id"), &json!({}));
+    fs::write(site.file("deploy-role-id"), &role_id).unwrap();
+    fs::write(site.file("deploy-first"), first["data"]["secret_id"].as_str().unwrap()).unwrap();
+    let folder = site.folder.path().display();
+    let deploy = format!(
+        "rotation \"deploy\" {{
+          provider = \"approle-secret-id\"
+          adopt    = \"own\"
+          schedule = \"*/10 * * * * *\"
+          window   = \"1s\"
+          life     = \"2m\"
+          {TIMING}
+          method \"approle\" {{
+            mount_path = \"auth/run-several\"
+            config = {{
+              role                = \"deploy\"
+              role_id_file_path   = \"{folder}/deploy-role-id\"
+              secret_id_file_path = \"{folder}/deploy-first\"
+            }}
+          }}
+          sink \"file\" {{ config = {{ path = \"{folder}/deploy-secret-id\" }} }}
+        }}"
+    );
+    site.write(&deploy, &format!("{PROBE}\nsink \"file\" {{ config = {{ path = \"{folder}/second\" }} }}"));
+    let mut sidecar = Sidecar::start(&site, "first", &[]);
+    sidecar.until("serving", 2);
+    let reader = Reader::start(&site);
+    for name in ["app", "deploy"] {
+        sidecar.until_lines(&[&format!("name=\"{name}\""), "step=Cleared"], 1);
+    }
+    let (code, log) = sidecar.end(Signal::TERM);
+    assert_eq!(code, Some(0), "{log}");
+    assert!(reader.stop() > 10);
+    assert_eq!(site.token(), fs::read_to_string(site.file("second")).unwrap());
+    assert!(site.file(".token.set").exists() && site.file("journals/deploy.journal").exists());
+    let secret_id = fs::read_to_string(site.file("deploy-secret-id")).unwrap();
+    let listed = admin("LIST", &format!("{role}/secret-id"), &Value::Null);
+    assert_eq!(listed["data"]["keys"].as_array().unwrap().len(), 1, "the first one is gone:\n{log}");
+    admin("POST", "auth/run-several/login", &json!({"role_id": role_id, "secret_id": secret_id}));
+}
+
+#[test]
 fn one_file_serves_the_agent_and_us() {
-    let site = Site::new("run-agent", "");
+    let site = Site::new("run-agent", PROBE);
     let binary = Binary::obtain(|_| ()).unwrap();
     let file = site.file("agent.hcl");
     let agent = Command::new(binary.path()).args(["agent", "-exit-after-auth", "-config"]).arg(&file).output().unwrap();
@@ -328,11 +521,8 @@ fn a_token_that_was_handed_over_is_rotated_through_a_role() {
           role     = \"{role}\"
           adopt    = \"own\"
           life     = \"5m\"
-          grace    = \"1100ms\"
           every    = \"7s\"
-          timeout  = \"800ms\"
-          validate_for = \"1s\"
-          start_spread = 0
+          {TIMING}
         }}
         journal {{ path = \"{0}/journals\" }}\n",
         site.folder.path().display(),

@@ -168,7 +168,7 @@ pub enum PolicyError {
         /// The least window that would do.
         needed: Duration,
     },
-    /// The budget does not give the requests of a validation in its time, or the provider allows no second credential.
+    /// The budget does not give the requests of a validation in its time, or nothing beside tries that fail.
     BudgetTooSmall {
         /// The longest interval between requests that would do.
         longest: Duration,
@@ -203,7 +203,10 @@ impl fmt::Display for PolicyError {
                 write!(f, "the validation is too short for its probes and its canary: make it at least {needed:?}")
             }
             Self::BudgetTooSmall { longest } => {
-                write!(f, "the budget starves a validation: let it give a request at least every {longest:?}")
+                write!(
+                    f,
+                    "the budget starves a validation, or the probe after tries that fail: let it give one at least every {longest:?}"
+                )
             }
             Self::OneAtATime => {
                 f.write_str("the provider lets only one credential live at a time: nothing can be rotated without a gap")
@@ -302,7 +305,7 @@ impl Policy {
         if self.validate_for < needed {
             return Err(PolicyError::ValidationTooShort { needed });
         }
-        let longest = self.validate_for / (u32::from(self.probes) + 3);
+        let longest = self.longest_pause();
         if self.budget.is_some_and(|budget| budget.burst == 0 || budget.every > longest) {
             return Err(PolicyError::BudgetTooSmall { longest });
         }
@@ -321,6 +324,17 @@ impl Policy {
         match self.period {
             Some(period) if period < self.worst_rotation() => Err(PolicyError::PeriodTooShort { needed: self.worst_rotation() }),
             _ => Ok(()),
+        }
+    }
+
+    /// How far apart a budget may give requests. A validation must find them in its time; and the probe that would find a dead
+    /// credential comes after renewals and mints, each of which, while it fails, is tried twice in `backoff_cap` on average: it
+    /// has a third of the budget.
+    fn longest_pause(&self) -> Duration {
+        let validation = self.validate_for / (u32::from(self.probes) + 3);
+        match self.jitter {
+            Jitter::None => validation,
+            Jitter::Full(_) => validation.min(self.backoff_cap / 6),
         }
     }
 }

@@ -85,6 +85,15 @@ fn a_budget_gives_a_validation_its_requests_in_its_time() {
     assert_eq!(with(MILLI, 0), Err(PolicyError::BudgetTooSmall { longest }));
 }
 
+/// While everything fails, a renewal and a mint are each tried twice in the longest wait on average, and a probe comes after both.
+#[test]
+fn a_budget_leaves_a_third_beside_tries_that_fail() {
+    let with = |every| Policy { budget: Some(Budget { every, burst: 9 }), jitter: Jitter::Full(1), ..TIGHT }.check();
+    let longest = secs(2) / 6;
+    assert_eq!(with(longest), Ok(()));
+    assert_eq!(with(longest + MILLI), Err(PolicyError::BudgetTooSmall { longest }));
+}
+
 /// The waits after logins that are refused, one after the other, of a machine that begins at this instant.
 fn waits(policy: &Policy, begin: Instant) -> Vec<Duration> {
     let policy = Policy { relogin: Relogin::Possible, ..*policy };

@@ -4,7 +4,7 @@ use std::fmt;
 
 use std::time::Duration;
 
-use turquoise_core::{Applied, Effect, Generation, Input, Mint, OpId, Outcome, Phase, Steady, StepKind};
+use turquoise_core::{Applied, Effect, End, Generation, Input, Mint, OpId, Outcome, Phase, Steady, StepKind};
 
 use crate::world::{Process, World};
 
@@ -236,7 +236,11 @@ fn announced(world: &World, deed: Deed) -> bool {
             let announced = [Last::RevokeIntent, Last::AbandonIntent, Last::CloseIntent, Last::Waived, Last::Resolved];
             last(&announced) || world.ghost.debts.contains(&generation)
         }
-        Deed::Clear(_) => last(&[Last::Died, Last::Resolved, Last::Waived]),
+        Deed::Clear(mint) => {
+            // A debt that died is cleared in Steady, by a successor too.
+            let debt = world.journal.debt().is_some_and(|debt| debt.end == End::Clear && debt.mint == mint);
+            last(&[Last::Died, Last::Resolved, Last::Waived]) || debt
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use turquoise_core::{BootId, Instant};
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// What time it is. The driver asks nobody else.
-pub trait Clock: Send + 'static {
+pub trait Clock: Send + Sync + 'static {
     /// Milliseconds since the boot, time that the machine was suspended included. Never runs backwards.
     fn now(&self) -> Instant;
 
@@ -19,6 +19,14 @@ pub trait Clock: Send + 'static {
 
     /// Which boot that is: always the same answer.
     fn boot(&self) -> BootId;
+}
+
+/// Clocks that drift apart by more than this were suspended, stopped or set.
+const GAP: Duration = Duration::from_secs(2);
+
+/// Whether time was lost between two looks at a clock's drift.
+pub(crate) fn is_gap(before: Duration, now: Duration) -> bool {
+    now.abs_diff(before) > GAP
 }
 
 /// The kernel's `CLOCK_BOOTTIME`: no step of the wall clock moves it, no suspend stops it.

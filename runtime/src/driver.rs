@@ -18,7 +18,7 @@ use turquoise_core::{
     Ledger, Mint, OpId, Outcome, Output, Phase, Record, Refusal, Rotation, Serving, Steady, Step, Vacant,
 };
 
-use crate::clock::Clock;
+use crate::clock::{Clock, is_gap};
 use crate::credentials::{NotReady, Sample, Switch};
 use crate::identity::{Progress, Recorded, Status, second};
 use crate::load::{Metered, Urgency};
@@ -28,9 +28,6 @@ use crate::tell;
 
 /// Timers stand still while the machine is suspended: the clock, which does not, is looked at this often.
 const NAP: Duration = Duration::from_secs(10);
-
-/// Clocks that drift apart by more than this were suspended, stopped or set.
-const GAP: Duration = Duration::from_secs(2);
 
 /// What the public face asks of the task.
 #[derive(Debug)]
@@ -46,7 +43,7 @@ pub(crate) struct Ports<P, J, S> {
     pub(crate) provider: Arc<Metered<P>>,
     pub(crate) journal: Arc<Mutex<J>>,
     pub(crate) store: Arc<Mutex<S>>,
-    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// The other ends of what the public face holds.
@@ -206,7 +203,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
     /// evidence to it afterwards.
     fn inform(&mut self, input: Input) -> Result<(), Illegal> {
         let (now, drift) = (self.ports.clock.now(), self.ports.clock.drift());
-        if drift.abs_diff(self.drift) > GAP {
+        if is_gap(self.drift, drift) {
             self.drift = drift;
             self.machine.handle(now, Input::Gap)?;
         }
@@ -290,7 +287,9 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             let (provider, patience) = (Arc::clone(&self.ports.provider), self.machine.policy().patience);
             let situation = self.situation(&effect);
             let urgency = Urgency::of(&effect, situation.serving);
-            let call = async move { ask(&provider, urgency, patience, effect, &secrets, situation).await };
+            let (clock, drift) = (Arc::clone(&self.ports.clock), self.drift);
+            let in_time = move || !is_gap(drift, clock.drift());
+            let call = async move { ask(&provider, urgency, patience, effect, &secrets, situation, in_time).await };
             self.tasks.spawn(call.instrument(span))
         };
         self.flights.insert(task.id(), Flight::Effect { op, effect, since: self.ports.clock.now() });

@@ -235,7 +235,7 @@ impl Identity {
             provider: Arc::new(Metered::new(provider, load)),
             journal: Arc::new(Mutex::new(journal)),
             store: Arc::new(Mutex::new(store)),
-            clock,
+            clock: clock.into(),
         };
         let face = Face { switch, commands: received, progress: progress.clone(), status };
         let driver = Driver::new(machine, ledger, ports, secrets, face);

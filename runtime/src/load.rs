@@ -95,6 +95,8 @@ pub(crate) enum NotSent {
     Resting(Duration),
     #[error("not sent: the budget that the identities share gave no permit in time; if that goes on, raise it")]
     Crowded,
+    #[error("not sent: time was lost while it waited for its turn, and what it was wanted for may have changed")]
+    Slept,
 }
 
 impl Load {

@@ -186,8 +186,8 @@ pub(crate) struct Situation {
     pub(crate) ending: Ending,
 }
 
-/// Asks the provider within the patience, for at most half of which it waits for a permit. Dropped, it leaves the outcome
-/// unknown.
+/// Asks the provider within the patience, for at most half of which it waits for a permit. What is no longer in time by then, for
+/// the machine that it runs on slept, is not sent: it was decided on what was known before. Dropped, it leaves the outcome unknown.
 pub(crate) async fn ask<P: Provider>(
     provider: &Metered<P>,
     urgency: Urgency,
@@ -195,10 +195,12 @@ pub(crate) async fn ask<P: Provider>(
     effect: Effect,
     secrets: &Secrets,
     situation: Situation,
+    in_time: impl Fn() -> bool,
 ) -> Ended {
     let began = Instant::now();
     let permit = match provider.permit(urgency, began + patience / 2).await {
-        Ok(permit) => permit,
+        Ok(permit) if in_time() => permit,
+        Ok(_) => return Ended::not_sent(NotSent::Slept),
         Err(why) => return Ended::not_sent(why),
     };
     let answer = timeout_at(began + patience, ask_with(permit, effect, secrets, situation)).await;

@@ -4,6 +4,7 @@
 //! kills them at chosen places, and judges from outside, by what the server wrote into its audit log. What both sides have in
 //! common is here: the timing, the places, and what an agent tells.
 
+pub mod agent;
 mod point;
 mod told;
 

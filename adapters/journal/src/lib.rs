@@ -60,6 +60,7 @@ mod file;
 mod head;
 mod lock;
 mod open;
+mod read;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -68,4 +69,5 @@ pub use command::HeadCommand;
 pub use error::OpenError;
 pub use file::{Bound, FileJournal, Opened, Options};
 pub use head::{Head, HeadError};
+pub use read::{ReadError, Torn, Written, read};
 pub use scan::Damage;

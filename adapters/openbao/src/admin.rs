@@ -159,8 +159,28 @@ fn words(answer: &str) -> String {
     words.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
 }
 
-/// What a demonstration or a test of a rotation sets up, as root.
-impl Server {
+/// What can be asked as root, of a server or of the node of a cluster that leads just now.
+#[derive(Debug, Clone, Copy)]
+pub struct Root<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) token: &'a SecretString,
+}
+
+impl Root<'_> {
+    /// Where it is asked: `http://127.0.0.1:<port>`.
+    pub fn address(&self) -> &str {
+        self.client.address()
+    }
+
+    /// Does a request. `path` is without `/v1/`, `body` is `Null` for none, and so is the answer. A listing's `method` is `LIST`.
+    ///
+    /// # Errors
+    ///
+    /// See [`AdminError`].
+    pub fn admin(&self, method: &str, path: &str, body: &Value) -> Result<Value, AdminError> {
+        self.client.call(method, path, Some(self.token), body)
+    }
+
     /// Mounts a key-value engine, version 2, at `secret/`, and waits until it serves.
     ///
     /// # Errors
@@ -242,5 +262,62 @@ impl Server {
             Err(AdminError::Refused { status: 404, .. }) => Ok(0),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// What a demonstration or a test of a rotation sets up, as root.
+impl Server {
+    /// Mounts a key-value engine, version 2, at `secret/`, and waits until it serves.
+    ///
+    /// # Errors
+    ///
+    /// See [`AdminError`]; also if something is mounted there already.
+    pub fn enable_kv(&self) -> Result<(), AdminError> {
+        self.root().enable_kv()
+    }
+
+    /// Writes `value`, a JSON object, as the next version of the secret at `secret/<path>`.
+    ///
+    /// # Errors
+    ///
+    /// See [`AdminError`].
+    pub fn write_secret(&self, path: &str, value: &Value) -> Result<(), AdminError> {
+        self.root().write_secret(path, value)
+    }
+
+    /// Writes the policy `name` with `rules` in the server's policy language. It acts at once, also on tokens that live.
+    ///
+    /// # Errors
+    ///
+    /// See [`AdminError`].
+    pub fn write_policy(&self, name: &str, rules: &str) -> Result<(), AdminError> {
+        self.root().write_policy(name, rules)
+    }
+
+    /// Writes the token role `role`: service tokens without parent that carry the given policies and no default one.
+    ///
+    /// # Errors
+    ///
+    /// See [`AdminError`].
+    pub fn write_token_role(&self, role: &str, policies: &[&str]) -> Result<(), AdminError> {
+        self.root().write_token_role(role, policies)
+    }
+
+    /// Mints a token through `role`, with all the role's policies, to live `ttl` (whole seconds; the rest is cut off).
+    ///
+    /// # Errors
+    ///
+    /// See [`AdminError`].
+    pub fn mint(&self, role: &str, ttl: Duration) -> Result<Minted, AdminError> {
+        self.root().mint(role, ttl)
+    }
+
+    /// How many tokens minted through `role` are alive, by the server's own list of leases.
+    ///
+    /// # Errors
+    ///
+    /// See [`AdminError`].
+    pub fn live_tokens(&self, role: &str) -> Result<usize, AdminError> {
+        self.root().live_tokens(role)
     }
 }

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::admin::Client;
+use crate::admin::{Client, Root};
 use crate::guard::Guarded;
 use crate::server::{Folder, check_alive, free_ports, launch};
 use crate::{AdminError, Binary, ServerError};
@@ -139,13 +139,22 @@ impl Cluster {
         }
     }
 
+    /// What can be asked as root at the node that leads just now.
+    ///
+    /// # Errors
+    ///
+    /// See [`ServerError`].
+    pub fn root(&self) -> Result<Root<'_>, ServerError> {
+        Ok(Root { client: &self.nodes[self.leader()?].client, token: &self.root })
+    }
+
     /// Does a request as root at the node that leads; see [`Server::admin`](crate::Server::admin).
     ///
     /// # Errors
     ///
     /// See [`ServerError`].
     pub fn admin(&self, method: &str, path: &str, body: &Value) -> Result<Value, ServerError> {
-        Ok(self.admin_at(self.leader()?, method, path, body)?)
+        Ok(self.root()?.admin(method, path, body)?)
     }
 
     /// The same at one node, which may pass it on.

@@ -41,14 +41,26 @@ pub(crate) struct Guarded {
 }
 
 impl Guarded {
-    /// Starts `program server -config <config>` with its output in `log` and of the environment only the `PATH`, since the
-    /// server's settings can be overruled by variables. If this process dies without ending it, `doomed` is removed, too.
+    /// Starts `program server -config <config>` with its output in `log`. If this process dies without ending it, `doomed` is
+    /// removed, too.
     pub(crate) fn start(program: &Path, config: &Path, log: File, doomed: Option<&Path>) -> io::Result<Self> {
-        let mut command = Command::new("sh");
-        command.args(["-c", GUARDED, "sh"]).arg(doomed.unwrap_or(Path::new("")));
+        let mut command = Self::command(doomed);
         command.arg(program).args(["server", "-config"]).arg(config);
         // Audit logs of several nodes must have the same, so a relative, name.
         command.current_dir(config.parent().unwrap_or(Path::new("/")));
+        Self::spawn(command, log)
+    }
+
+    /// A command that lacks the program and its arguments.
+    pub(crate) fn command(doomed: Option<&Path>) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", GUARDED, "sh"]).arg(doomed.unwrap_or(Path::new("")));
+        command
+    }
+
+    /// Starts a [`command`](Self::command), with of the environment only the `PATH`: a server's settings can be overruled by
+    /// variables.
+    pub(crate) fn spawn(mut command: Command, log: File) -> io::Result<Self> {
         command.env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "PATH"));
         command.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log).process_group(0);
         let mut child = command.spawn()?;

@@ -6,23 +6,23 @@
 //!    fetched there once and checked against a pinned hash.
 //! 2. [`Server::start`] runs it on free loopback ports in a folder of its own, with integrated storage and a file audit device,
 //!    initialised and unsealed. The server dies with the process that started it, however that process ends.
-//! 3. [`Server::admin`] and the helpers beside it set up what a rotation needs; [`Audit::read`] tells afterwards what the
-//!    server itself saw.
+//! 3. [`Server::admin`] and the helpers beside it set up what a rotation needs; [`Server::audit_log`] is where the server
+//!    writes down what it saw, which `turquoise-audit` reads.
 //!
-//! [`Cluster`] is three such servers that keep one store between them.
+//! [`Cluster`] is three such servers that keep one store between them. [`Database`] is a `PostgreSQL` for a server to make users of.
 //!
 //! Everything blocks. Nothing here is fit for production: plain HTTP, one key share, and the root token kept in memory.
 //! Unix only.
 
 mod admin;
-mod audit;
 mod binary;
 mod cluster;
+mod database;
 mod guard;
 mod server;
 
-pub use admin::{Accessor, AdminError, Minted};
-pub use audit::{Audit, AuditEntry, AuditError};
+pub use admin::{Accessor, AdminError, Minted, Root};
 pub use binary::{Binary, ObtainError, TURQUOISE_BAO};
 pub use cluster::Cluster;
-pub use server::{Options, Server, ServerError, TlsFiles};
+pub use database::{Database, DatabaseError};
+pub use server::{Accessors, Options, Server, ServerError, TlsFiles};

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use thiserror::Error;
 
-use crate::admin::Client;
+use crate::admin::{Client, Root};
 use crate::guard::Guarded;
 use crate::{AdminError, Binary};
 
@@ -34,6 +34,26 @@ pub struct TlsFiles {
     pub client_authority: Option<PathBuf>,
 }
 
+/// How the audit log shows accessors.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Accessors {
+    /// As they are, but for those that a request names in its body.
+    #[default]
+    Clear,
+    /// Hashed, as a server has them unless it is told otherwise.
+    Hashed,
+}
+
+impl Accessors {
+    /// The value of `hmac_accessor`.
+    const fn hashed(self) -> &'static str {
+        match self {
+            Self::Clear => "false",
+            Self::Hashed => "true",
+        }
+    }
+}
+
 /// How to start a server.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -46,11 +66,13 @@ pub struct Options {
     pub tls: Option<TlsFiles>,
     /// Another listener, on a unix socket: [`Server::socket`].
     pub unix_socket: bool,
+    /// How its audit log shows accessors.
+    pub accessors: Accessors,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { folder: None, ready_within: Duration::from_secs(30), tls: None, unix_socket: false }
+        Self { folder: None, ready_within: Duration::from_secs(30), tls: None, unix_socket: false, accessors: Accessors::Clear }
     }
 }
 
@@ -142,7 +164,7 @@ impl Server {
         let (process, client, tls_port) = loop {
             let [api, cluster, tls] = free_ports().map_err(|why| ServerError::Start { why })?;
             let client = Client::new(format!("http://127.0.0.1:{api}"));
-            let mut config = config(folder.path(), api, cluster, binary.is_openbao());
+            let mut config = config(folder.path(), api, cluster, binary.is_openbao().then_some(options.accessors));
             config.extend(options.tls.iter().map(|files| tls_listener(tls, files)));
             config.extend(socket.iter().map(|path| format!("listener \"unix\" {{\n  address = {}\n}}\n", quoted(path))));
             fs::write(folder.config(), config).map_err(|why| folder.trouble(why))?;
@@ -165,7 +187,7 @@ impl Server {
             socket,
         };
         server.unseal()?;
-        server.enable_audit()?;
+        server.enable_audit(options.accessors)?;
         Ok(server)
     }
 
@@ -189,7 +211,7 @@ impl Server {
         &self.root
     }
 
-    /// Its audit log, with accessors in clear; [`crate::Audit`] reads it.
+    /// Its audit log.
     pub fn audit_log(&self) -> PathBuf {
         self.folder.audit()
     }
@@ -211,7 +233,25 @@ impl Server {
     ///
     /// See [`AdminError`].
     pub fn admin(&self, method: &str, path: &str, body: &Value) -> Result<Value, AdminError> {
-        self.client.call(method, path, Some(&self.root), body)
+        self.root().admin(method, path, body)
+    }
+
+    /// What can be asked as root.
+    pub fn root(&self) -> Root<'_> {
+        Root { client: &self.client, token: &self.root }
+    }
+
+    /// Has the server hash a text as its audit log has it.
+    ///
+    /// # Errors
+    ///
+    /// See [`AdminError`].
+    pub fn audit_hash(&self, text: &str) -> Result<String, AdminError> {
+        let request = "sys/audit-hash/file";
+        match self.admin("POST", request, &json!({"input": text}))?["data"]["hash"].take() {
+            Value::String(hash) => Ok(hash),
+            _ => Err(AdminError::Incomplete { request: format!("POST {request}"), what: "a hash" }),
+        }
     }
 
     /// Seals the server: it stays up and refuses everything.
@@ -273,11 +313,11 @@ impl Server {
     }
 
     /// Vault's audit devices are made by request, `OpenBao`'s by configuration, which an unsealed one has obeyed.
-    fn enable_audit(&self) -> Result<(), AdminError> {
+    fn enable_audit(&self, accessors: Accessors) -> Result<(), AdminError> {
         if self.audit_log().exists() {
             return Ok(());
         }
-        let options = json!({"file_path": self.folder.audit(), "hmac_accessor": "false"});
+        let options = json!({"file_path": self.folder.audit(), "hmac_accessor": accessors.hashed()});
         self.admin("PUT", "sys/audit/file", &json!({"type": "file", "options": options})).map(drop)
     }
 }
@@ -349,11 +389,11 @@ fn tls_listener(port: u16, files: &TlsFiles) -> String {
     )
 }
 
-fn config(folder: &Path, api: u16, cluster: u16, openbao: bool) -> String {
+fn config(folder: &Path, api: u16, cluster: u16, openbao: Option<Accessors>) -> String {
     let raft = quoted(&folder.join("raft"));
-    let special = if openbao {
-        let audit = quoted(&folder.join("audit.log"));
-        format!("audit \"file\" \"file\" {{\n  options {{\n    file_path = {audit}\n    hmac_accessor = \"false\"\n  }}\n}}")
+    let special = if let Some(accessors) = openbao {
+        let (audit, hashed) = (quoted(&folder.join("audit.log")), accessors.hashed());
+        format!("audit \"file\" \"file\" {{\n  options {{\n    file_path = {audit}\n    hmac_accessor = \"{hashed}\"\n  }}\n}}")
     } else {
         // Vault refuses to start where it may not lock memory; OpenBao never locks any.
         "disable_mlock = true".to_owned()

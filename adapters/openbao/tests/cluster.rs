@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use turquoise_openbao::{Audit, Binary, Cluster};
+use turquoise_openbao::{Binary, Cluster};
 
 #[test]
 fn three_nodes_keep_one_store_and_leave_no_trace() {
@@ -19,9 +19,7 @@ fn three_nodes_keep_one_store_and_leave_no_trace() {
     let minted = cluster.admin_at(standby, "POST", "auth/token/create-orphan", &json!({"ttl": "1m"})).expect("a token");
     let accessor = minted["auth"]["accessor"].as_str().expect("an accessor").to_owned();
     cluster.admin("POST", "auth/token/lookup-accessor", &json!({"accessor": accessor})).expect("the leader knows it");
-    let minted_by = |log: std::path::PathBuf| {
-        Audit::read(&log).expect("a log").entries().iter().any(|e| e.path == "auth/token/create-orphan")
-    };
+    let minted_by = |log| std::fs::read_to_string(log).expect("a log").contains("auth/token/create-orphan");
     assert!(cluster.audit_logs().any(minted_by));
 
     cluster.freeze(standby).expect("a node to freeze");

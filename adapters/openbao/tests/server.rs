@@ -6,7 +6,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use std::fs;
 use std::time::Duration;
-use turquoise_openbao::{AdminError, Audit, Binary, Options, Server, ServerError};
+use turquoise_openbao::{AdminError, Binary, Options, Server, ServerError};
 
 fn refused_with(result: Result<Value, AdminError>) -> (u16, String) {
     match result {
@@ -117,7 +117,7 @@ fn a_port_taken_meanwhile_is_told() {
 }
 
 #[test]
-fn a_rotation_can_be_set_up_and_read_back_from_the_audit_log() {
+fn a_rotation_can_be_set_up_and_leaves_an_audit_log() {
     let server = common::server();
     let rules = r#"
         path "auth/token/create/rot"  { capabilities = ["update"] }
@@ -146,11 +146,8 @@ fn a_rotation_can_be_set_up_and_read_back_from_the_audit_log() {
     as_blue("auth/token/revoke-self").expect_err("blue is dead");
     assert_eq!(server.live_tokens("rot").expect("a count"), 1);
 
-    let audit = Audit::read(&server.audit_log()).expect("the audit log");
-    let minted: Vec<_> = audit.minted("rot").collect();
-    assert_eq!(minted.len(), 2);
-    assert_eq!(minted[0], &blue.accessor);
-    assert_eq!(audit.revoked_self().collect::<Vec<_>>(), [&blue.accessor]);
-    let failed: Vec<_> = audit.failed().map(|entry| (entry.path.as_str(), entry.caller.as_ref())).collect();
-    assert_eq!(failed, [("auth/token/create", Some(&blue.accessor)), ("auth/token/revoke-self", None)]);
+    let log = fs::read_to_string(server.audit_log()).expect("the audit log");
+    assert!(log.contains(blue.accessor.as_str()), "accessors are in clear");
+    let hash = server.audit_hash(blue.token.expose_secret()).expect("a hash");
+    assert!(log.contains(&hash) && !log.contains(blue.token.expose_secret()), "secrets are hashed");
 }

@@ -2,14 +2,16 @@
 //! dead.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
-use turquoise_runtime::port::{Credential, Handle, Minted, Observed, Reply};
+use turquoise_runtime::port::{Credential, Ending, Handle, Minted, Observed, Reply};
 
 use crate::config::Probe;
+use crate::dependents::Dependents;
 use crate::failure::{Failure, answer, shorten, words};
 use crate::file::read;
 use crate::fit::{fit, unfit, whole_seconds};
@@ -22,13 +24,15 @@ use crate::transport::{Transport, check};
 const BIRTH: Duration = Duration::from_secs(1);
 
 pub(crate) struct Holder {
-    pub(crate) transport: Transport,
+    pub(crate) transport: Arc<Transport>,
     pub(crate) probes: Vec<Probe>,
+    pub(crate) dependents: Dependents,
 }
 
 impl Holder {
     pub(crate) fn new(upstream: &Upstream, probes: Vec<Probe>) -> Result<Self, ConfigError> {
-        Ok(Self { transport: Transport::new(upstream)?, probes })
+        let transport = Arc::new(Transport::new(upstream)?);
+        Ok(Self { dependents: Dependents::new(Arc::clone(&transport)), transport, probes })
     }
 
     /// Takes over the token in a file: it is looked up, and nothing about it is changed. Answers its entity, too.
@@ -87,6 +91,18 @@ impl Holder {
             tracing::warn!(handle = handle.0, warning = shorten(&warning.to_string()), "renewed, but");
         }
         Ok(Duration::from_secs(auth.ttl))
+    }
+
+    /// Ends a token, and before it what hangs from it: one by one, by `by`, which may be that token itself. Where others know the
+    /// secret nothing is waited for: the token takes its leases with it.
+    pub(crate) async fn retire(&self, target: &Credential, by: &Credential, ending: Ending) -> Result<(), Failure> {
+        let generation = target.mint.generation;
+        if ending == Ending::Ordinary {
+            self.dependents.revoke_all(generation, &by.secret).await?;
+        }
+        self.end(&target.secret).await?;
+        self.dependents.forget(generation);
+        Ok(())
     }
 
     pub(crate) async fn end(&self, token: &impl ExposeSecret<str>) -> Result<(), Failure> {

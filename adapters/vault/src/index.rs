@@ -10,7 +10,12 @@ use serde::Deserialize;
 /// The highest index that came with the answer to a write.
 ///
 /// Not with that to a read, although it has one too: it may be that of a lagging node, and would then hold no node to
-/// anything. A write is answered by the leader, after everything that was written before.
+/// anything; nor with that to an end by name, which such a node may answer. A write is answered by the leader, after everything
+/// that was written before.
+///
+/// It is not kept for the next process, which needs none: until its own first write it takes only the leader's word for a death,
+/// and that write is answered after everything that was written by anybody, so its index says more than the old one. What was
+/// sent and not yet applied then, no index could tell: Δ covers it.
 #[derive(Default)]
 pub(crate) struct Index(Mutex<Option<HeaderValue>>);
 

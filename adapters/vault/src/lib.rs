@@ -24,9 +24,11 @@
 //! Tokens are wiped when dropped wherever this crate holds them: in requests, replies and results. The HTTP library's own
 //! read and write buffers are beyond our reach: a program that wants those wiped too sets a wiping global allocator.
 
+mod audit_hash;
 #[cfg(feature = "client")]
 mod client;
 mod config;
+mod dependents;
 pub mod doctor;
 mod entity;
 mod failure;
@@ -35,11 +37,13 @@ mod fit;
 mod holder;
 mod index;
 mod kept;
+mod lease;
 mod lockout;
 mod login;
 mod method;
 mod name;
 mod policy;
+mod reader;
 mod reply;
 mod request;
 mod secret_id;
@@ -47,15 +51,19 @@ mod server;
 mod token;
 mod transport;
 
+pub use audit_hash::AuditHash;
 #[cfg(feature = "client")]
 pub use client::{ClientGuard, RotatingClient};
 pub use config::{Probe, Through, TokenConfig};
+pub use dependents::{Dependents, Full};
 pub use kept::Kept;
+pub use lease::{Due, Lease, LeaseError, Leases, User};
 pub use lockout::Retry;
 pub use login::{LoginConfig, LoginProvider};
 pub use method::Method;
-pub use name::{App, Mount, Namespace, Path, Role};
+pub use name::{App, LeaseId, Mount, Namespace, Path, Role};
 pub use policy::{Rule, Rules, login_policy, policy, secret_id_policy};
+pub use reader::Reader;
 pub use secret_id::{Issued, SecretIdConfig, SecretIdProvider};
 pub use server::{Address, ConfigError, Upstream};
 pub use token::TokenProvider;

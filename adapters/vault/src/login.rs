@@ -8,9 +8,10 @@ use http::StatusCode;
 use secrecy::SecretString;
 use tokio::time::Instant;
 use turquoise_runtime::core::Mint;
-use turquoise_runtime::port::{Candidates, Contract, Credential, Handle, Minted, Observed, Provider, Reply};
+use turquoise_runtime::port::{Candidates, Contract, Credential, Ending, Handle, Minted, Observed, Provider, Reply};
 
 use crate::config::Probe;
+use crate::dependents::Dependents;
 use crate::entity::Entity;
 use crate::failure::{Failure, answer, shorten, words};
 use crate::file::Mark;
@@ -113,6 +114,12 @@ impl LoginProvider {
         self.lockout.retry()
     }
 
+    /// What hangs from the tokens that it makes; keep it before the provider is given away.
+    #[must_use]
+    pub fn dependents(&self) -> Dependents {
+        self.holder.dependents.clone()
+    }
+
     async fn log_in(&self, mint: Mint) -> Result<Minted, Failure> {
         let marks = self.method.marks();
         self.lockout.check(&marks, Instant::now())?;
@@ -128,7 +135,8 @@ impl LoginProvider {
         let LoggedIn { auth, secret, handle } = self.send(mint, request, &secrets, marks).await?;
         match self.admit(&auth, &secret, &handle).await {
             Ok(remaining) => Ok(Minted { secret: secret.into(), handle, remaining }),
-            Err(fault) => Err(self.holder.discard(&secret, fault).await),
+            // What it was logged in with was looked up, too.
+            Err(fault) => Err(secrets.hide_in(self.holder.discard(&secret, fault).await)),
         }
     }
 
@@ -142,7 +150,7 @@ impl LoginProvider {
         let secret = auth.secret.take().ok_or_else(none)?;
         let handle = Handle(std::mem::take(&mut auth.accessor));
         for warning in warnings.unwrap_or_default() {
-            let warning = Failure::Unfit(words(&[warning])).hide(&secret);
+            let warning = secrets.hide_in(Failure::Unfit(words(&[warning])).hide(&secret));
             tracing::warn!(handle = handle.0, warning = shorten(&warning.to_string()), "logged in, but");
         }
         Ok(LoggedIn { auth, secret, handle })
@@ -248,7 +256,12 @@ impl Provider for LoginProvider {
     }
 
     async fn revoke(&self, with: &Credential) -> Reply<()> {
-        answer("ending the token", self.holder.end(&with.secret).await)
+        answer("ending the token", self.holder.retire(with, with, Ending::Ordinary).await)
+    }
+
+    /// By itself; the leases that hang from it before, by the witness, which outlives it.
+    async fn revoke_beside(&self, target: &Credential, witness: &Credential, ending: Ending) -> Reply<()> {
+        answer("ending the token", self.holder.retire(target, witness, ending).await)
     }
 
     async fn observe(&self, target: &Credential, witness: &Credential) -> Reply<Observed> {

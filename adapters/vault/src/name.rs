@@ -52,6 +52,10 @@ name! {
     Mount, "mount", is_path
 }
 name! {
+    /// What names a lease, and is no secret: `database/creds/app/` and what the server made up.
+    LeaseId, "lease id", is_path
+}
+name! {
     /// A namespace, with its parents, without slashes around: `team/payments`.
     Namespace, "namespace", is_path
 }

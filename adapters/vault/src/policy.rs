@@ -5,7 +5,7 @@ use std::fmt;
 use turquoise_runtime::core::Privileges;
 
 use crate::config::{Probe, Through};
-use crate::name::App;
+use crate::name::{App, Path};
 use crate::secret_id::Issued;
 
 const LIST: &[&str] = &["list"];
@@ -25,6 +25,8 @@ pub struct Rules(Vec<Rule>);
 pub struct Rule {
     path: String,
     capabilities: &'static [&'static str],
+    /// A parameter that must not be given.
+    denied: Option<&'static str>,
     purpose: &'static str,
     without: Option<&'static str>,
 }
@@ -114,6 +116,25 @@ impl Rules {
         self
     }
 
+    /// With what it takes to have leases of these paths ([`Leases`](crate::Leases)), and of no other.
+    ///
+    /// A lease is named by the path of a request, and a server believes a `lease_id` in its body more (measured): so that is denied.
+    #[must_use]
+    pub fn leasing(mut self, paths: &[Path]) -> Self {
+        for path in paths {
+            if self.of(&path.to_string()).is_none() {
+                self.0.push(Rule::new(path.to_string(), READ, "takes a lease"));
+            }
+            let named = |verb: &str, purpose| Rule {
+                denied: Some("lease_id"),
+                ..Rule::new(format!("sys/leases/{verb}/{path}/*"), UPDATE, purpose)
+            };
+            self.0.push(named("renew", "renews a lease while work holds it").or("a lease ends when its first life is over"));
+            self.0.push(named("revoke", "revokes a lease before its token ends").or("a lease ends with its token, not before"));
+        }
+        self
+    }
+
     /// Its lines.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
         self.0.iter()
@@ -132,7 +153,7 @@ impl Rules {
 
 impl Rule {
     fn new(path: impl Into<String>, capabilities: &'static [&'static str], purpose: &'static str) -> Self {
-        Self { path: path.into(), capabilities, purpose, without: None }
+        Self { path: path.into(), capabilities, denied: None, purpose, without: None }
     }
 
     fn of_app(App { mount, role }: &App, what: &str, capabilities: &'static [&'static str], purpose: &'static str) -> Self {
@@ -168,7 +189,11 @@ impl Rule {
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let capabilities = self.capabilities.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
-        write!(f, "path \"{}\" {{ capabilities = [{capabilities}] }}", self.path)
+        write!(f, "path \"{}\" {{ capabilities = [{capabilities}]", self.path)?;
+        if let Some(parameter) = self.denied {
+            write!(f, ", denied_parameters = {{ \"{parameter}\" = [] }}")?;
+        }
+        f.write_str(" }")
     }
 }
 

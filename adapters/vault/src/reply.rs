@@ -91,6 +91,22 @@ pub(crate) struct SecretId {
     pub(crate) expiration_time: String,
 }
 
+/// The reply to the reading or the renewal of what is leased. What is not has no id.
+#[derive(Deserialize)]
+pub(crate) struct Leased {
+    pub(crate) lease_id: String,
+    /// In seconds.
+    pub(crate) lease_duration: u64,
+    #[serde(default)]
+    pub(crate) renewable: bool,
+}
+
+/// A reply of which only the data matter.
+#[derive(Deserialize)]
+pub(crate) struct Wrapped<T> {
+    pub(crate) data: T,
+}
+
 /// The reply to a listing.
 #[derive(Deserialize)]
 pub(crate) struct Listed {

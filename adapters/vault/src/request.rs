@@ -19,15 +19,18 @@ use vaultrs::api::token::requests::{
 use zeroize::Zeroizing;
 
 use crate::config::Through;
-use crate::name::{App, Mount, Path, Role};
+use crate::name::{App, LeaseId, Mount, Path, Role};
 
-/// What a request does to the server's state. A write is always answered by the node that leads.
+/// What a request does to the server's state, and so who answers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// Nothing.
+    /// Nothing: whichever node was asked answers.
     Read,
-    /// It changes something.
+    /// It changes something: the node that leads answers.
     Write,
+    /// It ends what is named. The node that leads answers, or one that lags and knows nothing of that name: it says at once that
+    /// there is nothing to end, though that lives (measured).
+    EndNamed,
 }
 
 /// One request, less the token that authenticates it.
@@ -95,7 +98,7 @@ impl Request {
 
     /// Ends any token, by what names it.
     pub(crate) fn revoke_accessor(accessor: &str) -> Self {
-        Self::of(&RevokeTokenAccessorRequest { accessor: accessor.to_owned() }, Effect::Write)
+        Self::of(&RevokeTokenAccessorRequest { accessor: accessor.to_owned() }, Effect::EndNamed)
     }
 
     /// Looks the caller up.
@@ -121,6 +124,27 @@ impl Request {
     /// Reads a path.
     pub(crate) fn read(path: &Path) -> Self {
         Self::get(path.to_string())
+    }
+
+    /// Reads a path whose answer is a lease: to read it again makes another one.
+    pub(crate) fn lease(path: &Path) -> Self {
+        Self { effect: Effect::Write, ..Self::read(path) }
+    }
+
+    /// Sets what is left of a lease. Its id is in the path, and not as `vaultrs` has it in the body: only so a policy can say which.
+    pub(crate) fn renew_lease(id: &LeaseId, seconds: u64) -> Self {
+        let body = serde_json::json!({ "increment": format!("{seconds}s") });
+        Self::post(format!("sys/leases/renew/{id}"), &body)
+    }
+
+    /// Ends a lease, and is answered when that is done: as to its id see [`renew_lease`](Self::renew_lease).
+    pub(crate) fn revoke_lease(id: &LeaseId) -> Self {
+        Self::post(format!("sys/leases/revoke/{id}"), &serde_json::json!({ "sync": true }))
+    }
+
+    fn post(path: String, body: &serde_json::Value) -> Self {
+        let body = Zeroizing::new(body.to_string().into_bytes());
+        Self { method: Method::POST, path, body, effect: Effect::Write, rotation: None }
     }
 
     /// Logs in with an AppRole.
@@ -188,14 +212,14 @@ impl Request {
     pub(crate) fn destroy_secret_id(app: &App, secret_id: &impl ExposeSecret<str>) -> Self {
         let secret_id = secret_id.expose_secret();
         let path = format!("auth/{}/role/{}/secret-id/destroy", app.mount, app.role);
-        Self::secret(path, Effect::Write, &SecretId { secret_id }, secret_id.len())
+        Self::secret(path, Effect::EndNamed, &SecretId { secret_id }, secret_id.len())
     }
 
     /// Ends a secret id by its accessor.
     pub(crate) fn destroy_secret_id_accessor(app: &App, accessor: &str) -> Self {
         let (mount, role_name) = (app.mount.to_string(), app.role.to_string());
         let endpoint = DeleteSecretIDAccessorRequest { mount, role_name, secret_id_accessor: accessor.to_owned() };
-        Self::of(&endpoint, Effect::Write)
+        Self::of(&endpoint, Effect::EndNamed)
     }
 
     /// Looks a secret id up by its accessor.
@@ -213,6 +237,15 @@ impl Request {
     /// Lists the accessors of all tokens.
     pub(crate) fn list_accessors() -> Self {
         Self::of(&ListAccessorRequest {}, Effect::Read)
+    }
+
+    /// Has a name hashed as an audit device does.
+    pub(crate) fn audit_hash(device: &Mount, name: &str) -> Self {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            input: &'a str,
+        }
+        Self::secret(format!("sys/audit-hash/{device}"), Effect::Read, &Body { input: name }, name.len())
     }
 
     /// Lists the audit devices.

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use turquoise_runtime::core::{Generation, Mint};
-use turquoise_runtime::port::{Contract, Credential, Handle, Minted, Observed, Provider, Reply};
+use turquoise_runtime::port::{Contract, Credential, Ending, Handle, Minted, Observed, Provider, Reply};
 
 use crate::config::{Through, TokenConfig};
+use crate::dependents::Dependents;
 use crate::entity::Entity;
 use crate::failure::{Failure, answer, words};
 use crate::fit::{fit, whole_seconds};
@@ -36,6 +37,12 @@ impl TokenProvider {
         let TokenConfig { upstream, through, token_file, probes, policies, entity_alias } = config;
         let holder = Holder::new(&upstream, probes)?;
         Ok(Self { holder, through, token_file, policies, entity_alias, entity: Entity::default() })
+    }
+
+    /// What hangs from the tokens that it makes; keep it before the provider is given away.
+    #[must_use]
+    pub fn dependents(&self) -> Dependents {
+        self.holder.dependents.clone()
     }
 
     async fn adopt(&self) -> Result<Minted, Failure> {
@@ -110,7 +117,12 @@ impl Provider for TokenProvider {
     }
 
     async fn revoke(&self, with: &Credential) -> Reply<()> {
-        answer("ending the token", self.holder.end(&with.secret).await)
+        answer("ending the token", self.holder.retire(with, with, Ending::Ordinary).await)
+    }
+
+    /// By itself; the leases that hang from it before, by the witness, which outlives it.
+    async fn revoke_beside(&self, target: &Credential, witness: &Credential, ending: Ending) -> Reply<()> {
+        answer("ending the token", self.holder.retire(target, witness, ending).await)
     }
 
     async fn observe(&self, target: &Credential, witness: &Credential) -> Reply<Observed> {

@@ -104,6 +104,11 @@ impl Transport {
         self.index.known().is_some()
     }
 
+    /// How long a call may take.
+    pub(crate) const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// The address that calls begin with.
     pub(crate) fn address(&self) -> &Address {
         &self.nodes[self.first.load(Ordering::Relaxed)].address
@@ -161,7 +166,7 @@ impl Transport {
             let next = redirect.unwrap_or((at + 1) % count);
             let (move_on, again) = match (&failure, effect) {
                 (Failure::Unavailable(_), _) | (Failure::Unknown(_), Effect::Read) => (true, true),
-                (Failure::Unknown(_), Effect::Write) => (true, false),
+                (Failure::Unknown(_), Effect::Write | Effect::EndNamed) => (true, false),
                 (Failure::Refused { .. } | Failure::Unfit(_) | Failure::Throttled { .. }, _) => (false, false),
             };
             if move_on {

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::file::{Checked, Item, Origin, Plan, Remark, Source, Table, check, examine};
+use crate::file::{Checked, Item, Origin, Plan, Remark, Setting, Source, Table, check, examine};
 use crate::say::complain;
 
 pub(super) fn run(path: &Path) -> io::Result<ExitCode> {
@@ -38,7 +38,7 @@ pub(super) fn run(path: &Path) -> io::Result<ExitCode> {
     for fault in &new.remarks.faults {
         complain(format_args!("{fault} (in the new file)"));
     }
-    let text = with_mode(&new).unwrap_or_else(|| new.source.text.clone());
+    let text = with_modes(&new).unwrap_or_else(|| new.source.text.clone());
     let stanzas = new.plan.as_ref().zip(new.table.as_ref()).map(|(plan, table)| stanzas(plan, table)).unwrap_or_default();
     write!(io::stdout(), "{text}{stanzas}")?;
     let is_same = remarks.faults.is_empty() && new.plan.is_some();
@@ -75,18 +75,24 @@ const fn is_left_out(fault: &Remark) -> bool {
     fault.at.0 < fault.at.1
 }
 
-/// The text with the mode that the sink's file has without one: a file of ours would give it another.
-fn with_mode(Checked { source, table, plan, .. }: &Checked) -> Option<String> {
-    let mode = plan.as_ref()?.settings.iter().find(|setting| setting.key == "auto_auth.sink.config.mode")?;
-    if mode.from != Origin::Default {
-        return None;
-    }
+/// The text with the mode that each sink's file has without one: a file of ours would give it another.
+fn with_modes(Checked { source, table, plan, .. }: &Checked) -> Option<String> {
+    let is_default = |setting: &&Setting| setting.key == "auto_auth.sink.config.mode" && setting.from == Origin::Default;
+    let mode = &plan.as_ref()?.settings.iter().find(is_default)?.value;
     let auth = table.as_ref()?.first("auto_auth")?.table()?;
-    let outer = auth.first("sinks").and_then(Item::table).unwrap_or(auth);
-    let path = outer.first("sink")?.table()?.first("config")?.table()?.first("path")?;
-    let (head, tail) = source.text.split_at_checked(path.at.1)?;
-    let margin = " ".repeat(source.place(path.at.0).column - 1);
-    Some(format!("{head}\n{margin}mode = {}{tail}", mode.value))
+    let wrapped = auth.all("sinks").filter_map(Item::table).flat_map(|sinks| sinks.all("sink"));
+    let configs = auth.all("sink").chain(wrapped).filter_map(|sink| sink.table()?.first("config")?.table());
+    let mut paths: Vec<_> =
+        configs.filter(|config| config.first("mode").is_none()).filter_map(|config| Some(config.first("path")?.at)).collect();
+    // From the end on, so that the places before it stay what they are.
+    paths.sort_by_key(|at| Reverse(*at));
+    let mut text = source.text.clone();
+    for (start, end) in paths {
+        let margin = " ".repeat(source.place(start).column - 1);
+        text.get(end..)?;
+        text.insert_str(end, &format!("\n{margin}mode = {mode}"));
+    }
+    Some(text)
 }
 
 /// Our stanzas that are not there yet, with what holds without them.

@@ -117,10 +117,10 @@ impl Reads {
         timed.unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs())))
     }
 
-    async fn exchange(&self, held: Held<'_>) -> Result<(), String> {
+    async fn exchange(&self, bearer: Held<'_>) -> Result<(), String> {
         let mut request = Request::new(Empty::new());
         *request.uri_mut() = self.uri.clone();
-        self.bear(&mut request, held)?;
+        self.bear(&mut request, bearer)?;
         let (head, body) = self.client.request(request).await.map_err(|why| chain(&why))?.into_parts();
         let body = body.collect().await.map_err(|why| chain(&why))?.to_bytes();
         match head.status {

@@ -24,10 +24,10 @@ pub(crate) const CURRENT: usize = MADE - 1;
 pub(crate) async fn judge(scene: &impl Scene, show: &Show) -> Result<(), Trouble> {
     let (handle, sink) = (show.handle.lock().clone(), show.sink.lock().clone());
     // Whoever rotated has let go of it.
-    let journal = FileJournal::open(&scene.site().journal())?.history.entries;
+    let journal = FileJournal::open(&scene.site().journal())?.history;
     let mut lines = Vec::from(load(&handle, &sink));
-    lines.extend(Rounds::of(&journal).lines());
-    lines.extend(scene.facts().await?);
+    lines.extend(Rounds::of(&journal.entries).lines());
+    lines.extend(scene.facts(&journal).await?);
     lines.push(Line::fact("time, in seconds", format!("{:.1}", show.elapsed())));
     let wrong = table(&lines)?;
     for failure in handle.failures.iter().chain(&sink.failures) {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use turquoise::core::StepKind;
+use turquoise::port::History;
 
 use super::show::{Line, Show};
 use super::sidecar::Sidecar;
@@ -50,7 +51,7 @@ pub(crate) trait Scene: Sized {
     async fn rotate_halfway(&self, sidecar: &mut Sidecar, show: &Show) -> Result<(), Trouble>;
 
     /// What the server says in the end, and what must be.
-    async fn facts(&self) -> Result<Vec<Line>, Trouble>;
+    async fn facts(&self, journal: &History) -> Result<Vec<Line>, Trouble>;
 
     /// Whether the server serves, or why not.
     async fn check(&self) -> Result<(), String>;

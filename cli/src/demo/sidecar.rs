@@ -34,6 +34,7 @@ async fn start(site: &Site) -> Result<(Identity, broadcast::Receiver<Progress>),
     }
 }
 
+#[expect(clippy::large_types_passed_by_value, reason = "it is moved in, once")]
 async fn start_with(
     site: &Site,
     policy: Policy,

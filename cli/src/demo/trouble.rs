@@ -5,8 +5,9 @@ use std::io;
 use turquoise::AskError;
 use turquoise::journal::OpenError;
 use turquoise::vault::ConfigError;
+use turquoise_audit::LogError;
 use turquoise_moto::{EmulatorError, InstallError};
-use turquoise_openbao::{AdminError, AuditError, ObtainError, ServerError};
+use turquoise_openbao::{AdminError, ObtainError, ServerError};
 
 use crate::sidecar::NotBegun;
 
@@ -64,9 +65,9 @@ local!(
     serde_json::Error,
     http::uri::InvalidUri,
     tokio::task::JoinError,
-    AuditError,
     ConfigError,
     turquoise::aws_iam::ConfigError,
+    LogError,
     OpenError,
     NotBegun,
     AskError

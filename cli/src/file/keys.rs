@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     /// One or more, with any name as its label.
     Named,
     Text,
+    /// A text that may go over several lines.
+    Lines,
     /// A whole number.
     Count,
     Flag,
@@ -31,6 +33,8 @@ pub(crate) enum Kind {
     Mode,
     /// Texts.
     List,
+    /// A whole percentage.
+    Percent,
     /// One of these texts.
     OneOf(&'static [&'static str]),
     /// Nobody looks: it is not taken.
@@ -78,13 +82,12 @@ const fn refused(path: &'static str, words: &'static str) -> Key {
     Key { path, kind: Kind::Any, verdict: Verdict::Refused, words }
 }
 
-use Kind::{Count, Duration, Flag, List, Mode, Named, OneOf, Stanza, Text, Typed};
+use Kind::{Count, Duration, Flag, Lines, List, Mode, Named, OneOf, Percent, Stanza, Text, Typed};
 
 /// Said of what stands in a stanza that has the same verdict.
 pub(crate) const AS_ABOVE: &str = "as above";
 const TEMPLATES: &str = "keep `bao agent` or consul-template for files, and point it at the same server";
 const NO_LISTENER: &str = "we do not listen yet: keep `bao proxy` for this, or let the program read the sink's file";
-const NO_CHILD: &str = "we start no program yet: start it beside, and let it read the sink's file";
 const NO_METRICS: &str = "we publish no metrics yet: remove it";
 const WRAPPED: &str = "a wrapped token has to be unwrapped once by one reader, and this file is read again and again: remove it";
 const ENCRYPTED: &str =
@@ -248,7 +251,12 @@ pub(crate) const KEYS: &[Key] = &[
         "when clients have to ask again; they do so 10 minutes before, or sooner: at most the grace and 10 minutes",
     ),
     ours("rotation.every", Duration, "how often; when, is a moment of each identity's own"),
-    later("rotation.{schedule,window}", "there is no calendar yet: write `every`"),
+    ours(
+        "rotation.schedule",
+        Text,
+        "when, instead of how often: minute, hour, day, month and weekday, in UTC, as \"0 3 * * *\"; nobody makes up for one that is missed",
+    ),
+    ours("rotation.window", Duration, "so long after that at most; where in it, is a moment of each identity's own"),
     ours(
         "rotation.life",
         Duration,
@@ -264,9 +272,10 @@ pub(crate) const KEYS: &[Key] = &[
     ours("rotation.probe.capability", OneOf(&["read"]), "what it must be able to do there"),
     ours("rotation.probe.max_latency", Duration, "a slower answer is a failure"),
     ours("rotation.probe.{service,region}", Text, "aws-iam: what the request is signed for, as s3 and eu-west-1"),
-    later(
+    ours(
         "rotation.canary",
-        "work that tries a candidate comes through a listener, and we do not listen yet: let the probes suffice",
+        Percent,
+        "the share of new work that tries a candidate when it has passed its probes, as \"5%\"; work comes through a `listener`",
     ),
     ours("rotation.validate_for", Duration, "the time in which a new token must pass"),
     ours(
@@ -275,9 +284,21 @@ pub(crate) const KEYS: &[Key] = &[
         "from the publishing of the new token to the end of the old one: readers look again within it",
     ),
     ours(
+        "rotation.store",
+        OneOf(&["sink", "sealed", "bootstrap"]),
+        "where secrets outlive the process: beside the first sink, encrypted beside the journal, or nowhere, if a login can be repeated",
+    ),
+    ours(
+        "rotation.seal_key",
+        Text,
+        "sealed: the key's file, 32 bytes or 64 hexadecimal digits; without a slash the name of a credential of systemd",
+    ),
+    ours("rotation.max_leak", Duration, "bootstrap: so long a token that a crash leaves behind may live; it is renewed often"),
+    ours(
         "rotation.on_stop",
         OneOf(&["keep", "revoke"]),
-        "what becomes of the token at SIGTERM: kept for a successor, or ended after the grace",
+        "what becomes of the token at SIGTERM: kept for a successor, or ended after the grace; without a successor that could find \
+         it (bootstrap, ephemeral) revoke",
     ),
     later(
         "rotation.dependents",
@@ -292,7 +313,11 @@ pub(crate) const KEYS: &[Key] = &[
     ours("rotation.start_spread", Duration, "a first login waits up to so long, so that a fleet does not log in at once"),
     ours("journal", Stanza, "what a restart goes by"),
     ours("journal.path", Text, "its folder"),
-    later("journal.durability", "a journal is on a disk that stays: put it on a volume"),
+    ours(
+        "journal.durability",
+        OneOf(&["durable", "ephemeral"]),
+        "ephemeral: it goes with the machine, as in a pod; tokens are revoked at a stop, and else live for 15 minutes at most",
+    ),
     later("admin", "there is no admin socket yet: remove it"),
     later("admin.{address,mode}", AS_ABOVE),
     same("pid_file", Text, "a file that holds the process id while we run"),
@@ -315,10 +340,33 @@ pub(crate) const KEYS: &[Key] = &[
     later("listener.{type,address,tls_disable,tls_cert_file,tls_key_file,require_request_header,role}", AS_ABOVE),
     later("listener.{agent_api,proxy_api}", AS_ABOVE),
     later("listener.{agent_api,proxy_api}.enable_quit", AS_ABOVE),
-    later("exec", NO_CHILD),
-    later("exec.{command,restart_on_secret_changes,restart_stop_signal}", AS_ABOVE),
-    later("env_template", NO_CHILD),
-    later("env_template.{contents,source,error_on_missing_key,left_delimiter,right_delimiter}", AS_ABOVE),
+    same("exec", Stanza, "a program that we start as our child, with what the templates come to in its environment"),
+    same("exec.command", List, "the program and its arguments"),
+    same(
+        "exec.restart_on_secret_changes",
+        OneOf(&["always", "never"]),
+        "whether it is started anew when what the templates come to changes; without a template, with each credential",
+    ),
+    same("exec.restart_stop_signal", Text, "what asks it to end; SIGTERM without it"),
+    ours("exec.stop_within", Duration, "how long it then has until it is killed"),
+    ours(
+        "exec.ready",
+        List,
+        "a program that ends with 0 when a new child can take over: then the old one is asked to end, and not before",
+    ),
+    ours("exec.ready_within", Duration, "a new child that takes longer is ended, and the old one stays"),
+    ours(
+        "exec.restart_on_failure",
+        Count,
+        "how often in a row it is started again after it failed; 0 without it: then we end as it did",
+    ),
+    ours("exec.signal_on_secret_changes", Text, "with \"never\": a signal that has it look for itself"),
+    ours("exec.rotation", Text, "the name of the rotation whose credential it lives on"),
+    same("env_template", Named, "a variable of the child's environment, with its name"),
+    same("env_template.contents", Lines, "a template of Go; docs/exec.md says which functions it has"),
+    later("env_template.source", "write what stands in that file as `contents`"),
+    same("env_template.error_on_missing_key", Flag, "whether a key that is not there is an error; it is, without this"),
+    same("env_template.{left_delimiter,right_delimiter}", Text, "what actions stand between, if not {{ and }}"),
     later("telemetry", NO_METRICS),
     refused("template", TEMPLATES),
     refused(

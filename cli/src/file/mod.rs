@@ -2,6 +2,7 @@
 
 pub(crate) mod keys;
 mod plan;
+mod schedule;
 mod settle;
 mod shadow;
 mod source;
@@ -12,9 +13,11 @@ mod walk;
 
 use std::path::Path;
 
-pub(crate) use plan::{Container, Log, Origin, Plan, Provider, Rotation, Setting, Survivor};
+pub(crate) use plan::{Container, Log, Origin, Plan, Program, Provider, Rotation, Setting, Survivor};
+pub(crate) use schedule::Schedule;
 pub(crate) use source::{ReadError, Remark, Source};
 pub(crate) use tree::{Item, Table};
+pub(crate) use value::span;
 pub(crate) use walk::Remarks;
 
 /// A file that was looked at.

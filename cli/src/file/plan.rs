@@ -6,17 +6,21 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
+use tracing_subscriber::filter::LevelFilter;
 use turquoise::aws_iam::IamConfig;
 use turquoise::core::{AtStop, Policy};
 use turquoise::sink::Outlet;
-use turquoise::vault::{LoginConfig, SecretIdConfig, TokenConfig};
+use turquoise::vault::{LoginConfig, SecretIdConfig, TokenConfig, Upstream};
 
+use super::schedule::Schedule;
 use super::source::Place;
+use crate::exec::{Exec, Template};
 
 /// Everything that a run needs: the rotations, and what the process is to be for all of them.
 pub(crate) struct Plan {
     /// At least one; no two have the same name, or share a file.
     pub(crate) rotations: Vec<Rotation>,
+    pub(crate) program: Option<Program>,
     pub(crate) pid_file: Option<PathBuf>,
     pub(crate) exit_after_auth: bool,
     pub(crate) log: Log,
@@ -25,11 +29,14 @@ pub(crate) struct Plan {
 }
 
 /// One identity, and how its credential is rotated.
+#[derive(Clone)]
 pub(crate) struct Rotation {
     /// The label of its stanza; `default` without one.
     pub(crate) name: String,
     pub(crate) provider: Provider,
     pub(crate) policy: Policy,
+    /// When it is due; without one the policy says how often.
+    pub(crate) schedule: Option<Schedule>,
     /// Where its secrets outlive the process.
     pub(crate) store: Survivor,
     /// The files that readers open; they switch as a set.
@@ -43,6 +50,7 @@ pub(crate) struct Rotation {
 }
 
 /// An endpoint that hands a key to AWS clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Container {
     /// Of this machine alone.
     pub(crate) address: SocketAddr,
@@ -52,12 +60,48 @@ pub(crate) struct Container {
     pub(crate) expires_in: Duration,
 }
 
+/// What is started beside them.
+pub(crate) struct Program {
+    pub(crate) exec: Exec,
+    /// Its environment, besides our own.
+    pub(crate) templates: Vec<Template>,
+    /// The name of the rotation whose credential it lives on …
+    pub(crate) rotation: String,
+    /// … and where that is good.
+    pub(crate) upstream: Upstream,
+}
+
+impl Program {
+    /// Whether a file that was read again says the same.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        (&self.exec, &self.templates, &self.rotation) == (&other.exec, &other.templates, &other.rotation)
+    }
+}
+
 /// Where credentials come from.
+#[derive(Clone)]
 pub(crate) enum Provider {
     Login(LoginConfig),
     Token(TokenConfig),
     SecretId(SecretIdConfig),
     Keys(Box<IamConfig>),
+}
+
+impl Provider {
+    /// Whether a credential of the one is one of the other.
+    pub(crate) fn is_at_the_same_place(&self, other: &Self) -> bool {
+        let upstream = match (self, other) {
+            (Self::Login(one), Self::Login(other)) => (&one.upstream, &other.upstream),
+            (Self::Token(one), Self::Token(other)) => (&one.upstream, &other.upstream),
+            (Self::SecretId(one), Self::SecretId(other)) if one.app == other.app => (&one.upstream, &other.upstream),
+            (Self::Keys(one), Self::Keys(other)) => {
+                return one.user == other.user && one.iam == other.iam && one.sts == other.sts;
+            }
+            _ => return false,
+        };
+        let (one, other) = upstream;
+        one.addresses == other.addresses && one.namespace == other.namespace
+    }
 }
 
 /// Where secrets outlive the process.
@@ -80,6 +124,12 @@ pub(crate) enum Survivor {
 pub(crate) struct Log {
     pub(crate) level: String,
     pub(crate) is_json: bool,
+}
+
+impl Log {
+    pub(crate) fn filter(&self) -> LevelFilter {
+        self.level.parse().unwrap_or(LevelFilter::INFO)
+    }
 }
 
 /// One setting as it is in effect.

@@ -17,6 +17,11 @@ pub(crate) fn duration(value: &Value) -> Option<Duration> {
     (duration <= LONGEST).then_some(duration)
 }
 
+/// A duration of the command line.
+pub(crate) fn span(text: &str) -> Result<Duration, &'static str> {
+    duration(&Value::Text(text.to_owned())).ok_or("write 30s, 5m or 1h")
+}
+
 pub(crate) fn show_duration(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
 }
@@ -31,6 +36,12 @@ pub(crate) fn mode(value: &Value) -> Option<u32> {
         },
         _ => None,
     }
+}
+
+/// Whole hundredths, at least one: `"5%"`.
+pub(crate) fn percent(value: &Value) -> Option<u16> {
+    let Value::Text(text) = value else { return None };
+    text.strip_suffix('%')?.trim_end().parse().ok().filter(|percent| (1..=100).contains(percent))
 }
 
 pub(crate) fn flag(value: &Value) -> Option<bool> {
@@ -51,6 +62,14 @@ pub(crate) fn count(value: &Value) -> Option<i64> {
 pub(crate) fn text(value: &Value) -> Option<String> {
     match value {
         Value::Text(text) if !text.is_empty() && !text.contains(char::is_control) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// A text of any number of lines.
+pub(crate) fn lines(value: &Value) -> Option<&str> {
+    match value {
+        Value::Text(text) if !text.contains('\0') => Some(text),
         _ => None,
     }
 }
@@ -93,6 +112,13 @@ mod tests {
         for text in ["", "soon", "-5s", "5 parsecs"] {
             assert_eq!(duration(&Value::Text(text.to_owned())), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_share_is_a_whole_percentage() {
+        let percents = ["1%", "5%", "100 %", "0%", "101%", "5", "%", "-1%", "1.5%"];
+        let read = percents.map(|text| percent(&Value::Text(text.to_owned())));
+        assert_eq!(read, [Some(1), Some(5), Some(100), None, None, None, None, None, None]);
     }
 
     #[test]

@@ -170,11 +170,15 @@ impl Walker<'_> {
         let found = &item.value;
         let wrong: Option<String> = match kind {
             Kind::Text => value::text(found).is_none().then(|| "write a text in quotes, on one line".to_owned()),
+            Kind::Lines => {
+                value::lines(found).is_none().then(|| "write a text in quotes, or <<EOT and lines until EOT".to_owned())
+            }
             Kind::Count => value::count(found).is_none().then(|| "write a whole number".to_owned()),
             Kind::Duration => {
                 value::duration(found).is_none().then(|| "write \"12h\", \"30m\" or \"500ms\", or a number of seconds".to_owned())
             }
             Kind::Mode => value::mode(found).is_none().then(|| "write 0600, in octal".to_owned()),
+            Kind::Percent => value::percent(found).is_none().then(|| "write \"5%\"".to_owned()),
             Kind::List => (!is_texts(found)).then(|| "write [\"…\", \"…\"]".to_owned()),
             Kind::OneOf(names) => {
                 let is_one = value::text(found).is_some_and(|text| names.contains(&text.as_str()));

@@ -34,14 +34,16 @@ pub struct Outside {
     woken: Option<Instant>,
     /// The end of what serves was asked for.
     leaving: bool,
-    /// When the grace began last: a renewal of before may have waited for its turn.
+    /// When the grace began last, or the glass was broken: a renewal of before may have waited for its turn.
     graced: Option<Instant>,
 }
 
 impl Outside {
     /// Nothing has happened yet, and no process runs.
     #[must_use]
-    pub fn new(config: Config, now: Instant) -> Self {
+    pub fn new(mut config: Config, now: Instant) -> Self {
+        // What was recent when the machine looked at it may have waited for its turn since.
+        config.policy.evidence += config.policy.patience / 2;
         let world = World {
             process: Process::Down(0),
             rival: None,
@@ -235,7 +237,10 @@ impl Outside {
                 let short = previous.filter(capped);
                 self.world.ghost.excused.extend(short);
             }
-            Step::Waived { .. } | Step::CloseIntent { .. } => self.held.clear(),
+            Step::Waived { .. } | Step::CloseIntent { .. } => {
+                self.held.clear();
+                self.graced = Some(now);
+            }
             Step::ExtendIntent | Step::RollbackIntent | Step::LoginIntent { .. } | Step::IssueIntent { .. } => {
                 self.granted.clear();
             }
@@ -403,7 +408,7 @@ impl Outside {
                 let by_deadline = retiring && ghost.deadline.is_some_and(|deadline| until <= deadline + patience);
                 if until < credential.expires || by_deadline {
                     Deed::Shorten { generation, life }
-                } else if ghost.committed == Some(generation) || retiring && (ghost.deadline.is_none() || queued) {
+                } else if ghost.committed == Some(generation) || retiring && ghost.deadline.is_none() || queued {
                     Deed::Exempt
                 } else {
                     Deed::Extend

@@ -378,12 +378,16 @@ const fn name(ask: Ask) -> &'static str {
     }
 }
 
+/// So long a provider that is asked too much wants to be left alone.
+pub(crate) const LEFT_ALONE: Duration = Duration::from_secs(1);
+
 /// How long a request is on its way, and its answer.
 fn times(plan: &Plan, fate: Fate, dice: &mut Dice) -> (Duration, Duration) {
     let (patience, delta) = (plan.policy.patience, plan.policy.delta);
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let there = match fate {
-        Fate::Late => dice.even(millis(patience) + 2, millis(delta) - 4),
+        // Δ counts from before the wait for a permit.
+        Fate::Late => dice.even(millis(patience) + 2, millis(delta - patience / 2) - 4),
         _ => dice.even(2, 30),
     };
     (there, dice.even(2, 30))
@@ -396,7 +400,7 @@ fn reply<T>(answer: &Answer, applied: impl FnOnce(Applied) -> T) -> Reply<T> {
         Answer::Outcome(Outcome::NotApplied(_)) => Reply::Refused(reason("permission denied")),
         Answer::Outcome(Outcome::Unknown) => Reply::Unknown(reason("it may be dead already")),
         Answer::Unavailable => Reply::Unavailable(reason("connection refused")),
-        Answer::Throttled => Reply::Throttled { reason: reason("too many requests"), retry_after: Some(Duration::from_secs(1)) },
+        Answer::Throttled => Reply::Throttled { reason: reason("too many requests"), retry_after: Some(LEFT_ALONE) },
         Answer::Reset => Reply::Unknown(reason("connection reset by peer")),
     }
 }

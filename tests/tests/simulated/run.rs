@@ -18,7 +18,7 @@ use turquoise_runtime::{Credentials, Guard, Identity, Load, Report, Setup, Statu
 use crate::dice::Dice;
 use crate::disk::{Ledger, Slots};
 use crate::plan::{Plan, Story};
-use crate::provider::Hands;
+use crate::provider::{Hands, LEFT_ALONE};
 use crate::world::{For, Idle, PausedClock, Shared, Wrong};
 
 /// Within this time after the last fault everything has come to rest: a lost login is waited out, and then some.
@@ -158,6 +158,8 @@ async fn peace(shared: &Arc<Shared>, life: Life) -> Result<Life, Wrong> {
         shared.tell(&mut state, "PEACE".to_owned());
         state.alive.is_some()
     };
+    // Somebody may have been told to leave the provider alone for so long.
+    sleep(LEFT_ALONE).await;
     if up { Ok(life) } else { life.replaced(shared, &mut Dice::new(shared.plan.seed, &[0])).await }
 }
 

@@ -4,12 +4,13 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use turquoise_audit::By;
 use turquoise_tests::{Command, Told, policy};
 
 use crate::agent::{Agent, How};
 use crate::audit;
 use crate::consumer::Consumer;
-use crate::proxy::{Loss, Proxy};
+use crate::proxy::{Fault, Proxy, Which};
 use crate::site::{Site, lives, server};
 
 const ROLE: &str = "lost";
@@ -18,11 +19,11 @@ const ROLE: &str = "lost";
 fn a_lost_mint_dies_by_itself() {
     let site = Site::new(server(), ROLE);
     let proxy = Proxy::before(&site.address);
-    let mut agent = Agent::start(&site, How { address: Some(&proxy.address), ..How::default() });
+    let mut agent = Agent::start(&site, How { addresses: &[&proxy.address], ..How::default() });
     agent.until_steady();
     let consumer = Consumer::start(&site);
 
-    proxy.lose(Loss::Answer, "auth/token/create/");
+    proxy.strike(Fault::LostAnswer, Which::To("POST /v1/auth/token/create/"));
     let sent = Instant::now();
     agent.order(Command::Rotate);
     agent.until("it is abandoned", |told| {
@@ -50,10 +51,13 @@ fn a_lost_mint_dies_by_itself() {
     agent.until_step("IssueIntent");
     agent.until_steady();
     agent.stop();
-    assert!(site.assert_quiet(server()).has("Promoted"));
+    let journalled = site.assert_quiet(server());
+    assert!(journalled.has("Promoted"));
     consumer.stop();
-    let log = audit::read(server());
-    assert_eq!(audit::minted(&log, ROLE).len(), 3, "the first, the lost, and the one that serves");
-    let by_lost = log.iter().filter(|line| line.caller.as_deref() == Some(&lost)).count();
-    assert_eq!(by_lost, 0, "somebody had the secret of the lost token");
+    let judgement = audit::judge(server(), ROLE, &journalled);
+    let [_, second, _] = judgement.credentials.as_slice() else {
+        panic!("the first, the lost, and the one that serves: {judgement}")
+    };
+    assert_eq!((second.accessor.as_deref(), second.ended_by), (Some(lost.as_str()), Some(By::Time)), "{judgement}");
+    assert_eq!((second.worked, second.refused), (0, 0), "somebody had the secret of the lost token");
 }

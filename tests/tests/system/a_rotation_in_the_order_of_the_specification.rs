@@ -31,6 +31,7 @@ fn rotation(role: &str, rights: Rights) -> Vec<Asked> {
     agent.stop();
     let log = audit::read(server());
     let journalled = site.assert_quiet(server());
+    audit::judge(server(), role, &journalled);
     assert!(journalled.steps().any(|step| step == Step::Died { proof: Proof::Observed }), "its death was not seen");
 
     let lines = asked(&log, role);

@@ -24,8 +24,10 @@ pub(crate) struct How<'a> {
     pub(crate) log: Option<&'a str>,
     /// Whether it leaves its memory open to us.
     pub(crate) readable: bool,
-    /// Where it finds the server, if not where that is.
-    pub(crate) address: Option<&'a str>,
+    /// Where it finds the server or its nodes, if not where that is.
+    pub(crate) addresses: &'a [&'a str],
+    /// How long after its sending a request may still be applied, in seconds, if not as the policy has it.
+    pub(crate) delta: Option<u64>,
 }
 
 /// A process of our own. Killed when dropped.
@@ -43,7 +45,14 @@ impl Agent {
         let log = site.next_log();
         let mut command = Command::new(env!("CARGO_BIN_EXE_agent"));
         command.arg("--journal").arg(site.journal()).arg("--sink").arg(site.sink()).arg("--token-file").arg(site.token_file());
-        command.arg("--address").arg(how.address.unwrap_or(&site.address)).arg("--role").arg(&site.role);
+        command.arg("--role").arg(&site.role);
+        let there = [site.address.as_str()];
+        for address in if how.addresses.is_empty() { &there } else { how.addresses } {
+            command.arg("--address").arg(address);
+        }
+        if let Some(delta) = how.delta {
+            command.arg("--delta").arg(delta.to_string());
+        }
         if let Some(point) = how.hold {
             command.arg("--hold").arg(point.to_string());
         }

@@ -1,10 +1,14 @@
-//! The server's own log, in more detail than the demo needs.
+//! The server's own log: what it says of each request, and the verdict of the oracle.
 
-use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use serde_json::Value;
+use turquoise_audit::{Answer, Entry, Judgement, Log, Rest, Told, Whose};
 use turquoise_openbao::Server;
+use turquoise_runtime::port::History;
+use turquoise_tests::policy;
+
+use crate::site::Journalled;
 
 /// One answered request.
 #[derive(Clone, Debug)]
@@ -24,31 +28,59 @@ pub(crate) struct Answered {
 
 /// Everything but the work of consumers, oldest first.
 pub(crate) fn read(server: &Server) -> Vec<Answered> {
-    let lines = BufReader::new(fs::File::open(server.audit_log()).unwrap()).lines().map_while(Result::ok);
-    // The last line may not be whole yet: it is not ours, as we have had all our answers.
-    lines
-        .filter(|line| !line.contains(crate::site::WORK))
-        .filter_map(|line| answered(&serde_json::from_str(&line).ok()?))
-        .collect()
+    let log = Log::of(&server.audit_log()).unwrap();
+    let entries = log.entries().iter().filter(|entry| !entry.path.contains(crate::site::WORK));
+    entries.filter_map(Answered::of).collect()
 }
 
-fn answered(line: &Value) -> Option<Answered> {
-    if line["type"] != "response" {
-        return None;
+impl Answered {
+    fn of(entry: &Entry) -> Option<Self> {
+        let error = match &entry.answer {
+            Answer::Done => None,
+            Answer::Refused(words) => Some(words.to_string()),
+            Answer::Missing => return None,
+        };
+        let text = |text: &Option<Arc<str>>| text.as_deref().map(str::to_owned);
+        Some(Self {
+            request: entry.request(),
+            caller: text(&entry.caller),
+            issued: entry.made.as_ref().and_then(|made| text(&made.accessor)),
+            error,
+            rotation: text(&entry.rotation),
+            minted_for: text(&entry.minted_for),
+        })
     }
-    let text = |pointer: &str| line.pointer(pointer)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-    Some(Answered {
-        request: format!("{} {}", text("/request/operation")?, text("/request/path")?),
-        caller: text("/request/client_token_accessor"),
-        issued: text("/response/auth/accessor"),
-        error: text("/error"),
-        rotation: text("/request/headers/x-rotation-id/0"),
-        minted_for: text("/auth/metadata/rotation"),
-    })
 }
 
 /// The accessors of all tokens minted through a role, in order.
 pub(crate) fn minted<'a>(log: &'a [Answered], role: &str) -> Vec<&'a str> {
     let create = format!("update auth/token/create/{role}");
     log.iter().filter(|line| line.request == create).filter_map(|line| line.issued.as_deref()).collect()
+}
+
+/// What a judge is told of an identity of these tests that is at rest, and of its journal.
+pub(crate) fn told(journalled: &Journalled, until: SystemTime) -> Told {
+    Told {
+        grace: Some(policy().grace),
+        // What was lost in a crash dies when its probation is over; an end is tried three times before it becomes a debt.
+        ends_within: Some(policy().probation + policy().delta + Duration::from_secs(30)),
+        rest: Rest::Quiet,
+        until: Some(until),
+        ..Told::default()
+    }
+    .with_journal(&History::from(journalled.0.clone()))
+}
+
+/// Has the oracle judge an identity that was at rest at a moment: every property that it sees must hold.
+pub(crate) fn judge_at(until: SystemTime, log: &Log, role: &str, journalled: &Journalled) -> Judgement {
+    let judgement = log.judge(&Whose::Role(role.to_owned()), &told(journalled, until));
+    assert!(judgement.holds(), "{judgement}");
+    assert_eq!((judgement.unauditable, judgement.living().count()), (0, 1), "{judgement}");
+    judgement
+}
+
+/// Has the oracle judge an identity that is at rest now.
+pub(crate) fn judge(server: &Server, role: &str, journalled: &Journalled) -> Judgement {
+    let now = SystemTime::now();
+    judge_at(now, &Log::of(&server.audit_log()).unwrap(), role, journalled)
 }

@@ -1,20 +1,15 @@
 //! Every place at which a process can die, and what comes of it.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::time::SystemTime;
 
+use turquoise_audit::Log;
 use turquoise_tests::{Command, Place, Point, Side, Told};
 
 use crate::agent::{Agent, How};
+use crate::all;
 use crate::audit;
 use crate::consumer::Consumer;
-use crate::site::{Journalled, Rights, Site, lives, server};
-
-/// So many identities live at once in each test.
-const AT_ONCE: usize = 16;
+use crate::site::{Journalled, Rights, Site, server};
 
 /// What the first process of an identity does, if it is let.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +135,9 @@ pub(crate) struct Row {
     found: String,
     minted: usize,
     outcome: &'static str,
+    /// All that was recorded, for the judge.
+    journalled: Journalled,
+    quiet_at: SystemTime,
 }
 
 /// The recovery dies as well. Where, depends on the number of the death.
@@ -152,26 +150,8 @@ const AGAIN: [Point; 4] = [
 
 /// Has identities die in all these ways, several at once, and judges each. `name` tells their roles apart.
 pub(crate) fn all(name: &str, deaths: &[Death]) -> Vec<Row> {
-    let (next, rows, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
-    let work = || {
-        while let Some((number, death)) = deaths.iter().enumerate().nth(next.fetch_add(1, Ordering::Relaxed)) {
-            let role = format!("{name}-{number}");
-            match catch_unwind(AssertUnwindSafe(|| die(death, &role, AGAIN[number % AGAIN.len()]))) {
-                Ok(row) => rows.lock().unwrap().push((number, row)),
-                Err(why) => failures.lock().unwrap().push(format!("{death:?}: {}", words(why.as_ref()))),
-            }
-        }
-    };
-    thread::scope(|scope| (0..AT_ONCE).for_each(|_| drop(scope.spawn(work))));
-    let failures = failures.into_inner().unwrap();
-    assert!(failures.is_empty(), "{} of {} deaths ended badly:\n{}", failures.len(), deaths.len(), failures.join("\n"));
-    let mut rows = rows.into_inner().unwrap();
-    rows.sort_by_key(|(number, _)| *number);
+    let rows = all::at_once(deaths, |number, death| die(death, &format!("{name}-{number}"), AGAIN[number % AGAIN.len()]));
     judge(name, rows)
-}
-
-fn words(payload: &(dyn Any + Send)) -> &str {
-    payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref().copied()).unwrap_or("no words")
 }
 
 fn stage(story: Story, role: &str) -> Site {
@@ -229,13 +209,13 @@ fn die(death: &Death, role: &str, again: Point) -> Row {
     agent.until_steady();
     agent.rotate();
     agent.stop();
-    let rotated = site.assert_quiet(server());
+    let (quiet_at, rotated) = (SystemTime::now(), site.assert_quiet(server()));
     assert_eq!(rotated.count("Promoted"), journalled.count("Promoted") + 1);
     let experience = consumer.stop();
     assert!(experience.served > 0 && experience.unserved.is_empty(), "{experience:?}");
     let outcome = outcome(&at_death, &journalled);
     let found = if at_death.0.is_empty() { "(a new journal)".to_owned() } else { journalled.up_to(at_death.0.len() + 1).phase() };
-    Row { death: death.clone(), again, last: at_death.last(), found, minted: 0, outcome }
+    Row { death: death.clone(), again, last: at_death.last(), found, minted: 0, outcome, journalled: rotated, quiet_at }
 }
 
 /// Once a promotion is durable what was promoted serves; before it, the candidate never does (S5).
@@ -254,17 +234,14 @@ fn outcome(at_death: &Journalled, in_the_end: &Journalled) -> &'static str {
 }
 
 /// What the server says of the tokens, by its own log.
-fn judge(name: &str, rows: Vec<(usize, Row)>) -> Vec<Row> {
-    let log = audit::read(server());
+fn judge(name: &str, rows: Vec<Row>) -> Vec<Row> {
+    let log = Log::of(&server().audit_log()).unwrap();
     let judged = |(number, row): (usize, Row)| {
-        let role = format!("{name}-{number}");
-        let minted = audit::minted(&log, &role);
-        let living = minted.iter().filter(|token| lives(server(), token)).count();
-        assert_eq!(living, 1, "{:?}: of {minted:?} only one may live", row.death);
+        let judgement = audit::judge_at(row.quiet_at, &log, &format!("{name}-{number}"), &row.journalled);
         // Less the one of the last rotation.
-        Row { minted: minted.len() - 1, ..row }
+        Row { minted: judgement.credentials.len() - 1, ..row }
     };
-    rows.into_iter().map(judged).collect()
+    rows.into_iter().enumerate().map(judged).collect()
 }
 
 /// The table, for people.
@@ -276,7 +253,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
         text += ":\n\n| killed | last durable record | recovery stands in | killed again | tokens minted | in the end |\n";
         text += "| --- | --- | --- | --- | --- | --- |\n";
         for row in rows.iter().filter(|row| row.death.story == story) {
-            let Row { death, again, last, found, minted, outcome } = row;
+            let Row { death, again, last, found, minted, outcome, .. } = row;
             let row = format!("| {} | {last} | {found} | {again} | {minted} | {outcome} |\n", death.name);
             text.push_str(&row);
         }

@@ -29,4 +29,10 @@ impl Http {
         let body = reply.body_mut().read_to_string().map_err(|why| why.to_string())?;
         Ok((reply.status().as_u16(), serde_json::from_str(&body).unwrap_or_default()))
     }
+
+    /// The status of the answer to a write.
+    pub(crate) fn put(&self, path: &str, token: &str, body: &Value) -> Result<u16, String> {
+        let request = self.agent.put(format!("{}/v1/{path}", self.address)).header("X-Vault-Token", token);
+        Ok(request.send(body.to_string()).map_err(|why| why.to_string())?.status().as_u16())
+    }
 }

@@ -7,7 +7,7 @@ use crate::agent::{Agent, How};
 use crate::audit;
 use crate::consumer::Consumer;
 use crate::http::Http;
-use crate::site::{Journalled, Site, lives};
+use crate::site::{Journalled, Site};
 
 /// Where the server goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,10 +67,8 @@ pub(crate) fn survive(server: &mut Server, scene: Scene, go: fn(&mut Server), co
 
     let journalled = site.assert_quiet(server);
     assert!(consumer.stop().served > 0);
-    let log = audit::read(server);
-    let minted = audit::minted(&log, &role);
-    assert_eq!(minted.len(), 2, "{minted:?}");
-    assert_eq!(minted.iter().filter(|token| lives(server, token)).count(), 1, "tokens alive");
+    let judgement = audit::judge(server, &role, &journalled);
+    assert_eq!(judgement.credentials.len(), 2, "{judgement}");
     match scene {
         Scene::Validating => assert!(journalled.has("Promoted") != journalled.has("AbandonIntent")),
         Scene::ValidatingForLong => assert!(!journalled.has("Promoted")),

@@ -11,14 +11,14 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 use tempfile::TempDir;
-use turquoise::core::{Generation, Ledger, Privileges, Rotation, Step};
+use turquoise::core::{AbandonReason, Generation, Ledger, Privileges, Rotation, Step};
 use turquoise::journal::FileJournal;
 use turquoise::port::Store as _;
 use turquoise::port::{Entry, held};
 use turquoise::sink::{FileSink, Mode};
 use turquoise::vault::{Probe, Role, policy as rules};
 use turquoise::{BootClock, Clock as _};
-use turquoise_openbao::{AdminError, Binary, Options, Server};
+use turquoise_openbao::{AdminError, Binary, Cluster, Options, Root, Server};
 use turquoise_tests::{PROBED, policy};
 
 use crate::http::Http;
@@ -34,15 +34,38 @@ pub(crate) fn server() -> &'static Server {
     &SHARED
 }
 
-/// A server with what consumers and probes read, and whose audit log shows in clear for which rotation a mint was.
+/// A server that is ready for tests.
 pub(crate) fn start_server() -> Server {
     let server = Server::start(&Binary::obtain(|_| ()).unwrap(), Options::default()).unwrap();
-    server.enable_kv().unwrap();
-    for path in ["app", "work"] {
-        server.write_secret(path, &json!({"motto": "never dark"})).unwrap();
-    }
-    server.admin("POST", "sys/config/auditing/request-headers/X-Rotation-Id", &json!({"hmac": false})).unwrap();
+    prepare(server.root());
     server
+}
+
+/// What consumers and probes read; and the audit log shows in clear for which rotation a mint was.
+pub(crate) fn prepare(root: Root<'_>) {
+    root.enable_kv().unwrap();
+    for path in ["app", "work"] {
+        root.write_secret(path, &json!({"motto": "never dark"})).unwrap();
+    }
+    root.admin("POST", "sys/config/auditing/request-headers/X-Rotation-Id", &json!({"hmac": false})).unwrap();
+}
+
+/// A server, or several that keep one store.
+pub(crate) trait Seat {
+    /// Asks as root whoever leads.
+    fn seat(&self) -> Root<'_>;
+}
+
+impl Seat for Server {
+    fn seat(&self) -> Root<'_> {
+        self.root()
+    }
+}
+
+impl Seat for Cluster {
+    fn seat(&self) -> Root<'_> {
+        self.root().unwrap()
+    }
 }
 
 /// What new tokens of a role may do.
@@ -61,27 +84,46 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    pub(crate) fn new(server: &Server, role: &str) -> Self {
+    pub(crate) fn new(server: &impl Seat, role: &str) -> Self {
+        Self::with_life(server, role, FIRST_LIFE)
+    }
+
+    /// One whose first token lives so long.
+    pub(crate) fn with_life(server: &impl Seat, role: &str, life: Duration) -> Self {
+        let root = server.seat();
         let name: Role = role.parse().unwrap();
         let probe = |path: &str| Probe { path: path.parse().unwrap(), max_latency: None };
-        server.write_policy(role, &rules(&name, &[probe(PROBED), probe(WORK)], Privileges::OnlySelf).to_string()).unwrap();
-        server.write_policy(&useless(role), &rules(&name, &[probe(WORK)], Privileges::OnlySelf).to_string()).unwrap();
+        root.write_policy(role, &rules(&name, &[probe(PROBED), probe(WORK)], Privileges::OnlySelf).to_string()).unwrap();
+        root.write_policy(&useless(role), &rules(&name, &[probe(WORK)], Privileges::OnlySelf).to_string()).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let site = Self { role: role.to_owned(), address: server.address().to_owned(), folder, logs: AtomicUsize::new(0) };
+        let site = Self { role: role.to_owned(), address: root.address().to_owned(), folder, logs: AtomicUsize::new(0) };
         site.mint_with(server, Rights::Good);
-        let first = server.mint(role, FIRST_LIFE).unwrap();
+        let first = root.mint(role, life).unwrap();
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(site.token_file()).unwrap();
         file.write_all(first.token.expose_secret().as_bytes()).unwrap();
         site
     }
 
+    /// Another folder for the same role, with the same first token.
+    pub(crate) fn beside(&self) -> Self {
+        let other = Self {
+            role: self.role.clone(),
+            address: self.address.clone(),
+            folder: tempfile::tempdir().unwrap(),
+            logs: AtomicUsize::new(0),
+        };
+        // With its mode.
+        fs::copy(self.token_file(), other.token_file()).unwrap();
+        other
+    }
+
     /// What the role mints from now on.
-    pub(crate) fn mint_with(&self, server: &Server, rights: Rights) {
+    pub(crate) fn mint_with(&self, server: &impl Seat, rights: Rights) {
         let policy = match rights {
             Rights::Good => self.role.clone(),
             Rights::Useless => useless(&self.role),
         };
-        server.write_token_role(&self.role, &[&policy]).unwrap();
+        server.seat().write_token_role(&self.role, &[&policy]).unwrap();
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -119,7 +161,7 @@ impl Site {
     }
 
     /// What must hold when all is quiet and no process is left; answers what the journal says.
-    pub(crate) fn assert_quiet(&self, server: &Server) -> Journalled {
+    pub(crate) fn assert_quiet(&self, server: &impl Seat) -> Journalled {
         let journalled = self.journalled();
         let boot = BootClock::new().unwrap();
         let records = journalled.0.iter().map(|entry| entry.record);
@@ -133,7 +175,7 @@ impl Site {
         let (status, looked) = Http::new(&self.address).get("auth/token/lookup-self", &published).unwrap();
         assert_eq!(status, 200, "{looked}");
         assert_eq!(looked["data"]["accessor"], journalled.handle(serving), "what serves is what the journal names");
-        assert_eq!(server.live_tokens(&self.role).unwrap(), 1, "tokens alive");
+        assert_eq!(server.seat().live_tokens(&self.role).unwrap(), 1, "tokens alive");
         let logs = self.logs();
         let errors: Vec<_> = logs.lines().filter(|line| line.contains("ERROR")).collect();
         assert_eq!(errors, [] as [&str; 0]);
@@ -146,8 +188,8 @@ fn useless(role: &str) -> String {
 }
 
 /// Whether a token lives, as the server says.
-pub(crate) fn lives(server: &Server, accessor: &str) -> bool {
-    match server.admin("POST", "auth/token/lookup-accessor", &json!({"accessor": accessor})) {
+pub(crate) fn lives(server: &impl Seat, accessor: &str) -> bool {
+    match server.seat().admin("POST", "auth/token/lookup-accessor", &json!({"accessor": accessor})) {
         Ok(_) => true,
         Err(AdminError::Refused { status: 400 | 403, .. }) => false,
         Err(other) => panic!("{other}"),
@@ -174,6 +216,14 @@ impl Journalled {
     /// How often a step was taken.
     pub(crate) fn count(&self, name: &str) -> usize {
         self.steps().filter(|step| format!("{:?}", step.kind()) == name).count()
+    }
+
+    /// Why the first candidate that was abandoned was.
+    pub(crate) fn abandoned(&self) -> Option<AbandonReason> {
+        self.steps().find_map(|step| match step {
+            Step::AbandonIntent { reason, .. } => Some(reason),
+            _ => None,
+        })
     }
 
     /// The name of the phase that these records lead to.

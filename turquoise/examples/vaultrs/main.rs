@@ -1,8 +1,8 @@
 //! Code that is written for `vaultrs` goes on reading while its token is rotated under it.
 //!
 //! `cargo run -p turquoise --features vaultrs --example vaultrs -- 10` starts an OpenBao server of its own with an AppRole,
-//! rotates the token ten times by logging in again, and meanwhile reads a secret as fast as four tasks can. A read that fails
-//! ends it.
+//! rotates the token ten times by logging in again, and meanwhile four tasks read a secret, each some ninety times a second. A read
+//! that fails ends it.
 
 #[path = "../rounds/mod.rs"]
 mod rounds;

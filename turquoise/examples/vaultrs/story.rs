@@ -17,6 +17,8 @@ use crate::rounds::{Fault, rotate};
 use crate::scene::Scene;
 
 const READERS: usize = 4;
+/// From the end of a read to the next, of each reader.
+const PACE: Duration = Duration::from_millis(10);
 
 /// What came of it.
 #[derive(Debug)]
@@ -56,6 +58,7 @@ async fn read(client: Arc<RotatingClient>, reads: Arc<AtomicU64>, done: Arc<Atom
         let secret: HashMap<String, String> = kv2::read(&client.acquire()?, "secret", "app").await?;
         assert_eq!(secret["motto"], "never dark");
         reads.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(PACE).await;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The endpoint that clients ask: who is answered, what, and who is not.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -26,8 +27,12 @@ async fn serve(credentials: Credentials) -> SocketAddr {
 /// All that is answered to a request with these headers.
 async fn ask(address: SocketAddr, line: &str, headers: &[(&str, &str)]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    stream.write_all(format!("{line} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n").as_bytes()).await.unwrap();
+    let mut request = format!("{line} HTTP/1.1\r\nHost: {address}\r\n");
+    for (name, value) in headers {
+        write!(request, "{name}: {value}\r\n").unwrap();
+    }
+    request += "\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     answer

@@ -33,7 +33,7 @@ enum Stop {
 /// Lets a sink stop before a step.
 fn stop_before(sink: &mut FileSink, at: Step, how: Stop, temporary: &Path) {
     let temporary = temporary.to_owned();
-    sink.slots.folder.before = Box::new(move |step| match how {
+    super::watch(sink, move |step| match how {
         _ if step != at => Ok(()),
         Stop::Error => Err(io::ErrorKind::PermissionDenied.into()),
         Stop::HalfWritten => {
@@ -64,7 +64,7 @@ fn fails(act: impl FnOnce() -> Result<(), StoreError>) {
 fn the_steps_of_a_write_are_these() {
     let (_folder, path) = place();
     let (mut sink, (seen, steps)) = (open(&path), std::sync::mpsc::channel());
-    sink.slots.folder.before = Box::new(move |step| seen.send(step).map_err(io::Error::other));
+    super::watch(&mut sink, move |step| seen.send(step).map_err(io::Error::other));
     sink.publish(&blue()).expect("it is published");
     sink.persist(&blue()).expect("it is persisted");
     sink.clear(blue().mint).expect("it is cleared");
@@ -128,7 +128,7 @@ fn clearing_that_stops_at_any_step_can_be_done_again() {
 fn what_reads_back_otherwise_is_an_error() {
     let (_folder, path) = place();
     let (mut sink, file) = (open(&path), path.clone());
-    sink.slots.folder.before = Box::new(move |step| if step == Step::ReadBack { fs::write(&file, "hvs.other") } else { Ok(()) });
+    super::watch(&mut sink, move |step| if step == Step::ReadBack { fs::write(&file, "hvs.other") } else { Ok(()) });
     assert!(super::refused(sink.publish(&blue())).contains("does not read back"));
 }
 

@@ -3,16 +3,21 @@
 mod atomic;
 mod form;
 mod opening;
+mod refusing;
 mod sealing;
+mod set;
 mod slots;
 
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tempfile::TempDir;
 use turquoise_runtime::core::{Color, Generation, Mint};
 use turquoise_runtime::memory::{ExposeSecret as _, Secret};
 use turquoise_runtime::port::{Credential, Handle, Store, StoreError};
 
+use crate::folder::Step;
 use crate::{FileSink, Mode};
 
 fn credential(slot: Color, number: u32, secret: &str) -> Credential {
@@ -40,6 +45,15 @@ fn place() -> (TempDir, PathBuf) {
 
 fn open(path: &Path) -> FileSink {
     FileSink::open(path, Mode::PRIVATE).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Has this called before each step of each change.
+fn watch(sink: &mut FileSink, before: impl Fn(Step) -> io::Result<()> + Send + Sync + 'static) {
+    let before = Arc::new(before);
+    for folder in std::iter::once(&mut sink.slots.folder).chain(sink.outlets.files.iter_mut().map(|file| &mut file.folder)) {
+        let before = Arc::clone(&before);
+        folder.before = Box::new(move |step| before(step));
+    }
 }
 
 /// What is in the slots, in words that can be compared.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use turquoise_openbao::{AdminError, Audit, Server};
+use turquoise_audit::{Entry, Log};
+use turquoise_openbao::{AdminError, Server};
 use turquoise_runtime::core::Privileges;
 use turquoise_runtime::port::{Credential, Minted, Observed, Provider, Reply};
 use turquoise_vault::{LoginConfig, LoginProvider, Method, Probe, Upstream, login_policy};
@@ -97,8 +98,8 @@ impl Desk {
     /// How often somebody tried to log in.
     fn tries(&self) -> usize {
         let path = format!("auth/{}/login", self.mount);
-        let audit = Audit::read(&self.server.audit_log()).unwrap();
-        audit.entries().iter().filter(|entry| entry.path == path).count()
+        let log = Log::of(&self.server.audit_log()).unwrap();
+        log.entries().iter().filter(|entry| *entry.path == path).count()
     }
 
     fn lookup(&self, of: &Credential) -> Value {
@@ -154,7 +155,7 @@ async fn rotate(desk: &Desk) -> Vec<String> {
     let login = format!("auth/{}/login", desk.mount);
     let provider = desk.provider();
     let blue = credential(1, applied(provider.login(mint(1)).await));
-    let before = Audit::read(&desk.server.audit_log()).unwrap().entries().len();
+    let before = Log::of(&desk.server.audit_log()).unwrap().entries().last().unwrap().at;
     let green = credential(2, applied(provider.login(mint(2)).await));
     applied(provider.probe(&green).await);
     applied(provider.set_life(&green, 9 * MINUTE).await);
@@ -162,9 +163,9 @@ async fn rotate(desk: &Desk) -> Vec<String> {
     applied(provider.revoke(&blue).await);
     applied(provider.observe(&blue, &green).await);
 
-    let audit = Audit::read(&desk.server.audit_log()).unwrap();
-    let who = |entry: &turquoise_openbao::AuditEntry| {
-        let is = |held: &Credential| entry.caller.as_ref().is_some_and(|caller| caller.as_str() == held.handle.0);
+    let log = Log::of(&desk.server.audit_log()).unwrap();
+    let who = |entry: &Entry| {
+        let is = |held: &Credential| entry.caller.as_deref() == Some(&held.handle.0);
         let who = if is(&blue) {
             "blue"
         } else if is(&green) {
@@ -172,9 +173,9 @@ async fn rotate(desk: &Desk) -> Vec<String> {
         } else {
             "nobody"
         };
-        (who != "nobody" || entry.path == login).then(|| format!("{who} {}", entry.path))
+        (who != "nobody" || *entry.path == login).then(|| format!("{who} {}", entry.path))
     };
-    audit.entries()[before..].iter().filter_map(who).collect()
+    log.entries().iter().filter(|entry| entry.at > before).filter_map(who).collect()
 }
 
 #[tokio::test]

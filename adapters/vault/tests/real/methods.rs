@@ -15,7 +15,7 @@ use crate::certify::secure;
 use crate::support::{Bench, MINUTE, READABLE, applied, credential, mint, probe, refused, server, text};
 
 /// What a rotation does.
-async fn rotates(provider: &LoginProvider) {
+pub(crate) async fn rotates(provider: &LoginProvider) {
     let blue = credential(1, applied(provider.login(mint(1)).await));
     let green = credential(2, applied(provider.login(mint(2)).await));
     applied(provider.probe(&green).await);

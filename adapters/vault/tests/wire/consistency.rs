@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use turquoise_runtime::port::{Observed, Provider, Reason, Reply};
+use turquoise_runtime::port::{Handle, Observed, Provider, Reason, Reply};
 
 use crate::stub::{Act, Stub, TOKEN, answer, holder};
 
@@ -86,4 +86,33 @@ async fn with_an_index_any_nodes_word_is_proof_of_death() {
     let provider = stub.provider();
     renew(&provider).await;
     assert!(matches!(provider.observe(&holder("s.old"), &holder(TOKEN)).await, Reply::Applied(Observed::Dead)));
+}
+
+const INVALID_ACCESSOR: &str = r#"{"errors":["1 error occurred:\n\t* invalid accessor\n\n"]}"#;
+
+#[tokio::test]
+async fn a_new_process_believes_no_laggard_before_a_write_of_its_own() {
+    let revoked = with_index("204 No Content", 30, "");
+    let script = vec![renewed(20), answer("200 OK", STANDBY), answer("403 Forbidden", BAD_TOKEN), revoked];
+    let stub = Stub::start([script, vec![answer("403 Forbidden", BAD_TOKEN)]].concat()).await;
+    renew(&stub.provider()).await;
+
+    // What the process before it knew has died with it.
+    let provider = stub.provider();
+    let Reply::Unknown(_) = provider.observe(&holder("s.old"), &holder(TOKEN)).await else { panic!("taken for proof") };
+    assert!(matches!(provider.revoke(&holder("s.old")).await, Reply::Applied(())));
+    assert!(matches!(provider.observe(&holder("s.old"), &holder(TOKEN)).await, Reply::Applied(Observed::Dead)));
+    let seen = stub.seen();
+    assert!(!seen[2].contains("x-vault-in") && seen[4].contains(&index(30).to_lowercase()), "{seen:#?}");
+}
+
+#[tokio::test]
+async fn a_laggard_that_knows_of_nothing_to_end_proves_nothing_with_its_own_index() {
+    let nothing = with_index("200 OK", 5, r#"{"data":null,"warnings":["No token found with this accessor"]}"#);
+    let script = vec![nothing, answer("200 OK", STANDBY), with_index("400 Bad Request", 5, INVALID_ACCESSOR)];
+    let provider = Stub::start(script).await.provider();
+    let (target, with) = (Handle("lost".to_owned()), holder(TOKEN));
+    assert!(matches!(provider.revoke_named(&target, &with).await, Reply::Applied(())));
+    let Reply::Unknown(Reason(why)) = provider.observe_named(&target, &with).await else { panic!("taken for proof") };
+    assert!(why.contains("may lag behind the leader"), "{why}");
 }

@@ -5,6 +5,7 @@
 mod consistency;
 mod doctoring;
 mod faults;
+mod leases;
 mod nodes;
 mod secret_ids;
 mod stub;

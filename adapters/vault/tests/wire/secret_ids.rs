@@ -5,28 +5,33 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use turquoise_runtime::port::{Minted, Provider, Reason, Reply};
-use turquoise_vault::{App, Issued, SecretIdConfig, SecretIdProvider, Upstream};
+use turquoise_vault::{App, Issued, LoginConfig, LoginProvider, Method, SecretIdConfig, SecretIdProvider, Upstream};
 
-use crate::stub::{Act, Stub, answer, holder, mint};
+use crate::stub::{Act, MINTED, Stub, answer, holder, mint};
 
 const LOGGED_IN: &str = r#"{"auth":{"client_token":"s.work","accessor":"work","lease_duration":60}}"#;
+const SECRET_ID: &str = "5d21a5c4-one-of-many";
 const FOUND: &str = r#"{"data":{"secret_id_accessor":"acc","secret_id_num_uses":0,"secret_id_ttl":60,
     "expiration_time":"2999-01-01T00:00:00.5Z"}}"#;
 
-/// What is known of a mint after these answers, and what was asked.
-async fn issue(script: Vec<Act>) -> (Reply<Minted>, Vec<String>) {
-    let (stub, folder) = (Stub::start(script).await, TempDir::new().unwrap());
+fn config(stub: &Stub, folder: &TempDir) -> SecretIdConfig {
     let file = |name: &str| folder.path().join(name);
     fs::write(file("role-id"), "role").unwrap();
-    let config = SecretIdConfig {
+    fs::write(file("secret-id"), SECRET_ID).unwrap();
+    SecretIdConfig {
         upstream: Upstream::new([stub.address.parse().unwrap()]),
         app: App { mount: "approle".parse().unwrap(), role: "app".parse().unwrap() },
         role_id_file: file("role-id"),
         secret_id_file: file("secret-id"),
         probes: Vec::new(),
         issued: Issued::Outlive,
-    };
-    let provider = SecretIdProvider::new(config).unwrap();
+    }
+}
+
+/// What is known of a mint after these answers, and what was asked.
+async fn issue(script: Vec<Act>) -> (Reply<Minted>, Vec<String>) {
+    let (stub, folder) = (Stub::start(script).await, TempDir::new().unwrap());
+    let provider = SecretIdProvider::new(config(&stub, &folder)).unwrap();
     let reply = provider.issue(&holder("the-old-one"), mint(), Duration::from_mins(1)).await;
     let asked = stub.seen().iter().map(|request| request.split(' ').nth(1).unwrap().to_owned()).collect();
     (reply, asked)
@@ -52,4 +57,23 @@ async fn one_that_is_not_there_may_yet_be_and_is_ended_as_far_as_it_can() {
     let Reply::Unknown(Reason(why)) = reply else { panic!("not unknown") };
     assert!(why.contains("it may have been made") && why.contains("was not seen to be"), "{why}");
     assert!(asked[3].ends_with("/secret-id/destroy"), "{asked:?}");
+}
+
+/// Of a login, and of a secret id that is rotated itself: a server that says of the lookup what it was asked.
+#[tokio::test]
+async fn one_that_a_lookup_echoes_is_struck_out() {
+    let script = || {
+        let echo = format!(r#"{{"errors":["no secret id {SECRET_ID} of s.new or s.work"]}}"#);
+        vec![answer("200 OK", MINTED), answer("400 Bad Request", &echo), answer("204 No Content", "")]
+    };
+    let (stub, folder) = (Stub::start(script()).await, TempDir::new().unwrap());
+    let SecretIdConfig { upstream, app, role_id_file, secret_id_file, .. } = config(&stub, &folder);
+    let method = Method::AppRole { mount: app.mount, role_id_file, secret_id_file: Some(secret_id_file), role: Some(app.role) };
+    let logged_in = LoginProvider::new(LoginConfig::new(upstream, method)).unwrap().login(mint()).await;
+    let stub = Stub::start(script()).await;
+    let adopted = SecretIdProvider::new(config(&stub, &folder)).unwrap().login(mint()).await;
+    for reply in [logged_in, adopted] {
+        let Reply::Refused(Reason(why)) = reply else { panic!("not refused") };
+        assert!(why.contains("no secret id (hidden) of (hidden) or s.work"), "{why}");
+    }
 }

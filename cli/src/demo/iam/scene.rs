@@ -8,6 +8,7 @@ use tokio::task::spawn_blocking;
 use turquoise::aws_iam::policy;
 use turquoise::core::StepKind;
 use turquoise::memory::ExposeSecret as _;
+use turquoise::port::History;
 use turquoise_moto::{Call, Emulator, EmulatorError, Fault, Key, Loss, User};
 
 use super::{LAG, PROFILE, USER};
@@ -83,7 +84,7 @@ impl Scene for Iam {
         Ok(show.note("IAM lists a second key, whose secret nobody has: it was in the answer")?)
     }
 
-    async fn facts(&self) -> Result<Vec<Line>, Trouble> {
+    async fn facts(&self, _: &History) -> Result<Vec<Line>, Trouble> {
         let made = self.admin(|emulator| emulator.made(USER)).await?;
         let listed = self.admin(|emulator| emulator.keys(USER)).await?;
         let log = self.admin(|emulator| emulator.log(USER)).await?;

@@ -8,8 +8,10 @@ use serde_json::json;
 use tokio::task::spawn_blocking;
 use turquoise::core::{Privileges, StepKind};
 use turquoise::memory::{ExposeSecret as _, Secret};
+use turquoise::port::History;
 use turquoise::vault::{Role, policy};
-use turquoise_openbao::{Accessor, AdminError, Audit, Binary, Options, Server};
+use turquoise_audit::Log;
+use turquoise_openbao::{Binary, Options, Server};
 
 use super::{ROLE, probe, proof};
 use crate::demo::load::{Held, Reads};
@@ -80,8 +82,8 @@ impl Scene for Vault {
         sidecar.until(StepKind::Persisted, show).await
     }
 
-    async fn facts(&self) -> Result<Vec<Line>, Trouble> {
-        proof::tokens(self).await
+    async fn facts(&self, journal: &History) -> Result<Vec<Line>, Trouble> {
+        proof::tokens(self, journal).await
     }
 
     async fn check(&self) -> Result<(), String> {
@@ -96,20 +98,9 @@ impl Vault {
         self.admin(|server| server.live_tokens(ROLE)).await
     }
 
-    /// Whether a token lives, as the server says.
-    pub(crate) async fn lives(&self, token: &Accessor) -> Result<bool, Trouble> {
-        let body = json!({"accessor": token.as_str()});
-        self.admin(move |server| match server.admin("POST", "auth/token/lookup-accessor", &body) {
-            Ok(_) => Ok(true),
-            Err(AdminError::Refused { status: 400 | 403, .. }) => Ok(false),
-            Err(other) => Err(other),
-        })
-        .await
-    }
-
     /// What the server wrote down.
-    pub(crate) async fn audit(&self) -> Result<Audit, Trouble> {
-        self.admin(|server| Audit::read(&server.audit_log())).await
+    pub(crate) async fn audit(&self) -> Result<Log, Trouble> {
+        self.admin(|server| Log::of(&server.audit_log())).await
     }
 
     async fn admin<T, E>(&self, ask: impl FnOnce(&Server) -> Result<T, E> + Send + 'static) -> Result<T, Trouble>

@@ -11,12 +11,10 @@ const MARGIN: Duration = Duration::from_mins(10);
 const EXPIRES_IN: Duration = Duration::from_mins(15);
 
 impl<'a> Settler<'a, '_> {
-    /// Whether there is an endpoint, and which.
-    pub(super) fn container(&mut self, rotation: &Stanza<'a>, grace: Duration) -> Option<Option<Container>> {
+    /// The endpoint, if there is one.
+    pub(super) fn container(&mut self, rotation: &Stanza<'a>, grace: Duration) -> Option<Container> {
         let stanza = rotation.within("container");
-        if stanza.table.is_none() {
-            return Some(None);
-        }
+        stanza.table?;
         let address = self.needed(&stanza, "address")?;
         let token_file = self.needed(&stanza, "token_file")?.into();
         let is_ours = |address: &SocketAddr| address.ip().is_loopback();
@@ -33,6 +31,6 @@ impl<'a> Settler<'a, '_> {
                 "clients may keep a key for longer than its grace: they ask anew 10 minutes before `expires_in`, or sooner";
             self.notice(stanza.at("expires_in"), what, "write a shorter `expires_in`, or a longer `grace` in the rotation");
         }
-        Some(Some(Container { address, token_file, expires_in }))
+        Some(Container { address, token_file, expires_in })
     }
 }

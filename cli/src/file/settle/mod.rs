@@ -1,10 +1,12 @@
 //! From what stands in a file to what it comes to. Each key is known and of its kind by now.
 
 mod container;
+mod exec;
 mod method;
 mod provider;
 mod rotation;
 mod sink;
+mod store;
 mod timing;
 mod upstream;
 
@@ -163,6 +165,8 @@ impl<'a> Settler<'a, '_> {
         let level = self.text(&file, "log_level", Some("info")).unwrap_or_default();
         let is_json = self.text(&file, "log_format", Some("standard")).is_some_and(|format| format == "json");
         let log = Log { level, is_json };
-        Some(Plan { rotations: rotations?, pid_file, exit_after_auth, log, settings: Vec::new() })
+        let rotations = rotations?;
+        let program = self.program(&file, &rotations);
+        Some(Plan { rotations, program, pid_file, exit_after_auth, log, settings: Vec::new() })
     }
 }

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use turquoise::core::{AtStop, Policy, PolicyError};
+use turquoise::core::{Policy, PolicyError, Shortage, Trial};
 use turquoise::vault::Role;
 
-use super::super::plan::{Origin, Provider, Rotation, Survivor};
+use super::super::plan::{Origin, Rotation};
 use super::super::tree::Item;
+use super::super::value;
+use super::store::{Keeping, Known};
 use super::timing::Timing;
 use super::{Settler, Stanza};
 
@@ -30,22 +32,40 @@ impl<'a> Settler<'a, '_> {
         let upstream = self.upstream(file);
         let auth = file.within("auto_auth");
         self.owners(&auth, &named);
-        let folder = self.journals(file);
+        let (folder, is_ephemeral) = (self.journals(file), self.is_ephemeral(file));
         let mut rotations = Vec::new();
         for rotation in &named {
             let Named { name, stanza, .. } = rotation;
             let Some(way) = self.way(stanza, &auth) else { continue };
-            let timing = self.timing(stanza, &way);
-            let sinks = self.sinks(file, &auth, rotation, timing.kind);
+            let kind = self.kind(stanza);
+            let sinks = self.sinks(file, &auth, rotation, kind);
+            let has_sinks = sinks.as_ref().is_none_or(|sinks| !sinks.is_empty());
+            let keeping = self.keeping(rotation, &Known { kind, has_sinks, is_ephemeral, folder: &folder });
+            let cap = keeping.as_ref().and_then(|keeping| keeping.cap);
+            let timing = self.timing(stanza, &way, kind, cap);
+            let canary = self.canary(file, stanza, &timing);
             let provider = self.provider(stanza, &way, upstream.as_ref(), &timing);
-            let policy = self.policy(stanza, &timing, provider.as_ref());
-            let on_stop = self.on_stop(stanza);
-            let start_spread = self.duration(stanza, "start_spread", Duration::from_secs(5));
-            let journal = folder.join(format!("{name}.journal"));
-            let container = policy.and_then(|policy| self.container(stanza, policy.grace));
-            if let (Some(provider), Some(policy), Some(sinks), Some(container)) = (provider, policy, sinks, container) {
-                let (name, store) = (name.clone(), Survivor::Sink);
-                rotations.push(Rotation { name, provider, policy, store, sinks, journal, on_stop, start_spread, container });
+            // Whoever waits for a program does not want to wait for us.
+            let spread = if file.item("exec").is_some() { Duration::ZERO } else { Duration::from_secs(5) };
+            let start_spread = self.duration(stanza, "start_spread", spread);
+            let (Some(provider), Some(Keeping { store, on_stop, .. })) = (provider, keeping) else { continue };
+            let policy = self.policy(stanza, Policy { canary, ..timing.policy(&provider, &store) });
+            let policy = policy.filter(|policy| self.spaced(stanza, &timing, policy).is_some());
+            let (journal, schedule) = (folder.join(format!("{name}.journal")), timing.schedule);
+            if let (Some(policy), Some(sinks)) = (policy, sinks) {
+                let (name, container) = (name.clone(), self.container(stanza, policy.grace));
+                rotations.push(Rotation {
+                    name,
+                    provider,
+                    policy,
+                    schedule,
+                    store,
+                    sinks,
+                    journal,
+                    on_stop,
+                    start_spread,
+                    container,
+                });
             }
         }
         self.apart(file, &rotations);
@@ -89,8 +109,7 @@ impl<'a> Settler<'a, '_> {
         }
     }
 
-    fn policy(&mut self, rotation: &Stanza<'a>, timing: &Timing, provider: Option<&Provider>) -> Option<Policy> {
-        let policy = timing.policy(provider?);
+    fn policy(&mut self, rotation: &Stanza<'a>, policy: Policy) -> Option<Policy> {
         let Err(why) = policy.check() else { return Some(policy) };
         let key = match why {
             PolicyError::FullTooShort { .. } | PolicyError::Zero("full") => "life",
@@ -101,11 +120,16 @@ impl<'a> Settler<'a, '_> {
         self.fault(rotation.at(key), &format!("`{key}` does not go with the rest"), why.to_string())
     }
 
-    fn on_stop(&mut self, rotation: &Stanza<'a>) -> AtStop {
-        match self.text(rotation, "on_stop", Some("keep")).as_deref() {
-            Some("revoke") => AtStop::Revoke,
-            _ => AtStop::Keep,
+    /// What tries a candidate is work that comes through a listener.
+    fn canary(&mut self, file: &Stanza<'a>, rotation: &Stanza<'a>, timing: &Timing) -> Option<Trial> {
+        let share = self.pick(rotation, "canary", value::percent, |percent| format!("{percent}%"), None)?;
+        if file.item("listener").is_none() {
+            let remedy = "remove it, and let the probes suffice; or add a `listener`";
+            return self.fault(rotation.at("canary"), "no work is seen that could try a candidate", remedy);
         }
+        let window = timing.validate_for / 3;
+        let share = share * 100;
+        Some(Trial { share, window, samples: 20, forgiven: 0, slower: 0, shortage: Shortage::ProbesSuffice })
     }
 
     /// The folder of the journals.

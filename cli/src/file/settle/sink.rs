@@ -29,7 +29,8 @@ impl<'a> Settler<'a, '_> {
         let own = stanza.all("sink").map(|sink| (Stanza::of(stanza.path("sink"), sink), sink.kind()));
         let shared = shared_sinks(auth).filter(is_ours).map(|sink| (Stanza::of("auto_auth.sink", sink), sink.kind()));
         let found: Vec<_> = shared.chain(own).collect();
-        if found.is_empty() {
+        let has_others = ["listener", "exec"].iter().any(|key| file.item(key).is_some());
+        if found.is_empty() && !has_others {
             let at = if auth.table.is_some() && *is_only { auth.at } else { stanza.at };
             let remedy = "write sink \"file\" { config = { path = \"…\" } }";
             return self.fault(at, "there is no sink, so nobody would get the token", remedy);
@@ -64,8 +65,15 @@ impl<'a> Settler<'a, '_> {
                 return self.fault(sink.at, "shared credentials hold keys of AWS, and this rotation has none", remedy);
             }
         };
-        let id = |key| config.item(key).and_then(|item| value::count(&item.value)).and_then(|id| u32::try_from(id).ok());
-        Some(Outlet { path, mode, form, owner: Owner { user: id("uid"), group: id("gid") } })
+        let owner = Owner { user: self.id(&config, "uid")?, group: self.id(&config, "gid")? };
+        Some(Outlet { path, mode, owner, form })
+    }
+
+    /// The id of a user or of a group, if there is one.
+    fn id(&mut self, config: &Stanza<'a>, key: &str) -> Option<Option<u32>> {
+        let Some(id) = self.pick(config, key, value::count, i64::to_string, None) else { return Some(None) };
+        let fault = |_| self.fault(config.at(key), &format!("`{key}` is no id"), "write the number of a user or of a group");
+        u32::try_from(id).map_or_else(fault, Some).map(Some)
     }
 
     fn mode(&mut self, file: &Stanza<'a>, config: &Stanza<'a>) -> Option<Mode> {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use turquoise::core::{Budget, Consumers, Jitter, Policy, Privileges, Relogin, Sown, Via, Writer};
 use turquoise::port::Contract;
 
-use super::super::plan::Provider;
+use super::super::plan::{Provider, Survivor};
+use super::super::schedule::Schedule;
+use super::super::value::show_duration;
 use super::method::Way;
 use super::{Settler, Stanza};
 
@@ -23,10 +25,12 @@ pub(super) enum Kind {
 /// How long things take.
 pub(super) struct Timing {
     pub(super) kind: Kind,
+    /// How often; or when.
     every: Duration,
+    pub(super) schedule: Option<Schedule>,
     /// Of what serves; of a secret id, when it is made.
     life: Duration,
-    validate_for: Duration,
+    pub(super) validate_for: Duration,
     grace: Duration,
     pub(super) patience: Duration,
     /// Until a new key is known everywhere.
@@ -55,17 +59,30 @@ impl Kind {
 }
 
 impl<'a> Settler<'a, '_> {
-    pub(super) fn timing(&mut self, rotation: &Stanza<'a>, way: &Way<'a>) -> Timing {
-        let kind = self.kind(rotation);
+    /// What a crash leaves behind may live no longer than the cap, which a key sets.
+    pub(super) fn timing(
+        &mut self,
+        rotation: &Stanza<'a>,
+        way: &Way<'a>,
+        kind: Kind,
+        cap: Option<(Duration, &'static str)>,
+    ) -> Timing {
         let is_keys = kind == Kind::Keys;
-        let every = self.duration(rotation, "every", Duration::from_hours(12));
-        let life = if is_keys { kind.life() } else { self.duration(rotation, "life", kind.life()) };
+        let schedule = self.schedule(rotation);
+        let every = if schedule.is_some() { Duration::ZERO } else { self.duration(rotation, "every", Duration::from_hours(12)) };
+        let longest = cap.map_or(Duration::MAX, |(longest, _)| longest);
+        let life = if is_keys { kind.life() } else { self.duration(rotation, "life", kind.life().min(longest)) };
+        if let Some((_, key)) = cap.filter(|_| life > longest) {
+            let remedy = format!("make it at most {}, or leave it out", show_duration(longest));
+            self.fault::<()>(rotation.at("life"), &format!("`life` is longer than `{key}` allows"), remedy);
+        }
         let propagation = if is_keys { self.duration(rotation, "propagation", Duration::from_secs(15)) } else { Duration::ZERO };
         let validation = Duration::from_secs(if is_keys { 90 } else { 30 });
         let (first, longest) = (Duration::from_secs(1), Duration::from_secs(30));
         Timing {
             kind,
             every,
+            schedule,
             life,
             propagation,
             validate_for: self.duration(rotation, "validate_for", validation),
@@ -77,13 +94,64 @@ impl<'a> Settler<'a, '_> {
     }
 }
 
+impl<'a> Settler<'a, '_> {
+    fn schedule(&mut self, rotation: &Stanza<'a>) -> Option<Schedule> {
+        let Some(text) = self.text(rotation, "schedule", None) else {
+            if rotation.item("window").is_some() {
+                let remedy = "write schedule = \"0 3 * * *\", or remove it";
+                return self.fault(rotation.at("window"), "`window` is of a `schedule`", remedy);
+            }
+            return None;
+        };
+        if rotation.item("every").is_some() {
+            let remedy = "keep `every` or `schedule`";
+            return self.fault(rotation.at("every"), "it is said twice when a rotation is due", remedy);
+        }
+        let window = self.duration(rotation, "window", Duration::from_hours(1));
+        match text.parse::<Schedule>() {
+            Ok(schedule) => Some(schedule.within(window)),
+            Err(why) => self.fault(rotation.at("schedule"), "`schedule` cannot be used", why.to_string()),
+        }
+    }
+
+    /// Whether there is time for each rotation: a whole one from each to the next, and for a secret id, which is never renewed,
+    /// half of its life.
+    pub(super) fn spaced(&mut self, rotation: &Stanza<'a>, timing: &Timing, policy: &Policy) -> Option<()> {
+        let (key, longest) = match &timing.schedule {
+            None => ("every", timing.every),
+            Some(schedule) => {
+                let (least, longest) = schedule.spacing();
+                let needed = policy.worst_rotation();
+                if least < needed {
+                    let what = format!(
+                        "`schedule` gives a rotation {} where it may take {}",
+                        show_duration(least),
+                        show_duration(needed)
+                    );
+                    return self.fault(rotation.at("schedule"), &what, "have it come less often, or make `grace` shorter");
+                }
+                if schedule.window + needed > least {
+                    let remedy = format!("make it at most {}", show_duration(least - needed));
+                    return self.fault(rotation.at("window"), "`window` reaches into the next one", remedy);
+                }
+                ("schedule", longest)
+            }
+        };
+        if timing.kind == Kind::SecretId && longest * 2 > timing.life {
+            let remedy = format!("make it at least {}, or rotate more often", show_duration(longest * 2));
+            return self.fault(rotation.at("life"), &format!("`life` is less than twice `{key}`"), remedy);
+        }
+        Some(())
+    }
+}
+
 impl Timing {
     /// So long a candidate needs at most until it is extended, and a second because servers count in whole ones.
     pub(super) fn probation(&self) -> Duration {
         Duration::from_secs((self.validate_for + self.patience * 4).as_secs() + 2)
     }
 
-    pub(super) fn policy(&self, provider: &Provider) -> Policy {
+    pub(super) fn policy(&self, provider: &Provider, store: &Survivor) -> Policy {
         let tokens = Policy {
             full: self.life,
             probation: self.probation(),
@@ -91,7 +159,7 @@ impl Timing {
             mint: Via::Current,
             relogin: Relogin::Impossible,
             privileges: Privileges::OnlySelf,
-            period: Some(self.every),
+            period: self.schedule.is_none().then_some(self.every),
             probes: PROBES,
             probe_every: (self.validate_for / 8).min(Duration::from_secs(1)),
             validate_for: self.validate_for,
@@ -115,7 +183,8 @@ impl Timing {
         match provider {
             Provider::Token(_) => tokens,
             Provider::Login(config) => {
-                Policy { login_life: config.login_life, mint: Via::Login, relogin: Relogin::Possible, ..tokens }
+                let relogin = if *store == Survivor::Bootstrap { Relogin::EachStart } else { Relogin::Possible };
+                Policy { login_life: config.login_life, mint: Via::Login, relogin, ..tokens }
             }
             // It never lives longer than it was made to, and of that this is what is left for certain when it serves. One whose
             // making was not answered is looked for.

@@ -39,11 +39,12 @@ fn file_with(path: &str, key: &Key) -> String {
         (Kind::Stanza, None) => format!("{name} {{}}"),
         (Kind::Text, None) if path.ends_with("method.type") => "type = \"approle\"".to_owned(),
         (Kind::Text, None) if path.ends_with("source.type") => "type = \"profile\"".to_owned(),
-        (Kind::Text | Kind::Any, None) => format!("{name} = \"file\""),
+        (Kind::Text | Kind::Lines | Kind::Any, None) => format!("{name} = \"file\""),
         (Kind::Count, None) => format!("{name} = 3"),
         (Kind::Flag, None) => format!("{name} = true"),
         (Kind::Duration, None) => format!("{name} = \"90s\""),
         (Kind::Mode, None) => format!("{name} = 0640"),
+        (Kind::Percent, None) => format!("{name} = \"5%\""),
         (Kind::List, None) => format!("{name} = [\"auto-auth\"]"),
         (Kind::OneOf(names), None) => format!("{name} = \"{}\"", names[0]),
     };

@@ -1,0 +1,10 @@
+vault { address = "https://bao.example:8200" }
+auto_auth {
+  method "kubernetes" { config = { role = "shop" } }
+  sink "file" { config = { path = "/run/shop/token" } }
+}
+rotation "shop" {
+  life = "1h"
+  probe "secret/data/shop" {}
+}
+journal { durability = "ephemeral" }

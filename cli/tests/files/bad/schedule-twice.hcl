@@ -1,0 +1,10 @@
+vault { address = "https://bao.example:8200" }
+auto_auth {
+  method "kubernetes" { config = { role = "shop" } }
+  sink "file" { config = { path = "/run/shop/token" } }
+}
+rotation "shop" {
+  schedule = "0 3 * * *"
+  every    = "12h"
+  probe "secret/data/shop" {}
+}

@@ -1,0 +1,13 @@
+vault { address = "https://bao.example:8200" }
+auto_auth {
+  method "kubernetes" { config = { role = "shop" } }
+  sink "file" { config = { path = "/run/shop/token" } }
+}
+rotation {
+  every = "6h"
+  probe "secret/data/shop" {}
+}
+journal {
+  path       = "/run/journal"
+  durability = "ephemeral"
+}
