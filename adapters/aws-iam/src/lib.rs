@@ -4,6 +4,9 @@
 //! ends what retires. [`policy`] prints the least that the user must be allowed. Requests are signed by `aws-sigv4` and go over
 //! one pool of connections; the SDK is not used, and nothing but the chosen [`Source`] is taken from the environment.
 //!
+//! Work of your own signs its requests with [`sign`] and a guard of the handle. AWS clients as they are read a shared credentials
+//! file, start a process that answers with [`process_answer`], or ask a [`Container`].
+//!
 //! # What is different with access keys
 //!
 //! | of a key | and so |
