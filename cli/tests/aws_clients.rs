@@ -12,16 +12,18 @@ use std::thread;
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::time::timeout;
-use turquoise::aws_iam::{Container, Endpoint, IamConfig, IamProvider, Source, policy as rights};
+use turquoise::aws_iam::{Container, Endpoint, IamConfig, IamProvider, Key, Source, policy as rights};
 use turquoise::core::{Consumers, Jitter, PhaseKind, Policy, Privileges, Relogin, Sown, StepKind, Via, Writer};
 use turquoise::journal::FileJournal;
 use turquoise::port::Contract;
 use turquoise::sink::{FileSink, Form, Mode};
 use turquoise::{Identity, Progress, Setup};
 use turquoise_moto::{Emulator, Python, User};
+use turquoise_openbao::{Binary, Options, Server};
 
 const TURQUOISE: &str = env!("CARGO_BIN_EXE_turquoise");
 const USER: &str = "app";
@@ -263,12 +265,17 @@ async fn no_call_of_boto3_or_the_aws_cli_fails_by_any_surface_over_rotations() {
     identity.stop().await;
 }
 
-/// `turquoise run` by a file with an endpoint.
+/// `turquoise run` by a file with an endpoint and a first key that a Vault keeps.
 #[test]
 fn a_client_asks_the_endpoint_of_a_configuration_file() {
     let emulator = Emulator::start(|_| {}).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let first = furnish(&emulator, folder.path());
+    // The first key is in a Vault.
+    let first = Key::of_profile(&furnish(&emulator, folder.path()), "default").unwrap();
+    let vault = Server::start(&Binary::obtain(|_| ()).unwrap(), Options::default()).unwrap();
+    vault.enable_kv().unwrap();
+    vault.write_secret("app", &json!({ "access_key": first.id, "secret_key": first.secret.expose_secret() })).unwrap();
+    fs::write(folder.path().join("vault-token"), vault.root_token().expose_secret()).unwrap();
     // Free a moment ago.
     let container = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let place = Place {
@@ -278,15 +285,19 @@ fn a_client_asks_the_endpoint_of_a_configuration_file() {
         folder: folder.path().to_owned(),
         container,
     };
-    let (url, dir, first) = (emulator.url(), folder.path().display(), first.display());
+    let (url, dir, vault) = (emulator.url(), folder.path().display(), vault.address());
     let config = format!(
         r#"
+vault {{ address = "{vault}" }}
 journal {{ path = "{dir}" }}
 rotation {{
   provider = "aws-iam"
   user     = "{USER}"
   adopt    = "own"
-  source "profile" {{ file = "{first}" }}
+  source "vault" {{
+    path       = "secret/data/app"
+    token_file = "{dir}/vault-token"
+  }}
   endpoint {{
     iam = "{url}"
     sts = "{url}"
