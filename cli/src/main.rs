@@ -1,5 +1,6 @@
 //! The `turquoise` program.
 
+mod admin;
 mod config;
 mod container;
 mod credential_process;
@@ -11,6 +12,7 @@ mod file;
 mod fleet;
 mod journal;
 mod notify;
+mod operate;
 mod papers;
 mod policy;
 mod recover;
@@ -43,6 +45,9 @@ Examples:
                                 what a file of `bao agent` comes to here
   turquoise run --config agent.hcl
                                 rotate by it, until SIGTERM
+  turquoise status              where a running sidecar stands; also watch, plan, debt
+  turquoise rotate payments --wait
+                                rotate now, and tell each step
   turquoise recover --config agent.hcl
                                 finish or undo what a dead process left in progress
   turquoise demo                the whole story on this machine, nothing to set up
@@ -68,7 +73,10 @@ Exit codes:
   0   all is well
   1   local or usage error
   2   the server is in trouble
+  3   no sidecar listens on the admin socket
   4   another process has the journal
+  5   refused in this phase of a rotation
+  10  a new credential did not pass, and the old one serves on
   11  a token could not be seen to end
   12  an operator is needed
   13  what is asked for cannot be kept with the provider
@@ -91,6 +99,26 @@ struct Args {
 enum Command {
     /// Rotate by a configuration file, beside programs that read the token from a file
     Run(run::Args),
+    /// Tell where a running sidecar stands
+    Status(operate::Status),
+    /// Watch a running sidecar
+    Watch(operate::Watch),
+    /// Tell what is to come, and which outage is survived
+    Plan(operate::Plan),
+    /// Tell which credentials could not be seen to end
+    Debt(operate::Debt),
+    /// Rotate now
+    Rotate(operate::Rotate),
+    /// Call a rotation off before the switch
+    Abort(operate::Abort),
+    /// Go back to the old credential after the switch
+    Rollback(operate::Rollback),
+    /// Say that others know a secret: it is replaced at once
+    Compromise(operate::CompromiseArgs),
+    /// End every credential first, and only then log in anew
+    BreakGlass(operate::BreakGlassArgs),
+    /// Say what is right where the world contradicts the journal
+    Resolve(operate::ResolveArgs),
     /// End in order what a dead process left in progress
     Recover(recover::Args),
     /// Look at a configuration file
@@ -139,6 +167,16 @@ fn main() -> ExitCode {
     }
     match args.command {
         Command::Run(args) => run::run(&args),
+        Command::Status(args) => operate::status(&args),
+        Command::Watch(args) => operate::watch(&args),
+        Command::Plan(args) => operate::plan(&args),
+        Command::Debt(args) => operate::debt(&args),
+        Command::Rotate(args) => operate::rotate(&args),
+        Command::Abort(args) => operate::abort(&args),
+        Command::Rollback(args) => operate::rollback(&args),
+        Command::Compromise(args) => operate::compromise(&args),
+        Command::BreakGlass(args) => operate::break_glass(&args),
+        Command::Resolve(args) => operate::resolve(&args),
         Command::Recover(args) => recover::run(&args),
         Command::Config(config) => config::run(&config),
         Command::Completions(args) => papers::completions(&args),

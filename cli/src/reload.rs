@@ -31,6 +31,9 @@ impl Reloader {
             };
             let settings = [
                 ("exec", !is_like),
+                ("admin", new.watched.socket != plan.watched.socket),
+                ("alert", new.watched.alarm != plan.watched.alarm),
+                ("telemetry", new.watched.metrics != plan.watched.metrics),
                 ("pid_file", new.pid_file != plan.pid_file),
                 ("exit_after_auth", new.exit_after_auth && !plan.exit_after_auth),
                 ("log_format", new.log.is_json != plan.log.is_json),

@@ -17,8 +17,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Registry, fmt};
 use turquoise::core::AtStop;
 
+use crate::admin::{Admin, AdminError, Facts};
 use crate::exec::{Hosted, NotRun, Status};
-use crate::file::{Log, Plan, Remark, check};
+use crate::file::{Log, Plan, Remark, Watched, check};
 use crate::fleet::{Failed, Fleet, Left};
 use crate::notify::Manager;
 use crate::reload::Reloader;
@@ -94,6 +95,9 @@ enum Ended {
         /// What the system said.
         cause: io::Error,
     },
+    /// Nobody could look.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
     /// A task is gone.
     #[error("rotation {0} has ended by itself, which is a defect: please report it, and start again")]
     Gone(String),
@@ -111,7 +115,7 @@ impl Ended {
             Self::Failed(_, why) => why.code(),
             Self::Left(Left::Debt(..)) => 11,
             Self::Left(Left::Stuck(_)) => 12,
-            Self::Local { .. } | Self::Gone(_) | Self::NotRun(_) => 1,
+            Self::Local { .. } | Self::Admin(_) | Self::Gone(_) | Self::NotRun(_) => 1,
         }
     }
 }
@@ -154,9 +158,9 @@ pub(crate) fn start_log(log: &Log, level: Option<Level>) -> Handle<LevelFilter, 
     let (filter, dial) = reload::Layer::new(level.map_or_else(|| log.filter(), Level::filter));
     let (registry, lines) = (tracing_subscriber::registry().with(filter), fmt::layer().with_ansi(false).with_writer(io::stderr));
     if log.is_json {
-        registry.with(lines.json()).init()
+        registry.with(lines.json()).init();
     } else {
-        registry.with(lines).init()
+        registry.with(lines).init();
     }
     dial
 }
@@ -175,11 +179,38 @@ fn serve(plan: &Plan, reloader: &Reloader) -> Result<u8, Ended> {
 }
 
 /// Answers what to end with.
-async fn rotate(plan: &Plan, reloader: &Reloader, mut stops: Stops) -> Result<u8, Ended> {
+async fn rotate(plan: &Plan, reloader: &Reloader, stops: Stops) -> Result<u8, Ended> {
+    // Before anything is begun: where nobody can look, nothing is done.
+    let mut admin = listen(&plan.watched)?;
+    let ended = serving(plan, reloader, stops, &mut admin).await;
+    admin.close().await;
+    ended
+}
+
+/// Who may look and ask.
+fn listen(watched: &Watched) -> Result<Admin, AdminError> {
+    let mut admin = Admin::new(watched.alarm.clone())?;
+    if let Some((path, mode)) = &watched.socket {
+        admin.listen_unix(path, *mode)?;
+        tracing::info!(socket = %path.display(), "operators may ask");
+    }
+    if let Some(at) = watched.metrics {
+        let at = admin.listen_tcp(at)?;
+        tracing::info!(%at, "metrics may be read");
+    }
+    Ok(admin)
+}
+
+/// The same, seen by those who may look.
+async fn serving(plan: &Plan, reloader: &Reloader, mut stops: Stops, admin: &mut Admin) -> Result<u8, Ended> {
     let mut fleet = tokio::select! {
         begun = Fleet::begin(&plan.rotations) => begun.map_err(|(name, why)| Ended::Failed(name, why))?,
         _ = stops.stop() => return Ok(0),
     };
+    for (member, rotation) in fleet.members.iter().zip(&plan.rotations) {
+        let facts = Facts { provider: rotation.provider.name().to_owned(), policy: member.policy };
+        admin.seat(&member.name, member.identity.operator(), facts);
+    }
     let mut child = hosted(plan, &fleet)?;
     let mut manager = Manager::new();
     loop {

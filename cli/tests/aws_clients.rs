@@ -235,7 +235,7 @@ async fn no_call_of_boto3_or_the_aws_cli_fails_by_any_surface_over_rotations() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let place = Place {
         boto: emulator.python().program().to_owned(),
-        cli: Python::with_aws_cli(|_| {}).unwrap().program().to_owned(),
+        cli: Python::with("aws-cli", include_str!("aws-cli.txt"), |_| {}).unwrap().program().to_owned(),
         emulator: emulator.url().to_owned(),
         folder: folder.path().to_owned(),
         container: listener.local_addr().unwrap(),

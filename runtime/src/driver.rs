@@ -18,6 +18,7 @@ use turquoise_core::{
     Ledger, Mint, OpId, Outcome, Output, Phase, Record, Refusal, Rotation, Serving, Steady, Step, Vacant,
 };
 
+use crate::calls::Calls;
 use crate::clock::{Clock, is_gap};
 use crate::credentials::{NotReady, Sample, Switch};
 use crate::identity::{Progress, Recorded, Status, second};
@@ -92,6 +93,8 @@ pub(crate) struct Driver<P, J, S> {
     last_record: Option<core::Instant>,
     /// How far the clocks had drifted apart when the machine was told something last.
     drift: Duration,
+    /// How its effects ended.
+    calls: Calls,
 }
 
 impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
@@ -113,6 +116,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
             young: None,
             round: None,
             last_record: None,
+            calls: Calls::default(),
         }
     }
 
@@ -123,6 +127,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         if going_on.is_continue() {
             self.settle();
         }
+        let mut doubts = self.face.switch.doubts();
         while going_on.is_continue() && !self.has_stopped() {
             let now = self.ports.clock.now();
             let nap = self.machine.poll_timeout().map_or(NAP, |at| at.since(now).min(NAP));
@@ -132,6 +137,10 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
                 () = sleep(nap) => self.input(Input::Timeout),
                 () = self.face.switch.idle() => self.settle(),
                 command = self.face.commands.recv() => going_on = self.command(command),
+                Ok(()) = doubts.changed() => {
+                    let doubted = *doubts.borrow_and_update();
+                    self.doubted(doubted);
+                }
                 Sample { generation, verdict } = self.face.switch.sample() => self.sampled(Input::Sample { generation, verdict }),
             }
         }
@@ -187,6 +196,14 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         }
     }
 
+    /// Work says that what serves is refused: another one is wanted, as when an operator asks for one.
+    fn doubted(&mut self, doubted: Option<Mint>) {
+        if doubted.is_some_and(|mint| self.machine.serving() == Some(mint.generation)) {
+            // Where it is illegal a rotation is under way already, or has just failed.
+            let _ = self.ask(Input::Begin);
+        }
+    }
+
     fn hear(&mut self, input: Input) {
         if let Err(illegal) = self.inform(input) {
             tell::illegal(input, illegal);
@@ -221,9 +238,10 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         }
         self.expire();
         let (stalled, reason) = (self.machine.stalled(), self.last_words.clone());
-        let debt = self.machine.debt().map(|debt| debt.mint);
-        let lost_reports = self.face.switch.lost_reports();
-        self.face.status.send_replace(Status { debt, lost_reports, stalled, reason, ..Status::of(self.machine.phase()) });
+        let (debt, debt_ends) = self.machine.debt().map(|debt| (debt.mint, debt.ub)).unzip();
+        let (calls, lost_reports) = (self.calls, self.face.switch.lost_reports());
+        let status = Status::of(self.machine.phase());
+        self.face.status.send_replace(Status { debt, debt_ends, calls, lost_reports, stalled, reason, ..status });
     }
 
     /// What certainly is dead is given to nobody, until the provider says otherwise.
@@ -438,6 +456,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
     fn performed(&mut self, op: OpId, effect: Effect, since: core::Instant, ended: Ended) {
         let Ended { outcome, reason, minted, named, .. } = ended;
         let outcome = self.judged(effect, outcome);
+        self.calls.count(&effect, outcome);
         let took = self.ports.clock.now().since(since);
         self.span().in_scope(|| tell::performed(op, &effect, outcome, reason.as_ref(), took));
         if let Some(credential) = minted {

@@ -5,20 +5,22 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 use turquoise_core::{
-    AtStop, Certainty, Event, Generation, Illegal, Input, Mint, Phase, PhaseKind, Policy, PolicyError, Privileges, Record,
-    RecoverError, Relogin, Resolution, Rotation,
+    AtStop, Certainty, Event, Generation, Illegal, Input, Instant, Mint, Phase, PhaseKind, Policy, PolicyError, Privileges,
+    Record, RecoverError, Relogin, Resolution, Rotation,
 };
 use turquoise_memory::{LockError, WhenLockingFails};
 
+use crate::calls::Calls;
 use crate::clock::{BootClock, Clock};
 use crate::credentials::{Credentials, Switch};
 use crate::driver::{Command, Driver, Face, Ports};
 use crate::load::{Load, Metered};
+use crate::operator::{Operator, Wish, ask, status};
 use crate::perform::{Secrets, names};
 use crate::port::{ContractError, Handle, History, Holders, Journal, Provider, Reason, Store, StoreError, held};
 use crate::tell;
@@ -180,6 +182,9 @@ pub struct Recorded {
 pub struct Status {
     /// Where the rotation stands.
     pub phase: PhaseKind,
+    /// The same with all that the machine knows: how long each credential lives, as it was renewed last, and what is due when,
+    /// in the time of the clock that the identity was set up with.
+    pub state: Phase,
     /// What serves.
     pub current: Option<Mint>,
     /// How much work holds it.
@@ -190,6 +195,10 @@ pub struct Status {
     pub second_held: usize,
     /// A credential of an earlier round whose end is not confirmed yet.
     pub debt: Option<Mint>,
+    /// When that one is dead by itself, the clocks' skew apart.
+    pub debt_ends: Option<Instant>,
+    /// How the effects of this process ended.
+    pub calls: Calls,
     /// Reports on canaries that were lost because too many came at once: what was reported stands for them.
     pub lost_reports: u64,
     /// Whether the journal failed: renewal goes on, anything else needs a restart.
@@ -260,7 +269,7 @@ impl Identity {
     ///
     /// Not now, or not any more: see [`AskError`].
     pub async fn rotate(&self) -> Result<(), AskError> {
-        self.ask(Input::Begin).await
+        self.wish(Wish::Rotate).await
     }
 
     /// Calls off a rotation that is not yet committed: the candidate is ended, the current credential never notices.
@@ -271,7 +280,7 @@ impl Identity {
     ///
     /// As for [`rotate`](Self::rotate).
     pub async fn abort(&self) -> Result<(), AskError> {
-        self.ask(Input::Abort).await
+        self.wish(Wish::Abort).await
     }
 
     /// Makes the retiring credential current again and retires the new one, within the grace. If the old one cannot be
@@ -283,7 +292,7 @@ impl Identity {
     ///
     /// As for [`rotate`](Self::rotate).
     pub async fn rollback(&self) -> Result<(), AskError> {
-        self.ask(Input::Rollback).await
+        self.wish(Wish::Rollback).await
     }
 
     /// Says that others know the secret of this credential: it never becomes current again, and goes without a grace. The
@@ -295,7 +304,7 @@ impl Identity {
     ///
     /// As for [`rotate`](Self::rotate).
     pub async fn compromise(&self, generation: Generation) -> Result<(), AskError> {
-        self.ask(Input::Compromise(generation)).await
+        self.wish(Wish::Compromise(generation)).await
     }
 
     /// Ends every credential of the identity *first* and only then logs in anew: nobody has one in between. For a leak that
@@ -307,7 +316,7 @@ impl Identity {
     ///
     /// As for [`rotate`](Self::rotate).
     pub async fn break_glass(&self, certainty: Certainty) -> Result<(), AskError> {
-        self.ask(Input::BreakGlass(certainty)).await
+        self.wish(Wish::BreakGlass(certainty)).await
     }
 
     /// Goes on after a contradiction that needs an operator.
@@ -318,7 +327,7 @@ impl Identity {
     ///
     /// As for [`rotate`](Self::rotate).
     pub async fn resolve(&self, resolution: Resolution) -> Result<(), AskError> {
-        self.ask(Input::Resolve(resolution)).await
+        self.wish(Wish::Resolve(resolution)).await
     }
 
     /// Ends the identity in order, once the round is over, and waits for its end as long as `within`.
@@ -334,7 +343,7 @@ impl Identity {
     ///
     /// It is refused, or takes longer and goes on: see [`ShutdownError`].
     pub async fn shutdown(&self, how: AtStop, within: Duration) -> Result<(), ShutdownError> {
-        self.ask(Input::Shutdown(how)).await?;
+        ask(&self.commands, Input::Shutdown(how)).await?;
         let ended = timeout(within, self.commands.closed()).await;
         match (ended, self.status.borrow().phase) {
             (Ok(()), PhaseKind::Stopped) => Ok(()),
@@ -343,10 +352,19 @@ impl Identity {
         }
     }
 
-    async fn ask(&self, input: Input) -> Result<(), AskError> {
-        let (reply, accepted) = oneshot::channel();
-        self.commands.send(Command::Ask(input, reply)).await.map_err(|_| AskError::Stopped)?;
-        Ok(accepted.await.map_err(|_| AskError::Stopped)??)
+    async fn wish(&self, wish: Wish) -> Result<(), AskError> {
+        ask(&self.commands, wish.input()).await
+    }
+
+    /// What others may see of it and ask of it, who are not to keep it alive: an operator's socket.
+    #[must_use]
+    pub fn operator(&self) -> Operator {
+        Operator {
+            commands: self.commands.downgrade(),
+            credentials: self.credentials(),
+            progress: self.progress.downgrade(),
+            status: self.status.clone(),
+        }
     }
 
     /// What happens from now on. A receiver that falls behind by more than 256 misses the oldest and is told so. To receive is
@@ -359,9 +377,7 @@ impl Identity {
     /// Where the identity stands.
     #[must_use]
     pub fn status(&self) -> Status {
-        let status = self.status.borrow().clone();
-        let held = |mint: Option<Mint>| mint.map_or(0, |mint| self.credentials.held(mint.generation));
-        Status { current_held: held(status.current), second_held: held(status.second), ..status }
+        status(&self.status, &self.credentials)
     }
 
     /// Waits until the task has ended, for whatever reason: after a shutdown that took longer than its caller waited, or by itself,
@@ -391,11 +407,14 @@ impl Status {
     pub(crate) fn of(phase: &Phase) -> Self {
         Self {
             phase: phase.kind(),
+            state: *phase,
             current: phase.current().map(|lease| lease.mint),
             current_held: 0,
             second: second(phase),
             second_held: 0,
             debt: None,
+            debt_ends: None,
+            calls: Calls::default(),
             lost_reports: 0,
             stalled: false,
             reason: None,

@@ -16,6 +16,7 @@
 //! all. No secret has a type that could be printed.
 
 mod board;
+mod calls;
 mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -26,16 +27,19 @@ mod history;
 mod identity;
 mod inbox;
 mod load;
+mod operator;
 mod perform;
 pub mod port;
 mod post;
 mod sync;
 mod tell;
 
+pub use calls::Calls;
 pub use clock::{BootClock, Clock};
 pub use credentials::{Credentials, Guard, NotReady, Report};
 pub use identity::{AskError, Identity, Progress, Recorded, Setup, ShutdownError, StartError, Status};
 pub use load::{Load, jitter};
+pub use operator::{Operator, Wish};
 /// What it runs on, for programs that have no other need of it.
 pub use tokio;
 pub use turquoise_core as core;

@@ -74,8 +74,8 @@ pub struct Credential {
     pub lives: Vec<(SystemTime, Option<Duration>)>,
     /// When its end was asked for and done.
     pub ended: Option<End>,
-    /// When its end was asked for without an answer in the log.
-    pub end_unanswered: Option<SystemTime>,
+    /// When its end was asked for, whether that was answered or not.
+    pub end_asked: Option<SystemTime>,
     /// When it was first accepted for anything but its own renewal and end.
     pub proven: Option<SystemTime>,
     /// When it was accepted for the last time, for what is not its own management.
@@ -106,7 +106,7 @@ impl Credential {
             minter: None,
             lives: Vec::new(),
             ended: None,
-            end_unanswered: None,
+            end_asked: None,
             proven: None,
             last_work: None,
             worked: 0,
@@ -141,7 +141,7 @@ impl Credential {
 
     /// Its end was asked for without an answer, and from then on it was of no use.
     fn vanished(&self, natural: Option<End>) -> Option<End> {
-        let at = self.end_unanswered.filter(|at| natural.is_none_or(|natural| *at < natural.at))?;
+        let at = self.end_asked.filter(|at| natural.is_none_or(|natural| *at < natural.at))?;
         let dead = self.seen_dead.is_some() || self.refused.iter().any(|refused| *refused >= at);
         dead.then_some(End { at, by: By::Itself })
     }
@@ -456,10 +456,11 @@ fn is_clear(accessor: &str) -> bool {
 }
 
 fn end_it(one: &mut Credential, entry: &Entry, by: By) {
-    match entry.answer {
-        Answer::Done if !entry.found_nothing => drop(one.ended.get_or_insert(End { at: entry.at, by })),
-        Answer::Missing => drop(one.end_unanswered.get_or_insert(entry.at)),
-        Answer::Done | Answer::Refused(_) => {}
+    if entry.answer == Answer::Done && !entry.found_nothing {
+        one.ended.get_or_insert(End { at: entry.at, by });
+    }
+    if entry.answer == Answer::Missing || one.ended.is_some() {
+        one.end_asked.get_or_insert(entry.asked);
     }
 }
 

@@ -73,6 +73,8 @@ pub enum Named {
 pub struct Entry {
     /// When it was answered, by the server's clock; when it came, if it was not.
     pub at: SystemTime,
+    /// When it came.
+    pub asked: SystemTime,
     /// The server's word for what was asked: `read`, `list`, `create`, `update`, `delete`.
     pub operation: Arc<str>,
     /// The path, without `/v1/`.
@@ -176,6 +178,7 @@ pub(crate) fn read(line: &[u8], words: &mut Words) -> Option<Read> {
     let not_found = response["data"]["http_status_code"] == 404;
     let mut entry = Entry {
         at,
+        asked: at,
         operation: word(&request, "/operation")?,
         path: word(&request, "/path")?,
         bearer: None,

@@ -1,4 +1,4 @@
-//! The Python environments: the one that the emulator runs in, and that of the AWS CLI.
+//! Python environments of pinned files, in the cache folder.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -11,32 +11,22 @@ use etcetera::BaseStrategy as _;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-/// What is installed together, by pip: exactly these files, or nothing.
-struct Kit {
-    name: &'static str,
-    what: &'static str,
-    requirements: &'static str,
-}
-
-const EMULATOR: Kit =
-    Kit { name: "moto", what: "an emulator of AWS IAM (moto): 139 MB on disk", requirements: include_str!("requirements.txt") };
-const AWS_CLI: Kit = Kit { name: "aws-cli", what: "the AWS CLI: 193 MB on disk", requirements: include_str!("aws-cli.txt") };
+/// What pip may install: exactly these files, or nothing.
+const REQUIREMENTS: &str = include_str!("requirements.txt");
 
 /// Why there is no environment. Each message says what to do.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum InstallError {
     /// No `python3`.
-    #[error("python3 is not on the PATH, and what is to run is a Python program: install it ({why})")]
+    #[error("python3 is not on the PATH, and what is to be run is a Python program: install it ({why})")]
     NoPython {
         /// What the system said.
         why: io::Error,
     },
     /// The environment could not be made, or pip could not fill it.
-    #[error("{what} could not be installed ({last}): check python3's venv and pip, the network and pip's settings")]
+    #[error("what is to be run could not be installed ({last}): check python3's venv and pip, the network and pip's settings")]
     Failed {
-        /// What it was.
-        what: &'static str,
         /// The last line that was written.
         last: String,
     },
@@ -53,37 +43,33 @@ pub enum InstallError {
     NoCache,
 }
 
-/// A Python with what was installed for it.
+/// A Python with what it was asked to have.
 #[derive(Clone, Debug)]
 pub struct Python {
     program: PathBuf,
 }
 
 impl Python {
-    /// One that has the emulator, and `boto3` with it: from the cache folder, made first if need be. `progress` gets a line before
-    /// what takes long.
+    /// One that has the emulator, and `boto3` with it: 139 MB. `progress` gets a line before what takes long.
+    ///
+    /// # Errors
+    ///
+    /// See [`InstallError`].
+    pub fn obtain(progress: impl FnMut(&str)) -> Result<Self, InstallError> {
+        Self::with("moto", REQUIREMENTS, progress)
+    }
+
+    /// One that has what pip is to install by these requirements, every file with its hash; from the cache folder, by this name,
+    /// made first if need be. `progress` gets a line before what takes long.
     ///
     /// It is made under another name and moved when it is whole. Processes that come at the same time make one, under a lock.
     ///
     /// # Errors
     ///
     /// See [`InstallError`].
-    pub fn obtain(progress: impl FnMut(&str)) -> Result<Self, InstallError> {
-        Self::with(&EMULATOR, progress)
-    }
-
-    /// One that has the AWS CLI, as its module `awscli`; as [`obtain`](Self::obtain).
-    ///
-    /// # Errors
-    ///
-    /// See [`InstallError`].
-    pub fn with_aws_cli(progress: impl FnMut(&str)) -> Result<Self, InstallError> {
-        Self::with(&AWS_CLI, progress)
-    }
-
-    fn with(kit: &Kit, mut progress: impl FnMut(&str)) -> Result<Self, InstallError> {
+    pub fn with(name: &str, requirements: &str, mut progress: impl FnMut(&str)) -> Result<Self, InstallError> {
         let cache = etcetera::choose_base_strategy().map_err(|_| InstallError::NoCache)?.cache_dir().join("turquoise");
-        let folder = cache.join(format!("{}-{}", kit.name, &kit.fingerprint()[..16]));
+        let folder = cache.join(format!("{name}-{}", &fingerprint(requirements)[..16]));
         let python = Self { program: folder.join("environment/bin/python") };
         if python.program.exists() {
             return Ok(python);
@@ -95,8 +81,8 @@ impl Python {
         if python.program.exists() {
             return Ok(python);
         }
-        progress(&format!("installing into {} {}", folder.display(), kit.what));
-        kit.install(&folder).and_then(|made| fs::rename(made, folder.join("environment")).map_err(trouble))?;
+        progress(&format!("installing {name} for Python into {}", folder.display()));
+        install(&folder, requirements).and_then(|made| fs::rename(made, folder.join("environment")).map_err(trouble))?;
         Ok(python)
     }
 
@@ -107,41 +93,38 @@ impl Python {
     }
 }
 
-impl Kit {
-    /// Answers where the whole environment is.
-    fn install(&self, folder: &Path) -> Result<PathBuf, InstallError> {
-        let trouble = |why| InstallError::Cache { folder: folder.to_owned(), why };
-        let made = folder.join("installing");
-        // An installation that was killed leaves its folder. Nobody else is in it: the lock is ours.
-        match fs::remove_dir_all(&made) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(trouble(error)),
-            _ => {}
-        }
-        self.run(Path::new("python3"), [OsStr::new("-m"), "venv".as_ref(), made.as_ref()])?;
-        let list = made.join("requirements.txt");
-        fs::write(&list, self.requirements).map_err(trouble)?;
-        let pip = ["-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet", "--no-deps"];
-        let pinned = ["--only-binary=:all:", "--require-hashes", "-r"];
-        let args = pip.into_iter().chain(pinned).map(OsStr::new).chain([list.as_os_str()]);
-        self.run(&made.join("bin/python"), args)?;
-        Ok(made)
+/// Answers where the whole environment is.
+fn install(folder: &Path, requirements: &str) -> Result<PathBuf, InstallError> {
+    let trouble = |why| InstallError::Cache { folder: folder.to_owned(), why };
+    let made = folder.join("installing");
+    // An installation that was killed leaves its folder. Nobody else is in it: the lock is ours.
+    match fs::remove_dir_all(&made) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(trouble(error)),
+        _ => {}
     }
+    run(Path::new("python3"), [OsStr::new("-m"), "venv".as_ref(), made.as_ref()])?;
+    let list = made.join("requirements.txt");
+    fs::write(&list, requirements).map_err(trouble)?;
+    let pip = ["-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet", "--no-deps"];
+    let pinned = ["--only-binary=:all:", "--require-hashes", "-r"];
+    let args = pip.into_iter().chain(pinned).map(OsStr::new).chain([list.as_os_str()]);
+    run(&made.join("bin/python"), args)?;
+    Ok(made)
+}
 
-    fn run<'a>(&self, program: &Path, args: impl IntoIterator<Item = &'a OsStr>) -> Result<(), InstallError> {
-        let ended =
-            Command::new(program).args(args).stdin(Stdio::null()).output().map_err(|why| InstallError::NoPython { why })?;
-        if ended.status.success() {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(&ended.stderr);
-        let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing").trim().to_owned();
-        Err(InstallError::Failed { what: self.name, last })
+fn run<'a>(program: &Path, args: impl IntoIterator<Item = &'a OsStr>) -> Result<(), InstallError> {
+    let ended = Command::new(program).args(args).stdin(Stdio::null()).output().map_err(|why| InstallError::NoPython { why })?;
+    if ended.status.success() {
+        return Ok(());
     }
+    let said = String::from_utf8_lossy(&ended.stderr);
+    let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing").trim().to_owned();
+    Err(InstallError::Failed { last })
+}
 
-    fn fingerprint(&self) -> String {
-        let mut hex = String::new();
-        // Writing to a string does not fail.
-        Sha256::digest(self.requirements).iter().for_each(|byte| write!(hex, "{byte:02x}").unwrap_or_default());
-        hex
-    }
+fn fingerprint(requirements: &str) -> String {
+    let mut hex = String::new();
+    // Writing to a string does not fail.
+    Sha256::digest(requirements).iter().for_each(|byte| write!(hex, "{byte:02x}").unwrap_or_default());
+    hex
 }

@@ -9,7 +9,7 @@ mod scene;
 mod show;
 pub(crate) mod sidecar;
 pub(crate) mod site;
-mod told;
+pub(crate) mod told;
 mod trouble;
 mod vault;
 

@@ -12,7 +12,7 @@ use super::site::Provider;
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Told {
     /// The name of the step, for the story to wait for.
-    step: String,
+    pub(crate) step: String,
     /// The token that it is about, by its slot and number.
     pub(crate) label: String,
     /// The phase that it led to.

@@ -88,7 +88,8 @@ use Kind::{Count, Duration, Flag, Lines, List, Mode, Named, OneOf, Percent, Stan
 pub(crate) const AS_ABOVE: &str = "as above";
 const TEMPLATES: &str = "keep `bao agent` or consul-template for files, and point it at the same server";
 const NO_LISTENER: &str = "we do not listen yet: keep `bao proxy` for this, or let the program read the sink's file";
-const NO_METRICS: &str = "we publish no metrics yet: remove it";
+const OWN_METRICS: &str = "our metrics have names of their own, and live as long as we do";
+const NO_PUSH: &str = "we push no metrics: let Prometheus read them at `prometheus`";
 const WRAPPED: &str = "a wrapped token has to be unwrapped once by one reader, and this file is read again and again: remove it";
 const ENCRYPTED: &str =
     "the file is protected by its mode: remove it, and give the sink a folder that only its readers may enter";
@@ -307,10 +308,12 @@ pub(crate) const KEYS: &[Key] = &[
         "what becomes of the token at SIGTERM: kept for a successor, or ended after the grace; without a successor that could find \
          it (bootstrap, ephemeral) revoke",
     ),
-    later(
+    ours(
         "rotation.dependents",
-        "we see no leases yet, for we do not listen: what is made with a token ends with it, after the grace",
+        OneOf(&["wait", "cut", "refuse"]),
+        "what becomes of leases that were made with a token, seen through a `listener`: waited for, ended with it, or not given",
     ),
+    ours("rotation.dependents_max", Duration, "so long they are waited for; then they are ended one by one, and named"),
     ours(
         "rotation.adopt",
         OneOf(&["serve", "own"]),
@@ -325,8 +328,17 @@ pub(crate) const KEYS: &[Key] = &[
         OneOf(&["durable", "ephemeral"]),
         "ephemeral: it goes with the machine, as in a pod; tokens are revoked at a stop, and else live for 15 minutes at most",
     ),
-    later("admin", "there is no admin socket yet: remove it"),
-    later("admin.{address,mode}", AS_ABOVE),
+    ours("admin", Stanza, "a socket for operators; without it nobody can look or ask: see admin.md"),
+    ours("admin.address", Text, "its path, at most 107 bytes; /run/turquoise/admin.sock without it"),
+    ours("admin.mode", Mode, "its permissions, in octal: who may write to it may ask for everything; 0600 without it"),
+    ours("alert", Stanza, "who is told when something is wrong, beside the log: see admin.md"),
+    ours("alert.webhook", Text, "an address that each alert is posted to, as JSON"),
+    ours(
+        "alert.command",
+        List,
+        "a program with its arguments, started for each alert; its environment and its input say what it is",
+    ),
+    ours("alert.timeout", Duration, "so long one try may take, of three"),
     same("pid_file", Text, "a file that holds the process id while we run"),
     same("exit_after_auth", Flag, "to end, with code 0, when the first token is published"),
     same("log_level", OneOf(&["trace", "debug", "info", "warn", "error"]), "how much is logged, to standard error"),
@@ -374,7 +386,15 @@ pub(crate) const KEYS: &[Key] = &[
     later("env_template.source", "write what stands in that file as `contents`"),
     same("env_template.error_on_missing_key", Flag, "whether a key that is not there is an error; it is, without this"),
     same("env_template.{left_delimiter,right_delimiter}", Text, "what actions stand between, if not {{ and }}"),
-    later("telemetry", NO_METRICS),
+    different("telemetry", Stanza, "metrics are read from us, by Prometheus and what speaks like it; we push none: see admin.md"),
+    ours("telemetry.prometheus", Text, "an address with a port for who only looks: /metrics, /healthz and /readyz, without TLS"),
+    ignored("telemetry.{prometheus_retention_time,usage_gauge_period}", Duration, OWN_METRICS),
+    ignored("telemetry.{disable_hostname,enable_hostname_label,filter_default}", Flag, OWN_METRICS),
+    ignored("telemetry.metrics_prefix", Text, OWN_METRICS),
+    ignored("telemetry.maximum_gauge_cardinality", Count, OWN_METRICS),
+    ignored("telemetry.prefix_filter", List, OWN_METRICS),
+    ignored("telemetry.{statsd_address,statsite_address,dogstatsd_addr}", Text, NO_PUSH),
+    ignored("telemetry.dogstatsd_tags", List, NO_PUSH),
     refused("template", TEMPLATES),
     refused(
         "template.{source,destination,contents,create_dest_dirs,command,command_timeout,error_on_missing_key,exec,perms,user,uid,\

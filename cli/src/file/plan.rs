@@ -14,6 +14,7 @@ use turquoise::vault::{LoginConfig, SecretIdConfig, TokenConfig, Upstream};
 
 use super::schedule::Schedule;
 use super::source::Place;
+use crate::admin::Alarm;
 use crate::exec::{Exec, Template};
 
 /// Everything that a run needs: the rotations, and what the process is to be for all of them.
@@ -24,8 +25,18 @@ pub(crate) struct Plan {
     pub(crate) pid_file: Option<PathBuf>,
     pub(crate) exit_after_auth: bool,
     pub(crate) log: Log,
+    pub(crate) watched: Watched,
     /// All of it, to be shown.
     pub(crate) settings: Vec<Setting>,
+}
+
+/// Who may look at the process and ask it for something, and who is told when something is wrong.
+pub(crate) struct Watched {
+    /// The admin socket, with its mode.
+    pub(crate) socket: Option<(PathBuf, u32)>,
+    /// Where metrics are read over TCP.
+    pub(crate) metrics: Option<SocketAddr>,
+    pub(crate) alarm: Option<Alarm>,
 }
 
 /// One identity, and how its credential is rotated.
@@ -43,6 +54,9 @@ pub(crate) struct Rotation {
     pub(crate) sinks: Vec<Outlet>,
     pub(crate) journal: PathBuf,
     pub(crate) on_stop: AtStop,
+    /// What becomes of what is made with its credential.
+    #[expect(dead_code, reason = "what is made with a credential is seen by a listener, and there is none yet")]
+    pub(crate) dependents: Option<Dependents>,
     /// A first login waits up to so long.
     pub(crate) start_spread: Duration,
     /// Where AWS clients ask for its key.
@@ -88,6 +102,16 @@ pub(crate) enum Provider {
 }
 
 impl Provider {
+    /// As the file says it.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Login(_) => "vault-login",
+            Self::Token(_) => "vault-token",
+            Self::SecretId(_) => "approle-secret-id",
+            Self::Keys(_) => "aws-iam",
+        }
+    }
+
     /// Whether a credential of the one is one of the other.
     pub(crate) fn is_at_the_same_place(&self, other: &Self) -> bool {
         let upstream = match (self, other) {
@@ -118,6 +142,17 @@ pub(crate) enum Survivor {
     },
     /// Nowhere: each start logs in again.
     Bootstrap,
+}
+
+/// What becomes of leases and children of a credential that retires, where a listener has seen them made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dependents {
+    /// They keep it alive so long at most.
+    Wait(Duration),
+    /// They end with it.
+    Cut,
+    /// None is given.
+    Refuse,
 }
 
 /// What is logged.

@@ -66,6 +66,13 @@ pub(crate) fn text(value: &Value) -> Option<String> {
     }
 }
 
+pub(crate) fn texts(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::List(values) => values.iter().map(text).collect(),
+        _ => None,
+    }
+}
+
 /// A text of any number of lines.
 pub(crate) fn lines(value: &Value) -> Option<&str> {
     match value {

@@ -9,6 +9,7 @@ mod begins_anew_where_nothing_survives;
 mod begins_the_journal_anew;
 mod ends_what_is_only_named;
 mod goes_on_after_every_crash;
+mod is_seen_by_operators;
 mod keeps_secrets;
 mod keeps_to_the_contract;
 mod locks_its_secrets;

@@ -387,7 +387,7 @@ fn times(plan: &Plan, fate: Fate, dice: &mut Dice) -> (Duration, Duration) {
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let there = match fate {
         // Δ counts from before the wait for a permit.
-        Fate::Late => dice.even(millis(patience) + 2, millis(delta - patience / 2) - 4),
+        Fate::Late => dice.even(millis(patience) + 2, millis(delta.saturating_sub(patience / 2)) - 4),
         _ => dice.even(2, 30),
     };
     (there, dice.even(2, 30))

@@ -24,6 +24,7 @@ mod what_is_said_is_documented;
 mod agent;
 mod all;
 mod audit;
+mod campaign;
 mod consumer;
 mod crash;
 mod document;

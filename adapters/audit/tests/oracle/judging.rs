@@ -80,6 +80,27 @@ fn s1_a_refusal_before_the_end_is_dark() {
 }
 
 #[test]
+fn s1_a_refusal_while_the_end_is_being_done_is_none() {
+    let slow = |began: f64| {
+        let mut story = Story::default();
+        story.mint(0.0, "root", "blue", None, 60).work(1.0, "blue").begin().renew(11.0, "green", 60);
+        story.line(
+            began,
+            Some("blue"),
+            Some("blue"),
+            json!({"path": "auth/token/revoke-self", "id": "end"}),
+            json!({"type": "request"}),
+        );
+        story.refused(18.0, "blue").end(20.0, "blue").work(21.0, "green");
+        let end = story.lines.len() - 2;
+        story.lines[end]["request"]["id"] = "end".into();
+        story
+    };
+    assert_eq!(slow(17.0).findings(&told()), [] as [&str; 0]);
+    assert_eq!(broken(&slow(19.0), &told()), [Property::S1]);
+}
+
+#[test]
 fn s1_what_somebody_else_ended_is_excused_and_said() {
     let mut story = Story::default();
     story.mint(0.0, "root", "blue", None, 60).work(1.0, "blue");

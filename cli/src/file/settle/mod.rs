@@ -9,6 +9,7 @@ mod sink;
 mod store;
 mod timing;
 mod upstream;
+mod watched;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,7 +24,7 @@ use super::walk::Remarks;
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// The order in which settings are shown; single keys come last.
-const STANZAS: [&str; 4] = ["vault.", "auto_auth.", "rotation", "journal."];
+const STANZAS: [&str; 7] = ["vault.", "auto_auth.", "rotation", "journal.", "admin.", "alert.", "telemetry."];
 /// How to log in is said once, however many rotations do it.
 const SHARED: &str = "auto_auth.method.";
 
@@ -167,6 +168,7 @@ impl<'a> Settler<'a, '_> {
         let log = Log { level, is_json };
         let rotations = rotations?;
         let program = self.program(&file, &rotations);
-        Some(Plan { rotations, program, pid_file, exit_after_auth, log, settings: Vec::new() })
+        let watched = self.watched(&file);
+        Some(Plan { rotations, program, pid_file, exit_after_auth, log, watched, settings: Vec::new() })
     }
 }
