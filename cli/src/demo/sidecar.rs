@@ -90,7 +90,7 @@ impl Here {
 impl Rotates for Here {
     async fn told(&mut self) -> Result<Option<Told>, Trouble> {
         match self.progress.recv().await {
-            Ok(progress) => Ok(Some(Told::of(progress, self.provider))),
+            Ok(progress) => Ok(Some(Told::by(self.provider, progress))),
             Err(broadcast::error::RecvError::Closed) => Ok(None),
             Err(lagged @ broadcast::error::RecvError::Lagged(_)) => Err(Trouble::Local(lagged.to_string())),
         }

@@ -24,7 +24,13 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    pub(crate) fn of(progress: Progress, provider: Provider) -> Self {
+    /// In the words for a token.
+    pub(crate) fn of(progress: Progress) -> Self {
+        Self::by(Provider::VaultToken, progress)
+    }
+
+    /// In the words for what this provider makes.
+    pub(crate) fn by(provider: Provider, progress: Progress) -> Self {
         match progress {
             Progress::Recorded(recorded) => Self::recorded(*recorded, provider),
             Progress::Noticed { event, reason } => Self {
