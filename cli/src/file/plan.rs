@@ -61,6 +61,19 @@ pub(crate) struct Rotation {
     pub(crate) dependents: Option<Dependents>,
     /// A first login waits up to so long.
     pub(crate) start_spread: Duration,
+    /// Where AWS clients ask for its key.
+    pub(crate) container: Option<Container>,
+}
+
+/// An endpoint that hands a key to AWS clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Container {
+    /// Of this machine alone.
+    pub(crate) address: SocketAddr,
+    /// What clients must show is in it; it is made if it is not there.
+    pub(crate) token_file: PathBuf,
+    /// When clients have to ask again.
+    pub(crate) expires_in: Duration,
 }
 
 /// What is started beside them.

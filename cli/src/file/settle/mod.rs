@@ -1,5 +1,6 @@
 //! From what stands in a file to what it comes to. Each key is known and of its kind by now.
 
+mod container;
 mod exec;
 mod listener;
 mod method;
