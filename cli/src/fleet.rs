@@ -120,7 +120,7 @@ impl Fleet {
     async fn add(&mut self, rotation: &Rotation) -> Result<(), Failed> {
         let policy = rotation.policy;
         let span = tracing::info_span!("identity", name = rotation.name);
-        let (identity, provider) = self.loads.start(rotation, policy).instrument(span.clone()).await?;
+        let (identity, provider) = self.loads.start(rotation, &policy).instrument(span.clone()).await?;
         let identity = Arc::new(identity);
         let mut watch = self.watch(&rotation.name, &identity, span.clone());
         if let Some(schedule) = rotation.schedule.clone() {
@@ -223,9 +223,9 @@ impl Loads {
     }
 
     /// Its provider, and all that is put together with it.
-    pub(crate) async fn start(&self, rotation: &Rotation, policy: Policy) -> Result<(Identity, Provided), Failed> {
+    pub(crate) async fn start(&self, rotation: &Rotation, policy: &Policy) -> Result<(Identity, Provided), Failed> {
         let Rotation { provider, journal, store, sinks, start_spread, .. } = rotation;
-        let policy = Policy { jitter: Jitter::Full(seed(journal)), ..policy };
+        let policy = Policy { jitter: Jitter::Full(seed(journal)), ..*policy };
         let load = |load: &Load| load.clone().start_spread(*start_spread);
         let (vault, aws) = (load(&self.vault), load(&self.aws));
         let provided = Provided::new(provider)?;

@@ -57,8 +57,8 @@ enum Provider {
 #[derive(clap::Args)]
 struct Leased {
     /// A path that leases are taken at, which are revoked before their token ends; may be given again
-    #[arg(long = "lease", value_name = "PATH")]
-    leases: Vec<Path>,
+    #[arg(id = "lease", long = "lease", value_name = "PATH")]
+    paths: Vec<Path>,
 }
 
 /// What is the same for every provider.
@@ -230,7 +230,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 fn text(provider: &Provider) -> String {
     match provider {
         Provider::VaultToken { role, leased, wishes } => {
-            let rules = policy(role.through(), &wishes.tried.probes(), role.power.privileges()).leasing(&leased.leases);
+            let rules = policy(role.through(), &wishes.tried.probes(), role.power.privileges()).leasing(&leased.paths);
             let name = &wishes.name;
             match role.through() {
                 Through::Role(role) => format!(
@@ -252,7 +252,7 @@ fn text(provider: &Provider) -> String {
         }
         Provider::VaultLogin { role, leased, wishes } => {
             let rules = login_policy(role.app().as_ref(), &wishes.tried.probes(), role.power.privileges());
-            let rules = rules.leasing(&leased.leases);
+            let rules = rules.leasing(&leased.paths);
             let (path, name) = (role.path(), &wishes.name);
             let uses = match role.method {
                 Way::Approle => " secret_id_num_uses=0",

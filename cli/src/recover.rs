@@ -151,7 +151,7 @@ async fn settle(rotation: &Rotation, loads: &Loads, by: Instant) -> Result<Found
     // None is begun, and where nothing survived nobody logs in: what we ask for comes before the wait is over.
     let policy = Policy { period: None, ..rotation.policy };
     let rotation = Rotation { start_spread: Duration::from_hours(1), ..rotation.clone() };
-    let (identity, _) = match loads.start(&rotation, policy).await {
+    let (identity, _) = match loads.start(&rotation, &policy).await {
         Err(Failed::NotBegun(NotBegun::Journal(OpenError::Locked { holder, .. }))) => return Ok(Found::Alive(holder)),
         started => started?,
     };

@@ -158,9 +158,9 @@ pub(crate) fn start_log(log: &Log, level: Option<Level>) -> Handle<LevelFilter, 
     let (filter, dial) = reload::Layer::new(level.map_or_else(|| log.filter(), Level::filter));
     let (registry, lines) = (tracing_subscriber::registry().with(filter), fmt::layer().with_ansi(false).with_writer(io::stderr));
     if log.is_json {
-        registry.with(lines.json()).init()
+        registry.with(lines.json()).init();
     } else {
-        registry.with(lines).init()
+        registry.with(lines).init();
     }
     dial
 }

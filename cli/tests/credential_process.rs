@@ -2,12 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends with what it did not expect")]
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -47,7 +48,7 @@ fn user(name: &str) -> Key {
 }
 
 #[test]
-fn a_key_is_adopted_by_a_file_and_published_where_the_file_says() {
+fn a_key_is_rotated_by_a_file_and_published_where_the_file_says() {
     let first = user("run");
     let folder = tempfile::tempdir().unwrap();
     let [profile, credentials, config] = ["profile", "credentials", "turquoise.hcl"].map(|name| folder.path().join(name));
@@ -57,10 +58,10 @@ fn a_key_is_adopted_by_a_file_and_published_where_the_file_says() {
           provider     = \"aws-iam\"
           user         = \"run\"
           adopt        = \"own\"
-          every        = \"40s\"
+          every        = \"8s\"
           grace        = \"1s\"
-          validate_for = \"5s\"
-          timeout      = \"5s\"
+          validate_for = \"2s\"
+          timeout      = \"800ms\"
           propagation  = 0
           spare        = 0
           start_spread = 0
@@ -78,12 +79,22 @@ fn a_key_is_adopted_by_a_file_and_published_where_the_file_says() {
         folder.path().display(),
     );
     fs::write(&config, text).unwrap();
-    let ran = Command::new(TURQUOISE).args(["run", "-exit-after-auth", "-config"]).arg(&config).env_clear().output().unwrap();
-    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    let published = fs::read_to_string(&credentials).unwrap();
-    let expected =
-        format!("[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n", first.id, first.secret.expose_secret());
-    assert_eq!(published, expected);
+    let log = File::create(folder.path().join("log")).unwrap();
+    let mut sidecar = Command::new(TURQUOISE).args(["run", "-config"]).arg(&config).env_clear().stderr(log).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_mins(1);
+    let published = |key: &str| fs::read_to_string(&credentials).is_ok_and(|text| text.contains(key));
+    let new = loop {
+        let keys = EMULATOR.keys("run").unwrap();
+        if let Some(key) = keys.into_iter().find(|key| key.id != first.id && published(&key.id)) {
+            break key;
+        }
+        let log = || fs::read_to_string(folder.path().join("log")).unwrap();
+        assert!(sidecar.try_wait().unwrap().is_none() && Instant::now() < deadline, "{}", log());
+        thread::sleep(Duration::from_millis(50));
+    };
+    sidecar.kill().unwrap();
+    sidecar.wait().unwrap();
+    assert!(new.active);
 }
 
 #[test]

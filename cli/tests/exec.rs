@@ -156,7 +156,7 @@ impl Sidecar {
         let log = site.file("log");
         let mut command = Command::new(env!("CARGO_BIN_EXE_turquoise"));
         command.arg("run").arg("-config").arg(site.file("agent.hcl")).env_clear().current_dir(site.folder.path());
-        command.env("PATH", std::env::var_os("PATH").unwrap()).env("APP_ADDRESS", server().address().to_string());
+        command.env("PATH", std::env::var_os("PATH").unwrap()).env("APP_ADDRESS", server().address());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).unwrap());
         more(&mut command);
         Self { process: command.spawn().unwrap(), log }

@@ -347,7 +347,7 @@ fn what_a_dead_process_left_is_recovered_once() {
     assert_eq!((site.token(), site.alive()), (token, 1), "{}", successor.log());
     let (code, log) = successor.end(Signal::TERM);
     assert_eq!(code, Some(0), "{log}");
-    assert!(reader.stop() > 10);
+    assert!(reader.stop() > 0);
     assert_eq!(site.recover(), (Some(0), "rotation app: nothing was in progress\n".to_owned()), "a clean stop");
     assert_eq!(site.alive(), 1);
 }
@@ -414,15 +414,15 @@ fn a_file_is_read_again_while_it_runs() {
     sidecar.until("/none", 1);
     site.rewrite(&sidecar, "", PROBE);
     sidecar.until("the file was read again", 2);
-    sidecar.until("step=Cleared", 1);
 
     site.rewrite(&sidecar, "log_level = \"warn\"\nrotation \"other\" {}", &format!("{PROBE}\nevidence"));
     sidecar.until("the file cannot be used", 2);
-    site.write("log_level = \"warn\"", PROBE);
+    site.write("log_level = \"warn\"\nlog_format = \"json\"", PROBE);
     let text = fs::read_to_string(site.file("agent.hcl")).unwrap();
     fs::write(site.file("agent.hcl"), text.replace("1100ms", "1200ms")).unwrap();
     kill_process(Pid::from_child(&sidecar.child), Signal::HUP).unwrap();
     sidecar.until("its timing has changed", 1);
+    sidecar.until("`log_format` has changed", 1);
     let (code, log) = sidecar.end(Signal::TERM);
     assert_eq!(code, Some(0), "{log}");
     assert!(!log.lines().last().unwrap().contains(" INFO "), "{log}");

@@ -70,6 +70,7 @@ struct Shared {
     board: Board,
     inbox: Inbox,
     reported: Notify,
+    doubted: watch::Sender<Option<Mint>>,
 }
 
 impl Credentials {
@@ -137,6 +138,15 @@ impl Credentials {
                 return serving;
             }
         }
+    }
+
+    /// Says that the provider refused this credential, on work *and* when it was then asked about the credential itself. If it is
+    /// the one that serves, it is rotated at once, if that may begin now; until another one serves, it does. Without effect on any
+    /// other credential, and while a rotation is under way.
+    ///
+    /// Not for a refusal that may be the work's own: whoever says so without having asked has the provider mint for nothing.
+    pub fn doubt(&self, mint: Mint) {
+        self.shared.doubted.send_replace(Some(mint));
     }
 
     /// How much work holds a generation.
@@ -225,7 +235,8 @@ pub(crate) struct Switch {
 
 impl Switch {
     pub(crate) fn new() -> Self {
-        let shared = Shared { board: Board::new(), inbox: Inbox::new(), reported: Notify::new() };
+        let doubted = watch::Sender::new(None);
+        let shared = Shared { board: Board::new(), inbox: Inbox::new(), reported: Notify::new(), doubted };
         Self { shared: Arc::new(shared), serving: watch::Sender::new(Err(NotReady::Vacant)) }
     }
 
@@ -284,6 +295,11 @@ impl Switch {
             }
             self.shared.reported.notified().await;
         }
+    }
+
+    /// What work says about a credential by [`Credentials::doubt`].
+    pub(crate) fn doubts(&self) -> watch::Receiver<Option<Mint>> {
+        self.shared.doubted.subscribe()
     }
 
     /// How many reports were dropped, ever, because more came than the driver took in.

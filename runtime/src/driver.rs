@@ -127,6 +127,7 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         if going_on.is_continue() {
             self.settle();
         }
+        let mut doubts = self.face.switch.doubts();
         while going_on.is_continue() && !self.has_stopped() {
             let now = self.ports.clock.now();
             let nap = self.machine.poll_timeout().map_or(NAP, |at| at.since(now).min(NAP));
@@ -136,6 +137,10 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
                 () = sleep(nap) => self.input(Input::Timeout),
                 () = self.face.switch.idle() => self.settle(),
                 command = self.face.commands.recv() => going_on = self.command(command),
+                Ok(()) = doubts.changed() => {
+                    let doubted = *doubts.borrow_and_update();
+                    self.doubted(doubted);
+                }
                 Sample { generation, verdict } = self.face.switch.sample() => self.sampled(Input::Sample { generation, verdict }),
             }
         }
@@ -188,6 +193,14 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
     fn sampled(&mut self, input: Input) {
         if self.inform(input).is_ok() {
             self.settle();
+        }
+    }
+
+    /// Work says that what serves is refused: another one is wanted, as when an operator asks for one.
+    fn doubted(&mut self, doubted: Option<Mint>) {
+        if doubted.is_some_and(|mint| self.machine.serving() == Some(mint.generation)) {
+            // Where it is illegal a rotation is under way already, or has just failed.
+            let _ = self.ask(Input::Begin);
         }
     }
 

@@ -74,8 +74,8 @@ pub struct Credential {
     pub lives: Vec<(SystemTime, Option<Duration>)>,
     /// When its end was asked for and done.
     pub ended: Option<End>,
-    /// When its end was asked for without an answer in the log.
-    pub end_unanswered: Option<SystemTime>,
+    /// When its end was asked for, whether that was answered or not.
+    pub end_asked: Option<SystemTime>,
     /// When it was first accepted for anything but its own renewal and end.
     pub proven: Option<SystemTime>,
     /// When it was accepted for the last time, for what is not its own management.
@@ -106,7 +106,7 @@ impl Credential {
             minter: None,
             lives: Vec::new(),
             ended: None,
-            end_unanswered: None,
+            end_asked: None,
             proven: None,
             last_work: None,
             worked: 0,
@@ -141,7 +141,7 @@ impl Credential {
 
     /// Its end was asked for without an answer, and from then on it was of no use.
     fn vanished(&self, natural: Option<End>) -> Option<End> {
-        let at = self.end_unanswered.filter(|at| natural.is_none_or(|natural| *at < natural.at))?;
+        let at = self.end_asked.filter(|at| natural.is_none_or(|natural| *at < natural.at))?;
         let dead = self.seen_dead.is_some() || self.refused.iter().any(|refused| *refused >= at);
         dead.then_some(End { at, by: By::Itself })
     }
@@ -208,7 +208,7 @@ struct Owned {
 
 impl Owned {
     fn find(entries: &[Entry], whose: &Whose) -> Self {
-        let mints: Vec<_> = entries.iter().filter_map(|entry| Mint::of(entry)).collect();
+        let mints: Vec<_> = entries.iter().filter_map(Mint::of).collect();
         let secret_ids = mints.iter().any(|mint| mint.kind == Kind::SecretId && mint.rotation.is_some() && mint.is_of(whose));
         let kind = if secret_ids { Kind::SecretId } else { Kind::Token };
         let mut owned = Self { kind, prints: BTreeSet::new(), workers: BTreeMap::new(), journals: BTreeSet::new() };
@@ -396,7 +396,10 @@ impl<'a> Writing<'a> {
             (path, Some(Named::Accessor(name))) if path.ends_with("/secret-id-accessor/destroy") => self.by_accessor(name, entry),
             ("auth/token/lookup", Some(Named::Secret(print))) => return self.note_look(print, entry),
             (path, Some(Named::Accessor(name))) if path.ends_with("lookup-accessor") || path.ends_with("-accessor/lookup") => {
-                return self.known_by(name).iter().for_each(|print| self.note_look(print, entry));
+                if let Some(print) = self.known_by(name) {
+                    self.note_look(&print, entry);
+                }
+                return;
             }
             _ => None,
         };
@@ -456,10 +459,11 @@ fn is_clear(accessor: &str) -> bool {
 }
 
 fn end_it(one: &mut Credential, entry: &Entry, by: By) {
-    match entry.answer {
-        Answer::Done if !entry.found_nothing => drop(one.ended.get_or_insert(End { at: entry.at, by })),
-        Answer::Missing => drop(one.end_unanswered.get_or_insert(entry.at)),
-        Answer::Done | Answer::Refused(_) => {}
+    if entry.answer == Answer::Done && !entry.found_nothing {
+        one.ended.get_or_insert(End { at: entry.at, by });
+    }
+    if entry.answer == Answer::Missing || one.ended.is_some() {
+        one.end_asked.get_or_insert(entry.asked);
     }
 }
 

@@ -73,6 +73,8 @@ pub enum Named {
 pub struct Entry {
     /// When it was answered, by the server's clock; when it came, if it was not.
     pub at: SystemTime,
+    /// When it came.
+    pub asked: SystemTime,
     /// The server's word for what was asked: `read`, `list`, `create`, `update`, `delete`.
     pub operation: Arc<str>,
     /// The path, without `/v1/`.
@@ -142,14 +144,12 @@ pub(crate) struct Words(HashSet<Arc<str>>);
 
 impl Words {
     fn keep(&mut self, text: &str) -> Arc<str> {
-        match self.0.get(text) {
-            Some(kept) => Arc::clone(kept),
-            None => {
-                let kept: Arc<str> = text.into();
-                self.0.insert(Arc::clone(&kept));
-                kept
-            }
+        if let Some(kept) = self.0.get(text) {
+            return Arc::clone(kept);
         }
+        let kept: Arc<str> = text.into();
+        self.0.insert(Arc::clone(&kept));
+        kept
     }
 
     /// A secret's hash; where the log has the secret itself, a hash of our own.
@@ -176,6 +176,7 @@ pub(crate) fn read(line: &[u8], words: &mut Words) -> Option<Read> {
     let not_found = response["data"]["http_status_code"] == 404;
     let mut entry = Entry {
         at,
+        asked: at,
         operation: word(&request, "/operation")?,
         path: word(&request, "/path")?,
         bearer: None,

@@ -224,7 +224,7 @@ impl<'a> Bench<'a> {
         }
         for (one, taken) in self.taken() {
             let end = one.end(self.now).map(|end| end.at);
-            let asked = one.end_unanswered;
+            let asked = one.end_asked;
             let alive = |at: &&SystemTime| {
                 **at > taken && end.is_none_or(|end| **at + SLACK < end) && asked.is_none_or(|asked| **at < asked)
             };
@@ -258,6 +258,8 @@ impl<'a> Bench<'a> {
     }
 
     fn used_after_its_end(&mut self, one: &Credential, at: SystemTime, by: By) {
+        // The end of many things that hang from one takes its time.
+        let at = one.end_asked.map_or(at, |asked| asked.min(at));
         let refused = one.refused.iter().filter(|refused| **refused + SLACK >= at);
         let (count, first) = (refused.clone().count(), refused.min());
         let Some(first) = first else { return };
@@ -333,8 +335,7 @@ impl<'a> Bench<'a> {
                     format!("it was minted while {used} others were in use"),
                 );
             }
-            let lost =
-                |other: &&&Credential| other.proven.is_none() && other.end_unanswered.is_none() && self.is_unresolved(other);
+            let lost = |other: &&&Credential| other.proven.is_none() && other.end_asked.is_none() && self.is_unresolved(other);
             if let Some(lost) = others.iter().find(lost) {
                 let why = format!("it was minted while {} lived, which nobody held", lost.name());
                 self.find(Blame::Ours, Property::S4, one.since, one.name(), why);

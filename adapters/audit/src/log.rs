@@ -234,8 +234,8 @@ impl Reading {
         match said {
             Read::Asked { id, .. } if self.answered.as_ref().is_some_and(|answered| answered.contains(&id)) => {}
             Read::Asked { id, entry } => drop(self.open.insert(id, entry)),
-            Read::Answered { id, entry } => {
-                self.open.remove(&id);
+            Read::Answered { id, mut entry } => {
+                entry.asked = self.open.remove(&id).map_or(entry.at, |asked| asked.at);
                 // A request that a standby passed on is in two logs; the one of the node that did it says more.
                 if self.answered.as_mut().is_none_or(|answered| answered.insert(id)) || entry.made.is_some() {
                     self.entries.push(entry);

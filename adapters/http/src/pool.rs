@@ -18,7 +18,7 @@ use crate::connect::Connector;
 /// The longest reply that is read.
 const BODY_LIMIT: usize = 1 << 20;
 /// Far below the minutes after which servers close idle connections: a request on a closing one may be lost.
-const IDLE: Duration = Duration::from_secs(30);
+pub(crate) const IDLE: Duration = Duration::from_secs(30);
 /// The driver has a handful of calls under way at once.
 const IDLE_CONNECTIONS: usize = 4;
 
@@ -80,12 +80,18 @@ impl Pool {
             match self.client.request(request.clone()).await {
                 Ok(response) => return Ok(response),
                 Err(e) if is_unsent(&e) && std::mem::take(&mut stale) => {}
-                Err(e) if is_unsent(&e) || e.is_connect() || is_our_certificate_refused(&e) => {
-                    return Err(Missed::Unsent(chain(&e)));
-                }
-                Err(e) => return Err(Missed::Unknown(chain(&e))),
+                Err(e) => return Err(missed(&e)),
             }
         }
+    }
+}
+
+/// What is certain after a request that was not answered.
+pub(crate) fn missed(error: &hyper_util::client::legacy::Error) -> Missed {
+    if is_unsent(error) || error.is_connect() || is_our_certificate_refused(error) {
+        Missed::Unsent(chain(error))
+    } else {
+        Missed::Unknown(chain(error))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig, WantsVerifier};
 use zeroize::Zeroizing;
 
 /// Why nothing can be trusted, or shown.
@@ -72,11 +72,26 @@ fn client_config(tls: &Tls) -> Result<ClientConfig, TlsError> {
         None => systems()?,
     });
     let Some(client) = &tls.client else { return Ok(builder.with_no_client_auth()) };
-    let chain = certificates(&client.certificate, "a certificate")?;
-    let fault = |why: String| TlsError::File { path: client.key.clone(), what: "the certificate's key", why };
-    let pem = Zeroizing::new(fs::read(&client.key).map_err(|e| fault(e.to_string()))?);
-    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|e| fault(e.to_string()))?;
-    builder.with_client_auth_cert(chain, key).map_err(|e| fault(e.to_string()))
+    let (chain, key) = (certificates(&client.certificate, "a certificate")?, key(&client.key)?);
+    builder.with_client_auth_cert(chain, key).map_err(|e| key_fault(&client.key, &e))
+}
+
+/// For a listener: what it shows is read once, from PEM files as those of a [`ClientCertificate`]. No client is asked for a
+/// certificate.
+pub fn server_config(certificate: &Path, private: &Path) -> Result<ServerConfig, TlsError> {
+    let (chain, secret) = (certificates(certificate, "a certificate")?, key(private)?);
+    let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().map_err(|e| key_fault(private, &e))?;
+    builder.with_no_client_auth().with_single_cert(chain, secret).map_err(|e| key_fault(private, &e))
+}
+
+fn key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let pem = Zeroizing::new(fs::read(path).map_err(|e| key_fault(path, &e))?);
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|e| key_fault(path, &e))
+}
+
+fn key_fault(path: &Path, why: &dyn std::error::Error) -> TlsError {
+    TlsError::File { path: path.to_owned(), what: "the certificate's key", why: why.to_string() }
 }
 
 fn certificates(path: &Path, what: &'static str) -> Result<Vec<CertificateDer<'static>>, TlsError> {

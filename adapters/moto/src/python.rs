@@ -1,4 +1,4 @@
-//! The Python environment that the emulator runs in.
+//! Python environments of pinned files, in the cache folder.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -19,13 +19,13 @@ const REQUIREMENTS: &str = include_str!("requirements.txt");
 #[non_exhaustive]
 pub enum InstallError {
     /// No `python3`.
-    #[error("python3 is not on the PATH, and the emulator is a Python program: install it ({why})")]
+    #[error("python3 is not on the PATH, and what is to be run is a Python program: install it ({why})")]
     NoPython {
         /// What the system said.
         why: io::Error,
     },
     /// The environment could not be made, or pip could not fill it.
-    #[error("the emulator could not be installed ({last}): check python3's venv and pip, the network and pip's settings")]
+    #[error("what is to be run could not be installed ({last}): check python3's venv and pip, the network and pip's settings")]
     Failed {
         /// The last line that was written.
         last: String,
@@ -43,23 +43,33 @@ pub enum InstallError {
     NoCache,
 }
 
-/// A Python that has the emulator, and `boto3` with it.
+/// A Python with what it was asked to have.
 #[derive(Clone, Debug)]
 pub struct Python {
     program: PathBuf,
 }
 
 impl Python {
-    /// The environment from the cache folder, made first if need be. `progress` gets a line before what takes long.
+    /// One that has the emulator, and `boto3` with it: 139 MB. `progress` gets a line before what takes long.
+    ///
+    /// # Errors
+    ///
+    /// See [`InstallError`].
+    pub fn obtain(progress: impl FnMut(&str)) -> Result<Self, InstallError> {
+        Self::with("moto", REQUIREMENTS, progress)
+    }
+
+    /// One that has what pip is to install by these requirements, every file with its hash; from the cache folder, by this name,
+    /// made first if need be. `progress` gets a line before what takes long.
     ///
     /// It is made under another name and moved when it is whole. Processes that come at the same time make one, under a lock.
     ///
     /// # Errors
     ///
     /// See [`InstallError`].
-    pub fn obtain(mut progress: impl FnMut(&str)) -> Result<Self, InstallError> {
+    pub fn with(name: &str, requirements: &str, mut progress: impl FnMut(&str)) -> Result<Self, InstallError> {
         let cache = etcetera::choose_base_strategy().map_err(|_| InstallError::NoCache)?.cache_dir().join("turquoise");
-        let folder = cache.join(format!("moto-{}", &fingerprint()[..16]));
+        let folder = cache.join(format!("{name}-{}", &fingerprint(requirements)[..16]));
         let python = Self { program: folder.join("environment/bin/python") };
         if python.program.exists() {
             return Ok(python);
@@ -71,8 +81,8 @@ impl Python {
         if python.program.exists() {
             return Ok(python);
         }
-        progress(&format!("installing an emulator of AWS IAM (moto) into {}: 139 MB on disk", folder.display()));
-        install(&folder).and_then(|made| fs::rename(made, folder.join("environment")).map_err(trouble))?;
+        progress(&format!("installing {name} for Python into {}", folder.display()));
+        install(&folder, requirements).and_then(|made| fs::rename(made, folder.join("environment")).map_err(trouble))?;
         Ok(python)
     }
 
@@ -84,7 +94,7 @@ impl Python {
 }
 
 /// Answers where the whole environment is.
-fn install(folder: &Path) -> Result<PathBuf, InstallError> {
+fn install(folder: &Path, requirements: &str) -> Result<PathBuf, InstallError> {
     let trouble = |why| InstallError::Cache { folder: folder.to_owned(), why };
     let made = folder.join("installing");
     // An installation that was killed leaves its folder. Nobody else is in it: the lock is ours.
@@ -94,7 +104,7 @@ fn install(folder: &Path) -> Result<PathBuf, InstallError> {
     }
     run(Path::new("python3"), [OsStr::new("-m"), "venv".as_ref(), made.as_ref()])?;
     let list = made.join("requirements.txt");
-    fs::write(&list, REQUIREMENTS).map_err(trouble)?;
+    fs::write(&list, requirements).map_err(trouble)?;
     let pip = ["-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet", "--no-deps"];
     let pinned = ["--only-binary=:all:", "--require-hashes", "-r"];
     let args = pip.into_iter().chain(pinned).map(OsStr::new).chain([list.as_os_str()]);
@@ -112,9 +122,9 @@ fn run<'a>(program: &Path, args: impl IntoIterator<Item = &'a OsStr>) -> Result<
     Err(InstallError::Failed { last })
 }
 
-fn fingerprint() -> String {
+fn fingerprint(requirements: &str) -> String {
     let mut hex = String::new();
     // Writing to a string does not fail.
-    Sha256::digest(REQUIREMENTS).iter().for_each(|byte| write!(hex, "{byte:02x}").unwrap_or_default());
+    Sha256::digest(requirements).iter().for_each(|byte| write!(hex, "{byte:02x}").unwrap_or_default());
     hex
 }

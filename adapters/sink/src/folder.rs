@@ -7,6 +7,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use zeroize::Zeroizing;
 
 use crate::error::SinkError;
@@ -14,6 +15,9 @@ use crate::outlets::Owner;
 
 /// No file of a sink is larger.
 const LARGEST: u64 = 1024 * 1024;
+
+/// What a file system answers that has no sync. All else is a failure of the disk.
+const UNSYNCED: [Errno; 3] = [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP];
 
 /// The steps of a change, in their order. A process may die before each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +53,8 @@ pub(crate) struct Name {
 
 pub(crate) struct Folder {
     path: PathBuf,
+    /// Its file system does not sync, and that was said.
+    is_unsynced: bool,
     /// Called before each step; an error stops there. Only tests give another one than that which lets all pass.
     pub(crate) before: Box<dyn FnMut(Step) -> io::Result<()> + Send>,
 }
@@ -58,7 +64,7 @@ impl Folder {
     pub(crate) fn open(path: &Path) -> Result<Self, SinkError> {
         let refuse = |cause| SinkError::NoFolder { folder: path.to_owned(), cause };
         match fs::metadata(path) {
-            Ok(found) if found.is_dir() => Ok(Self { path: path.to_owned(), before: Box::new(|_| Ok(())) }),
+            Ok(found) if found.is_dir() => Ok(Self { path: path.to_owned(), is_unsynced: false, before: Box::new(|_| Ok(())) }),
             Ok(_) => Err(refuse(io::ErrorKind::NotADirectory.into())),
             Err(cause) => Err(refuse(cause)),
         }
@@ -118,7 +124,7 @@ impl Folder {
     /// Makes what the folder lists durable.
     pub(crate) fn sync(&mut self) -> Result<(), SinkError> {
         let path = self.path.clone();
-        self.step(Step::SyncFolder, || File::open(&path)?.sync_all()).map_err(|cause| SinkError::Io {
+        self.synced(Step::SyncFolder, || File::open(&path)?.sync_all()).map_err(|cause| SinkError::Io {
             doing: "sync the folder",
             path,
             cause,
@@ -160,7 +166,22 @@ impl Folder {
             file.set_permissions(Permissions::from_mode(mode))
         })?;
         self.step(Step::Write, || file.write_all(content))?;
-        self.step(Step::SyncFile, || file.sync_all())
+        self.synced(Step::SyncFile, || file.sync_all())
+    }
+
+    /// A file system that cannot sync at all is not worth an outage: it is said once, and what is there survives the process, if
+    /// not the power.
+    fn synced(&mut self, step: Step, act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        match self.step(step, act) {
+            Err(cause) if Errno::from_io_error(&cause).is_some_and(|errno| UNSYNCED.contains(&errno)) => {
+                if !std::mem::replace(&mut self.is_unsynced, true) {
+                    let next = "put the sink on a file system that syncs, or on a tmpfs";
+                    tracing::warn!(folder = %self.path.display(), %cause, next, "its file system cannot sync");
+                }
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     fn step<T>(&mut self, step: Step, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {

@@ -12,6 +12,8 @@
 //! place, the folder synced, and the result read back. So a reader, or a successor of a process that was killed, sees the
 //! old content or the new one, never a part and never nothing. A slot whose checksum does not match is an error, never empty.
 //!
+//! A file system that has no sync at all is made do with, and named once in the log.
+//!
 //! Where several files are published they switch as a set: each is written aside and synced before the first is renamed, and when the
 //! last one is, a manifest beside the first, `.token.set`, says which generation the set is at. What a process that dies in
 //! between leaves is brought to that generation when the store is loaded, and so is a file that is new in the set; the generation

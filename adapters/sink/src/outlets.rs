@@ -73,17 +73,13 @@ impl Outlets {
     pub(crate) fn publish(&mut self, credential: &Credential) -> Result<(), SinkError> {
         refuse_empty(credential)?;
         let contents: Vec<_> = self.files.iter().map(|file| file.content(credential)).collect::<Result<_, _>>()?;
-        for (at, content) in contents.iter().enumerate() {
-            if let Err(why) = self.files[at].stage(content) {
-                self.files[..at].iter().for_each(Published::unstage);
-                return Err(why);
-            }
-        }
-        for (at, content) in contents.iter().enumerate() {
-            if let Err(why) = self.files[at].commit(content) {
-                self.files[at..].iter().for_each(Published::unstage);
-                return Err(why);
-            }
+        let each = |files: &mut Vec<Published>, act: fn(&mut Published, &[u8]) -> Result<(), SinkError>| {
+            files.iter_mut().zip(&contents).try_for_each(|(file, content)| act(file, content))
+        };
+        let published = each(&mut self.files, Published::stage).and_then(|()| each(&mut self.files, Published::commit));
+        if published.is_err() {
+            self.files.iter().for_each(Published::unstage);
+            return published;
         }
         self.note(credential.mint.generation)
     }

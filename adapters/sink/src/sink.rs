@@ -71,12 +71,11 @@ impl FileSink {
         Ok(Self { slots, outlets: Outlets::open(&outlets)? })
     }
 
-    /// Publishes in another form than the bare secret.
+    /// Publishes the first file in another form than the bare secret.
     #[must_use]
-    #[expect(clippy::needless_pass_by_value, reason = "a builder takes what it keeps")]
     pub fn in_form(mut self, form: Form) -> Self {
-        for file in &mut self.outlets.files {
-            file.form = form.clone();
+        if let Some(first) = self.outlets.files.first_mut() {
+            first.form = form;
         }
         self
     }

@@ -65,4 +65,5 @@ pub use reader::Reader;
 pub use secret_id::{Issued, SecretIdConfig, SecretIdProvider};
 pub use server::{Address, ConfigError, Upstream};
 pub use token::TokenProvider;
+pub use transport::{Node, Reach};
 pub use turquoise_http::{ClientCertificate, Tls, TlsError};

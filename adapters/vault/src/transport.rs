@@ -39,10 +39,21 @@ pub(crate) struct Transport {
     index: Index,
 }
 
+/// How the nodes of an [`Upstream`] are reached.
+pub struct Reach {
+    /// Makes the connections.
+    pub connector: Connector,
+    /// The nodes, in the order of their addresses; at least one.
+    pub nodes: Vec<Node>,
+}
+
 /// Where one node is.
-struct Node {
-    address: Address,
-    base: String,
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// As it was given.
+    pub address: Address,
+    /// What the path of a request is put after: for a unix socket, a name that no host can have and that the connector knows.
+    pub base: String,
 }
 
 /// A success.
@@ -67,16 +78,7 @@ impl Transport {
                 return Err(ConfigError::Zero { name });
             }
         }
-        let nodes: Vec<_> = upstream.addresses.iter().enumerate().map(Node::new).collect();
-        if nodes.is_empty() {
-            return Err(ConfigError::NoAddress);
-        }
-        let sockets = nodes.iter().filter_map(|node| match &node.address {
-            Address::Socket(path) => Some((node.base.trim_start_matches("http://").to_owned(), path.clone())),
-            Address::Url(_) => None,
-        });
-        let name = server_name(&upstream.tls)?;
-        let connector = Connector::new(sockets.collect(), Arc::new(tls(upstream)?), name, upstream.connect_timeout);
+        let Reach { connector, nodes } = upstream.reach()?;
         let namespace = upstream.namespace.as_ref().map(|name| HeaderValue::try_from(name.to_string()));
         let namespace = namespace.transpose().expect("a namespace is made of letters");
         Ok(Self {
@@ -218,6 +220,23 @@ impl Transport {
         let to: Uri = headers.get(LOCATION).filter(|_| status.is_redirection())?.to_str().ok()?.parse().ok()?;
         let base = format!("{}://{}", to.scheme_str()?, to.authority()?);
         self.nodes.iter().position(|node| node.base == base)
+    }
+}
+
+impl Upstream {
+    /// How its nodes are reached: for who makes requests of others' and not only our own.
+    pub fn reach(&self) -> Result<Reach, ConfigError> {
+        let nodes: Vec<_> = self.addresses.iter().enumerate().map(Node::new).collect();
+        if nodes.is_empty() {
+            return Err(ConfigError::NoAddress);
+        }
+        let sockets = nodes.iter().filter_map(|node| match &node.address {
+            Address::Socket(path) => Some((node.base.trim_start_matches("http://").to_owned(), path.clone())),
+            Address::Url(_) => None,
+        });
+        let name = server_name(&self.tls)?;
+        let connector = Connector::new(sockets.collect(), Arc::new(tls(self)?), name, self.connect_timeout);
+        Ok(Reach { connector, nodes })
     }
 }
 

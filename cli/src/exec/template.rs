@@ -70,7 +70,9 @@ impl Template {
         let (body, defined) = parsed.map_err(|error| malformed(&error))?;
         let mut look = Look::default();
         look.list(&body);
-        defined.iter().for_each(|define| look.list(&define.body));
+        for define in &defined {
+            look.list(&define.body);
+        }
         match look.fault {
             Some(fault) => Err(fault),
             None => Ok(Self { name, contents, delimiters, missing }),
@@ -272,6 +274,7 @@ pub(crate) fn value(json: serde_json::Value) -> Value {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends with what it did not expect")]
 mod tests {
     use serde_json::json;
 

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends with what it did not expect")]
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -17,21 +17,24 @@ use tokio::task::JoinHandle;
 use super::supervise::{Ended, Supervisor, Told};
 use super::*;
 
-/// What a child holds; tells when it is let go.
-struct Hold(&'static str, mpsc::UnboundedSender<String>);
+/// What a child holds; tells on the same pipe as the children when it is let go, so that all is heard in the order in which it was
+/// said.
+struct Hold(&'static str, Arc<File>);
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        // Nobody listens any more at the end of a test.
-        let _ = self.1.send(format!("let go {}", self.0));
+        writeln!(&*self.1, "let go {}", self.0).unwrap();
     }
 }
+
+/// What we say ourselves when all is over.
+const LAST: &str = "over";
 
 /// A supervisor, and everything that is heard of it.
 struct Stage {
     folder: TempDir,
     heard: mpsc::UnboundedReceiver<String>,
-    tell: mpsc::UnboundedSender<String>,
+    pipe: Arc<File>,
     turns: mpsc::Sender<Turn<Hold>>,
     told: mpsc::Sender<Told>,
     ended: JoinHandle<Ended>,
@@ -46,10 +49,10 @@ impl Stage {
         // Opened for both, so that it never ends and nobody waits for the other side.
         let said = File::options().read(true).write(true).open(&pipe).unwrap();
         let (tell, heard) = mpsc::unbounded_channel();
-        let told_by_child = tell.clone();
+        let ear = said.try_clone().unwrap();
         thread::spawn(move || {
-            for line in BufReader::new(said).lines() {
-                if told_by_child.send(line.unwrap()).is_err() {
+            for line in BufReader::new(ear).lines() {
+                if tell.send(line.unwrap()).is_err() {
                     break;
                 }
             }
@@ -65,9 +68,9 @@ impl Stage {
         };
         change(&mut exec, folder.path());
         let (turns, next) = mpsc::channel(1);
-        let (told, hears) = mpsc::channel(8);
-        let ended = tokio::spawn(Supervisor::new(exec, next, hears).run());
-        Self { folder, heard, tell, turns, told, ended }
+        let (told, told_of) = mpsc::channel(8);
+        let ended = tokio::spawn(Supervisor::new(exec, next, told_of).run());
+        Self { folder, heard, pipe: Arc::new(said), turns, told, ended }
     }
 
     async fn turn(&self, value: &'static str) {
@@ -76,7 +79,7 @@ impl Stage {
 
     async fn give(&self, value: &str, hold: &'static str, is_same: bool) {
         let environment = Arc::new(vec![("X".to_owned(), Zeroizing::new(value.to_owned()))]);
-        let hold = Hold(hold, self.tell.clone());
+        let hold = Hold(hold, Arc::clone(&self.pipe));
         assert!(self.turns.send(Turn { environment, hold, is_same }).await.is_ok());
     }
 
@@ -95,9 +98,9 @@ impl Stage {
     /// How it ended, and what was heard last.
     async fn ended(mut self) -> (Ended, Vec<String>) {
         let ended = tokio::time::timeout(Duration::from_mins(1), self.ended).await.expect("it ends").unwrap();
-        self.heard.close();
+        writeln!(&*self.pipe, "{LAST}").unwrap();
         let mut rest = Vec::new();
-        while let Some(line) = self.heard.recv().await {
+        while let Some(line) = self.heard.recv().await.filter(|line| line != LAST) {
             rest.push(line);
         }
         (ended, rest)
@@ -206,6 +209,7 @@ async fn a_child_that_looks_for_itself_is_told_to() {
     stage.turn("one").await;
     assert_eq!(stage.hear().await, "up one");
     stage.turn("two").await;
+    // The signal is sent before it is let go; when it is heard, the child knows.
     let mut heard = [stage.hear().await, stage.hear().await];
     heard.sort();
     assert_eq!(heard, ["let go one", "looks"]);

@@ -285,10 +285,12 @@ pub(crate) const KEYS: &[Key] = &[
         "what becomes of the token at SIGTERM: kept for a successor, or ended after the grace; without a successor that could find \
          it (bootstrap, ephemeral) revoke",
     ),
-    later(
+    ours(
         "rotation.dependents",
-        "we see no leases yet, for we do not listen: what is made with a token ends with it, after the grace",
+        OneOf(&["wait", "cut", "refuse"]),
+        "what becomes of leases that were made with a token, seen through a `listener`: waited for, ended with it, or not given",
     ),
+    ours("rotation.dependents_max", Duration, "so long they are waited for; then they are ended one by one, and named"),
     ours(
         "rotation.adopt",
         OneOf(&["serve", "own"]),

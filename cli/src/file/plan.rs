@@ -54,6 +54,9 @@ pub(crate) struct Rotation {
     pub(crate) sinks: Vec<Outlet>,
     pub(crate) journal: PathBuf,
     pub(crate) on_stop: AtStop,
+    /// What becomes of what is made with its credential.
+    #[expect(dead_code, reason = "what is made with a credential is seen by a listener, and there is none yet")]
+    pub(crate) dependents: Option<Dependents>,
     /// A first login waits up to so long.
     pub(crate) start_spread: Duration,
 }
@@ -126,6 +129,17 @@ pub(crate) enum Survivor {
     },
     /// Nowhere: each start logs in again.
     Bootstrap,
+}
+
+/// What becomes of leases and children of a credential that retires, where a listener has seen them made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dependents {
+    /// They keep it alive so long at most.
+    Wait(Duration),
+    /// They end with it.
+    Cut,
+    /// None is given.
+    Refuse,
 }
 
 /// What is logged.

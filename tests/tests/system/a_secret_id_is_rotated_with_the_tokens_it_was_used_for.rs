@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
-use turquoise::core::{Consumers, PhaseKind, Policy, Proof, Step};
+use turquoise::core::{Consumers, Jitter, PhaseKind, Policy, Proof, Step};
 use turquoise::journal::FileJournal;
 use turquoise::port::Provider as _;
 use turquoise::sink::{FileSink, Mode};
@@ -78,8 +78,8 @@ async fn a_secret_id_is_rotated_with_the_tokens_it_was_used_for() {
     };
     let provider = SecretIdProvider::new(config).unwrap();
     let pace = Duration::from_millis(50);
-    let policy =
-        Policy { period: None, probes: 2, probe_every: pace, consumers: Consumers::Counted, ..provider.contract().policy() };
+    let (consumers, jitter) = (Consumers::Counted, Jitter::None);
+    let policy = Policy { period: None, probes: 2, probe_every: pace, consumers, jitter, ..provider.contract().policy() };
     let opened = FileJournal::open(&folder.path().join("journal")).unwrap();
     let store = FileSink::open(&folder.path().join("published"), Mode::PRIVATE).unwrap();
     let setup = Setup::new(provider, opened.journal, opened.history, store).unwrap();

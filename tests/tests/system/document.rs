@@ -4,16 +4,6 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-/// Shows what a campaign found, and with `UPDATE_DOCS=1` in the environment writes it. It is not compared: it depends on how
-/// quick the machine is, and what must hold was judged before.
-#[expect(clippy::print_stderr, reason = "a campaign shows what it found")]
-pub(crate) fn report(file: &str, name: &str, found: &str) {
-    eprintln!("{found}");
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        check(file, name, found);
-    }
-}
-
 /// Compares what stands between `<!-- NAME -->` and `<!-- /NAME -->` in a file of `docs/` with what was found. With
 /// `UPDATE_DOCS=1` in the environment it is written instead.
 pub(crate) fn check(file: &str, name: &str, found: &str) {

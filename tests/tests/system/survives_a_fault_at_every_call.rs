@@ -12,8 +12,8 @@ use turquoise_tests::policy;
 use crate::agent::{Agent, How};
 use crate::all;
 use crate::audit;
+use crate::campaign;
 use crate::consumer::Consumer;
-use crate::document;
 use crate::http::Http;
 use crate::proxy::{Fault, Proxy, Which};
 use crate::site::{Journalled, Site, server};
@@ -144,5 +144,5 @@ fn survives_a_fault_in_each_phase() {
 fn every_fault_at_every_call() {
     let blows = |call| Fault::ALL.map(|fault| Blow { call, fault });
     let blows: Vec<_> = (0..CALLS.len()).flat_map(blows).collect();
-    document::report("fault-matrix.md", "line", &table(&survive_all("line", &blows)));
+    campaign::report("fault-matrix.md", "line", &table(&survive_all("line", &blows)));
 }

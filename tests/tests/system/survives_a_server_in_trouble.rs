@@ -18,8 +18,8 @@ use turquoise_tests::{Command, Place, Point, Side};
 
 use crate::agent::{Agent, How, PATIENCE};
 use crate::audit;
+use crate::campaign;
 use crate::consumer::Consumer;
-use crate::document;
 use crate::site::{Site, start_server};
 
 const PAGE: usize = 4096;
@@ -142,7 +142,7 @@ fn a_full_audit_disk() {
     for (number, name, path) in CALLS {
         writeln!(text, "| {name} | {} |", survive(&server, &disk, number, path)).unwrap();
     }
-    document::report("fault-matrix.md", "disk", &text);
+    campaign::report("fault-matrix.md", "disk", &text);
 }
 
 #[test]

@@ -13,8 +13,8 @@ use turquoise_tests::{Command, Place, Point, Side, Told};
 
 use crate::agent::{Agent, How};
 use crate::audit;
+use crate::campaign;
 use crate::consumer::Consumer;
-use crate::document;
 use crate::site::{Site, prepare};
 
 /// What befalls the node that leads.
@@ -92,7 +92,7 @@ fn survive(ring: &mut Cluster, loss: Loss, scene: Scene) -> Row {
     let mut site = Site::new(ring, &role);
     let nodes: Vec<_> = ring.addresses().map(str::to_owned).collect();
     let standbys: Vec<_> = (0..3).filter(|node| *node != leader).map(|node| nodes[node].as_str()).collect();
-    site.address = standbys[0].to_owned();
+    standbys[0].clone_into(&mut site.address);
     let (number, name) = scene.call();
     let hold = Some(Point { side: Side::Before, place: Place::Call(number) });
     let mut agent = Agent::start(&site, How { hold, addresses: &standbys, ..How::default() });
@@ -157,5 +157,5 @@ fn every_loss_in_every_phase() {
     for scene in Scene::ALL {
         rows.extend(Loss::ALL.map(|loss| survive(&mut ring, loss, scene)));
     }
-    document::report("fault-matrix.md", "leader", &table(&rows));
+    campaign::report("fault-matrix.md", "leader", &table(&rows));
 }

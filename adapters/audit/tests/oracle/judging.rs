@@ -80,6 +80,27 @@ fn s1_a_refusal_before_the_end_is_dark() {
 }
 
 #[test]
+fn s1_a_refusal_while_the_end_is_being_done_is_none() {
+    let slow = |began: f64| {
+        let mut story = Story::default();
+        story.mint(0.0, "root", "blue", None, 60).work(1.0, "blue").begin().renew(11.0, "green", 60);
+        story.line(
+            began,
+            Some("blue"),
+            Some("blue"),
+            json!({"path": "auth/token/revoke-self", "id": "end"}),
+            json!({"type": "request"}),
+        );
+        story.refused(18.0, "blue").end(20.0, "blue").work(21.0, "green");
+        let end = story.lines.len() - 2;
+        story.lines[end]["request"]["id"] = "end".into();
+        story
+    };
+    assert_eq!(slow(17.0).findings(&told()), [] as [&str; 0]);
+    assert_eq!(broken(&slow(19.0), &told()), [Property::S1]);
+}
+
+#[test]
 fn s1_what_somebody_else_ended_is_excused_and_said() {
     let mut story = Story::default();
     story.mint(0.0, "root", "blue", None, 60).work(1.0, "blue");
@@ -313,11 +334,11 @@ fn secret_ids_are_judged_as_tokens_are() {
     story.login(1.0, Some("blue"), "worker-1", None);
     let made = json!({"secret_id": hmac("green"), "secret_id_accessor": hmac(&accessor("green")), "secret_id_ttl": 600});
     let request = json!({"path": format!("{app}/custom-secret-id"), "headers": {"x-rotation-id": [generation(2)]}});
-    story.done_by("worker-1", 2.0, request, json!({"data": made}));
+    story.done(2.0, "worker-1", request, json!({"data": made}));
     story.end(2.1, "worker-1");
     story.login(3.0, Some("green"), "worker-2", None);
     let destroy = json!({"path": format!("{app}/secret-id/destroy"), "data": {"secret_id": hmac("blue")}});
-    story.done_by("worker-2", 9.0, destroy, json!({}));
+    story.done(9.0, "worker-2", destroy, json!({}));
     let refused = json!({"path": "auth/approle/login", "data": {"secret_id": hmac("blue")}});
     let judgement = story.log().judge(&role(), &told());
     assert!(judgement.holds(), "{judgement}");

@@ -2,14 +2,16 @@
 
 use std::env;
 use std::fs::{self, Permissions};
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
-use turquoise_runtime::port::Store;
+use turquoise_runtime::port::{Store, StoreError};
 
-use super::{blue, green, loaded, open, place, refused, words};
+use super::{blue, green, loaded, open, place, refused, watch, words};
+use crate::folder::Step;
 
 const FULL: &str = "TURQUOISE_SINK_ON_A_FULL_DISK";
 
@@ -50,6 +52,22 @@ fn a_disk_that_takes_no_more_leaves_the_old_secret_whole() {
         assert_eq!(loaded(&mut open(&path)), [words(&blue())]);
         assert_eq!(fs::read_dir(folder.path()).expect("the folder is read").count(), 2);
     }
+}
+
+#[test]
+fn a_file_system_that_cannot_sync_is_made_do_with_and_a_disk_that_fails_is_not() {
+    let publish = |errno: i32| {
+        let (_folder, path) = place();
+        let mut sink = open(&path);
+        watch(&mut sink, move |step| match step {
+            Step::SyncFile | Step::SyncFolder => Err(io::Error::from_raw_os_error(errno)),
+            _ => Ok(()),
+        });
+        sink.publish(&blue()).map(|()| fs::read_to_string(&path).expect("it is read"))
+    };
+    let [invalid, failed] = [22, 5];
+    assert_eq!(publish(invalid).map_err(|StoreError(why)| why), Ok(words(&blue()).2));
+    assert!(refused(publish(failed)).contains("cannot write"));
 }
 
 #[test]

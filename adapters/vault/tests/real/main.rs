@@ -7,6 +7,7 @@ mod certify;
 mod conforming;
 mod doctoring;
 mod ending;
+mod hashing;
 mod kubernetes;
 mod living;
 mod logging_in;

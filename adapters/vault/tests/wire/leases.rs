@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use turquoise_runtime::core::Mint;
+use secrecy::ExposeSecret as _;
+use turquoise_runtime::core::{Jitter, Mint, Policy};
 use turquoise_runtime::port::{
     Contract, Credential, Ending, Entry, Handle, History, Journal, Minted, NotDurable, Observed, Provider, Reason, Reply, Store,
     StoreError,
 };
 use turquoise_runtime::{Guard, Identity, Setup};
-use turquoise_vault::{Dependents, Full, TokenProvider};
+use turquoise_vault::{Dependents, Due, Full, LeaseError, Leases, Path, TokenProvider, User};
 
 use crate::stub::{Act, Stub, answer, holder, provider};
 
@@ -20,7 +21,6 @@ struct Scene {
     guard: Guard,
     stub: Stub,
     provider: TokenProvider,
-    dependents: Dependents,
 }
 
 impl Scene {
@@ -34,7 +34,7 @@ impl Scene {
         }
         dependents.let_go(&lease(1));
         dependents.let_go(&lease(3));
-        Self { _identity: identity, guard, stub, provider, dependents }
+        Self { _identity: identity, guard, stub, provider }
     }
 
     /// Ends the token that they hang from.
@@ -120,10 +120,87 @@ async fn there_is_room_for_so_many_that_live() {
     assert_eq!(identity.status().current_held, 1024);
 }
 
+/// What a server answers who gives or renews a lease.
+fn leased(id: &str, seconds: u64, renewable: &str) -> Act {
+    let data = r#""data":{"username":"v-app","password":"pass-word"}"#;
+    let body = format!(r#"{{"lease_id":"{id}","lease_duration":{seconds},"renewable":{renewable},{data}}}"#);
+    answer("200 OK", &body)
+}
+
+/// Leases at a server that answers by a script; the identity goes last.
+async fn leases(script: Vec<Act>) -> (Leases, Stub, Identity) {
+    let (identity, stub) = (given().await, Stub::start(script).await);
+    (stub.provider().dependents().leases(identity.credentials()), stub, identity)
+}
+
+fn paths(stub: &Stub) -> Vec<String> {
+    let of = |request: &String| request.split(' ').nth(1).unwrap().trim_start_matches("/v1/").to_owned();
+    stub.seen().iter().inspect(|request| assert!(request.contains("s.given"), "{request}")).map(of).collect()
+}
+
+fn creds() -> Path {
+    "database/creds/app".parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_lease_is_renewed_at_half_of_its_life_until_it_cannot_be() {
+    let gone = || answer("400 Bad Request", r#"{"errors":["lease not found"]}"#);
+    let id = "database/creds/app/1";
+    let script = vec![leased(id, 1, "true"), leased(id, 1, "true"), gone(), done()];
+    let (leases, stub, identity) = leases(script).await;
+    let mut lease = leases.take(&creds()).await.unwrap();
+    assert_eq!((lease.id(), identity.status().current_held), (&self::lease(1), 1));
+    let User { username, password } = lease.user().unwrap();
+    assert_eq!((username.as_str(), password.expose_secret()), ("v-app", "pass-word"));
+    assert_eq!(lease.due().await, Due::Ending);
+    lease.release().await.unwrap();
+    assert_eq!(identity.status().current_held, 0);
+    let renew = format!("sys/leases/renew/{id}");
+    assert_eq!(paths(&stub), ["database/creds/app", &renew, &renew, &format!("sys/leases/revoke/{id}")]);
+}
+
+#[tokio::test]
+async fn a_lease_that_cannot_be_renewed_or_only_for_less_is_due_at_half_of_its_life() {
+    let (first, second) = ("database/creds/app/1", "database/creds/app/2");
+    let script = vec![leased(first, 1, "false"), leased(second, 2, "true"), leased(second, 1, "true")];
+    let (leases, stub, identity) = leases(script).await;
+    assert_eq!(leases.take(&creds()).await.unwrap().due().await, Due::Ending);
+    assert_eq!(leases.take(&creds()).await.unwrap().due().await, Due::Ending);
+    assert_eq!(paths(&stub)[2..], [format!("sys/leases/renew/{second}")]);
+    identity.stop().await;
+    assert!(matches!(leases.take(&creds()).await, Err(LeaseError::NotReady(_))));
+}
+
+#[tokio::test]
+async fn what_is_not_leased_or_has_a_name_that_leads_elsewhere_is_not_taken() {
+    let elsewhere = ["secret/1", "database/creds/app/../../../auth/token/revoke-self", "database/creds/application/1"];
+    let script = std::iter::once("").chain(elsewhere).map(|id| leased(id, 60, "true")).collect();
+    let (leases, stub, identity) = leases(script).await;
+    assert!(matches!(leases.take(&creds()).await, Err(LeaseError::Refused(_))));
+    for id in elsewhere {
+        assert!(matches!(leases.take(&creds()).await, Err(LeaseError::Unknown(_))), "{id}");
+    }
+    assert_eq!((paths(&stub).len(), identity.status().current_held), (4, 0));
+}
+
+#[tokio::test]
+async fn a_lease_that_there_is_no_room_for_is_revoked_at_once() {
+    let (identity, stub) = (given().await, Stub::start(vec![leased("database/creds/app/x", 60, "true"), done()]).await);
+    let dependents = stub.provider().dependents();
+    (0..1024).for_each(|number| hold(&dependents, &identity, number, LIFE).unwrap());
+    let taken = dependents.leases(identity.credentials()).take(&creds()).await;
+    assert_eq!(taken.err(), Some(LeaseError::Full(Full)));
+    assert_eq!(paths(&stub), ["database/creds/app", "sys/leases/revoke/database/creds/app/x"]);
+    assert_eq!(identity.status().current_held, 1024);
+}
+
 /// An identity with a credential that nothing ever happens to.
 async fn given() -> Identity {
     let history = History::default();
-    let identity = Identity::start(Setup::new(Given, Forgetful, history, Forgetful).unwrap()).await.unwrap();
+    let setup = Setup::new(Given, Forgetful, history, Forgetful).unwrap();
+    // It is not one of many that are started together.
+    let policy = Policy { jitter: Jitter::None, ..setup.policy };
+    let identity = Identity::start(Setup { policy, ..setup }).await.unwrap();
     identity.credentials().ready().await.unwrap();
     identity
 }

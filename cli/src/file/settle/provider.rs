@@ -33,26 +33,8 @@ impl<'a> Settler<'a, '_> {
             return self.keys(rotation, timing);
         }
         self.not_of(rotation, timing.kind, &["user", "source", "endpoint", "propagation", "switched_off", "spare"])?;
-        let mut upstream = upstream?.clone();
         let method = &way.stanza;
-        if way.kind.is_empty() {
-            let remedy = "write method \"approle\" { config = { … } } in `auto_auth`";
-            let what = if method.table.is_none() && self.table.first("auto_auth").is_none() {
-                return self.fault((0, 0), "there is no `auto_auth`", "add one: it says how to log in, and where the token goes");
-            } else {
-                "there is no `method`"
-            };
-            return self.fault(method.at, what, remedy);
-        }
-        let variable = self.variable("NAMESPACE").map(|(_, value)| value);
-        let namespace = self.text(method, "namespace", None).or(variable).filter(|namespace| !namespace.is_empty());
-        if let Some(namespace) = namespace {
-            let form = "write PARENT/CHILD: letters, digits, `_`, `-` and `.`";
-            let parsed = namespace.trim_matches('/').parse().ok();
-            upstream.namespace = Some(parsed.or_else(|| self.fault(method.at, "`namespace` cannot be used", form))?);
-        }
-        upstream.timeout = timing.patience;
-        upstream.connect_timeout = upstream.connect_timeout.min(timing.patience);
+        let upstream = self.reached(way, upstream?, timing)?;
         let probes = self.probes(rotation)?;
         match (timing.kind, way.kind) {
             (Kind::Token, "token_file") => self.token(rotation, method, upstream, probes),
@@ -79,6 +61,28 @@ impl<'a> Settler<'a, '_> {
                 Some(Provider::Login(LoginConfig { probes, login_life, probation, ..LoginConfig::new(upstream, method) }))
             }
         }
+    }
+
+    /// How a rotation reaches the server that it logs in to.
+    fn reached(&mut self, Way { stanza: method, kind }: &Way<'a>, upstream: &Upstream, timing: &Timing) -> Option<Upstream> {
+        if self.table.first("auto_auth").is_none() && kind.is_empty() {
+            return self.fault((0, 0), "there is no `auto_auth`", "add one: it says how to log in, and where the token goes");
+        }
+        if kind.is_empty() {
+            let remedy = "write method \"approle\" { config = { … } } in `auto_auth`";
+            return self.fault(method.at, "there is no `method`", remedy);
+        }
+        let mut upstream = upstream.clone();
+        let variable = self.variable("NAMESPACE").map(|(_, value)| value);
+        let namespace = self.text(method, "namespace", None).or(variable).filter(|namespace| !namespace.is_empty());
+        if let Some(namespace) = namespace {
+            let form = "write PARENT/CHILD: letters, digits, `_`, `-` and `.`";
+            let parsed = namespace.trim_matches('/').parse().ok();
+            upstream.namespace = Some(parsed.or_else(|| self.fault(method.at, "`namespace` cannot be used", form))?);
+        }
+        upstream.timeout = timing.patience;
+        upstream.connect_timeout = upstream.connect_timeout.min(timing.patience);
+        Some(upstream)
     }
 
     /// What is of another provider is a mistake here.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use turquoise::core::{Policy, PolicyError, Shortage, Trial};
 use turquoise::vault::Role;
 
-use super::super::plan::{Origin, Rotation};
+use super::super::plan::{Dependents, Origin, Rotation};
 use super::super::tree::Item;
 use super::super::value;
 use super::store::{Keeping, Known};
@@ -44,17 +44,29 @@ impl<'a> Settler<'a, '_> {
             let cap = keeping.as_ref().and_then(|keeping| keeping.cap);
             let timing = self.timing(stanza, &way, kind, cap);
             let canary = self.canary(file, stanza, &timing);
+            let dependents = self.dependents(file, stanza);
             let provider = self.provider(stanza, &way, upstream.as_ref(), &timing);
             // Whoever waits for a program does not want to wait for us.
             let spread = if file.item("exec").is_some() { Duration::ZERO } else { Duration::from_secs(5) };
             let start_spread = self.duration(stanza, "start_spread", spread);
             let (Some(provider), Some(Keeping { store, on_stop, .. })) = (provider, keeping) else { continue };
-            let policy = self.policy(stanza, Policy { canary, ..timing.policy(&provider, &store) });
-            let policy = policy.filter(|policy| self.spaced(stanza, &timing, policy).is_some());
+            let policy = Policy { canary, ..timing.policy(&provider, &store) };
+            let fits = self.fits(stanza, &policy).and_then(|()| self.spaced(stanza, &timing, &policy));
             let (journal, schedule) = (folder.join(format!("{name}.journal")), timing.schedule);
-            if let (Some(policy), Some(sinks)) = (policy, sinks) {
+            if let (Some(()), Some(sinks)) = (fits, sinks) {
                 let name = name.clone();
-                rotations.push(Rotation { name, provider, policy, schedule, store, sinks, journal, on_stop, start_spread });
+                rotations.push(Rotation {
+                    name,
+                    provider,
+                    policy,
+                    schedule,
+                    store,
+                    sinks,
+                    journal,
+                    on_stop,
+                    dependents,
+                    start_spread,
+                });
             }
         }
         self.apart(file, &rotations);
@@ -98,8 +110,9 @@ impl<'a> Settler<'a, '_> {
         }
     }
 
-    fn policy(&mut self, rotation: &Stanza<'a>, policy: Policy) -> Option<Policy> {
-        let Err(why) = policy.check() else { return Some(policy) };
+    /// Whether the promise can be kept so.
+    fn fits(&mut self, rotation: &Stanza<'a>, policy: &Policy) -> Option<()> {
+        let Err(why) = policy.check() else { return Some(()) };
         let key = match why {
             PolicyError::FullTooShort { .. } | PolicyError::Zero("full") => "life",
             PolicyError::PeriodTooShort { .. } => "every",
@@ -119,6 +132,20 @@ impl<'a> Settler<'a, '_> {
         let window = timing.validate_for / 3;
         let share = share * 100;
         Some(Trial { share, window, samples: 20, forgiven: 0, slower: 0, shortage: Shortage::ProbesSuffice })
+    }
+
+    /// They are seen by a listener alone.
+    fn dependents(&mut self, file: &Stanza<'a>, rotation: &Stanza<'a>) -> Option<Dependents> {
+        if file.item("listener").is_none() {
+            let key = ["dependents", "dependents_max"].into_iter().find(|key| rotation.item(key).is_some())?;
+            let remedy = "remove it: they end with the token, after the grace; or add a `listener`";
+            return self.fault(rotation.at(key), "no lease is seen that could be waited for", remedy);
+        }
+        Some(match self.text(rotation, "dependents", Some("wait")).as_deref() {
+            Some("cut") => Dependents::Cut,
+            Some("refuse") => Dependents::Refuse,
+            _ => Dependents::Wait(self.duration(rotation, "dependents_max", Duration::from_hours(1))),
+        })
     }
 
     /// The folder of the journals.

@@ -65,15 +65,15 @@ impl<'a> Settler<'a, '_> {
                 return self.fault(sink.at, "shared credentials hold keys of AWS, and this rotation has none", remedy);
             }
         };
-        let owner = Owner { user: self.id(&config, "uid")?, group: self.id(&config, "gid")? };
+        let owner = Owner { user: self.id(&config, "uid"), group: self.id(&config, "gid") };
         Some(Outlet { path, mode, owner, form })
     }
 
     /// The id of a user or of a group, if there is one.
-    fn id(&mut self, config: &Stanza<'a>, key: &str) -> Option<Option<u32>> {
-        let Some(id) = self.pick(config, key, value::count, i64::to_string, None) else { return Some(None) };
+    fn id(&mut self, config: &Stanza<'a>, key: &str) -> Option<u32> {
+        let id = self.pick(config, key, value::count, i64::to_string, None)?;
         let fault = |_| self.fault(config.at(key), &format!("`{key}` is no id"), "write the number of a user or of a group");
-        u32::try_from(id).map_or_else(fault, Some).map(Some)
+        u32::try_from(id).map_or_else(fault, Some)
     }
 
     fn mode(&mut self, file: &Stanza<'a>, config: &Stanza<'a>) -> Option<Mode> {

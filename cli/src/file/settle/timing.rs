@@ -131,7 +131,7 @@ impl<'a> Settler<'a, '_> {
                     return self.fault(rotation.at("schedule"), &what, "have it come less often, or make `grace` shorter");
                 }
                 if schedule.window + needed > least {
-                    let remedy = format!("make it at most {}", show_duration(least - needed));
+                    let remedy = format!("make it at most {}", show_duration(least.saturating_sub(needed)));
                     return self.fault(rotation.at("window"), "`window` reaches into the next one", remedy);
                 }
                 ("schedule", longest)

@@ -1,5 +1,6 @@
 //! What must hold in the end, by what the readers met with, the journal, the server's list and its own log.
 
+use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use crate::seat::{ROLE, Seat};
 /// Something that must hold, what was found, and whether it does.
 type Line = (String, String, bool);
 
-fn line(what: &str, found: impl ToString, holds: bool) -> Line {
+fn line(what: &str, found: &dyn Display, holds: bool) -> Line {
     (what.to_owned(), found.to_string(), holds)
 }
 
@@ -33,7 +34,7 @@ pub(crate) fn judge(seat: &Seat, count: &Count, rotations: u32, began: Instant) 
     let judgement = oracle(seat, &history)?;
     lines.extend(judged(&judgement));
     let errors = seat.log()?.lines().filter(|line| line.contains("ERROR")).count();
-    lines.push(line("errors in the agent's log", errors, errors == 0));
+    lines.push(line("errors in the agent's log", &errors, errors == 0));
     let mut out = io::stdout().lock();
     writeln!(out)?;
     for (what, found, holds) in &lines {
@@ -54,9 +55,9 @@ pub(crate) fn judge(seat: &Seat, count: &Count, rotations: u32, began: Instant) 
 fn readers(seat: &Seat, count: &Count) -> Vec<Line> {
     let few = count.unserved == 0 || seat.is_cluster();
     vec![
-        line("reads served", count.served, count.served > 500),
-        line("reads refused", count.refused, count.refused == 0),
-        line("reads that no node answered (with three: while none leads)", count.unserved, few),
+        line("reads served", &count.served, count.served > 500),
+        line("reads refused", &count.refused, count.refused == 0),
+        line("reads that no node answered (with three: while none leads)", &count.unserved, few),
     ]
 }
 
@@ -72,10 +73,10 @@ fn journalled(seat: &Seat, journal: &[Entry], rotations: u32) -> Result<Vec<Line
     let (median, longest) = (work.get(work.len() / 2), work.last());
     let [median, longest] = [median, longest].map(|took| took.map_or(0, Duration::as_millis));
     Ok(vec![
-        line("rotations promoted", promoted, promoted == rotations as usize),
-        line("processes that took over from one that was killed", recovered, recovered == 1),
-        line("the journal replays: one credential, in its slot, and no debt", quiet, quiet),
-        line("beside window and grace a rotation took, median (longest)", format!("{median} ({longest}) ms"), true),
+        line("rotations promoted", &promoted, promoted == rotations as usize),
+        line("processes that took over from one that was killed", &recovered, recovered == 1),
+        line("the journal replays: one credential, in its slot, and no debt", &quiet, quiet),
+        line("beside window and grace a rotation took, median (longest)", &format!("{median} ({longest}) ms"), true),
     ])
 }
 
@@ -105,7 +106,7 @@ fn listed(seat: &Seat) -> Result<Vec<Line>, Fault> {
     let published = fs::read_to_string(seat.path("token"))?;
     let looked = root.admin("POST", "auth/token/lookup", &json!({"token": published}))?;
     let ours = looked["data"]["path"] == format!("auth/token/create/{ROLE}");
-    Ok(vec![line("tokens alive, by the server's own list", alive, alive == 1), line("it is the published one", ours, ours)])
+    Ok(vec![line("tokens alive, by the server's own list", &alive, alive == 1), line("it is the published one", &ours, ours)])
 }
 
 /// What the server's own log says of it.
@@ -124,15 +125,15 @@ fn oracle(seat: &Seat, history: &History) -> Result<Judgement, Fault> {
 fn judged(judgement: &Judgement) -> Vec<Line> {
     let (all, living) = (judgement.credentials.len(), judgement.living().count());
     let mut lines = vec![
-        line("the server's own log: tokens that were minted", all, all > 1),
-        line("… of which live", living, living == 1),
-        line("… lines that say nothing", judgement.unauditable, judgement.unauditable == 0),
+        line("the server's own log: tokens that were minted", &all, all > 1),
+        line("… of which live", &living, living == 1),
+        line("… lines that say nothing", &judgement.unauditable, judgement.unauditable == 0),
     ];
     let violated = judgement.violated();
     // Of requests there was told no ceiling.
     for property in Property::ALL.into_iter().filter(|property| *property != Property::S10) {
         let holds = !violated.contains(&property);
-        lines.push(line(&format!("… {property}"), if holds { "holds" } else { "is violated" }, holds));
+        lines.push(line(&format!("… {property}"), &if holds { "holds" } else { "is violated" }, holds));
     }
     lines
 }
