@@ -25,7 +25,7 @@ async fn they_ask_as_its_owner_does_and_see_what_comes_of_it() {
     let count = |call: &str, outcome: &str| {
         status.calls.iter().find(|(name, how, _)| (*name, *how) == (call, outcome)).map(|found| found.2)
     };
-    assert_eq!(["login", "issue", "extend", "shorten", "revoke"].map(|call| count(call, "applied")), [Some(1); 5]);
+    assert_eq!(["login", "issue", "extend", "revoke"].map(|call| count(call, "applied")), [Some(1); 4]);
     assert_eq!((count("issue", "unknown"), count("issue", "not_applied")), (Some(0), Some(0)));
     sim.assert_quiet(&identity, "after a rotation that an operator asked for");
 }
