@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use anstream::eprintln;
-use turquoise::aws_iam::{Source, process_answer};
+use turquoise::aws_iam::{Key, process_answer};
 
 /// What is read, and for how long it is good.
 #[derive(clap::Args)]
@@ -23,8 +23,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> ExitCode {
-    let source = Source::Profile { file: args.file.clone(), profile: args.profile.clone() };
-    let written = process_answer(&source, SystemTime::now() + args.expires_in)
+    let written = Key::of_profile(&args.file, &args.profile)
+        .and_then(|key| process_answer(&key, SystemTime::now() + args.expires_in))
         .map_err(|e| e.to_string())
         .and_then(|answer| io::stdout().lock().write_all(answer.as_bytes()).map_err(|e| format!("it cannot be written: {e}")));
     match written {

@@ -12,9 +12,10 @@ use tracing::Instrument as _;
 use turquoise::aws_iam;
 use turquoise::core::{AtStop, Budget, Jitter, PhaseKind, Policy};
 use turquoise::journal::OpenError;
-use turquoise::vault;
+use turquoise::vault::{self, Dependents};
 use turquoise::{Identity, Load, ShutdownError, StartError};
 
+use crate::container::{self, NotOpen};
 use crate::file::{Rotation, Schedule};
 use crate::sidecar::{NotBegun, Parts, begin};
 use crate::swap::Provided;
@@ -75,6 +76,9 @@ pub(crate) enum Failed {
     /// What the file says of AWS is not taken.
     #[error(transparent)]
     Aws(#[from] aws_iam::ConfigError),
+    /// Its endpoint.
+    #[error(transparent)]
+    Endpoint(#[from] NotOpen),
 }
 
 impl Failed {
@@ -83,7 +87,7 @@ impl Failed {
         match self {
             Self::NotBegun(NotBegun::Journal(OpenError::Locked { .. })) => 4,
             Self::NotBegun(NotBegun::Start(StartError::Contract(_))) => 13,
-            Self::NotBegun(_) | Self::Vault(_) | Self::Aws(_) => 1,
+            Self::NotBegun(_) | Self::Vault(_) | Self::Aws(_) | Self::Endpoint(_) => 1,
         }
     }
 }
@@ -127,9 +131,10 @@ impl Fleet {
             let jitter = Jitter::Full(seed(&rotation.journal));
             watch.spawn(keep_to(schedule, jitter, Arc::downgrade(&identity)).instrument(span));
         }
+        let opened = open(rotation, &identity, &mut watch).await;
         let (name, rotation) = (rotation.name.clone(), rotation.clone());
         self.members.push(Member { name, identity, policy, rotation, provider, is_serving: false, watch });
-        Ok(())
+        opened
     }
 
     fn watch(&self, name: &str, identity: &Arc<Identity>, span: tracing::Span) -> JoinSet<()> {
@@ -240,15 +245,21 @@ impl Loads {
 }
 
 impl Member {
+    /// The list of what hangs from its tokens, if it has any.
+    pub(crate) fn dependents(&self) -> Option<Dependents> {
+        self.provider.dependents()
+    }
+
     /// All of it that can change while it runs, or nothing of it and why.
     fn reload(&mut self, new: &Rotation) -> Result<(), String> {
-        let Rotation { name, provider, policy, schedule, store, sinks, journal, .. } = &self.rotation;
+        let Rotation { name, provider, policy, schedule, store, sinks, journal, container, .. } = &self.rotation;
         let changed = [
             ("its server, its user or its namespace", !provider.is_at_the_same_place(&new.provider)),
             ("its timing", *policy != new.policy || *schedule != new.schedule),
             ("its store", *store != new.store),
             ("what its sinks are", *sinks != new.sinks),
             ("its journal", *journal != new.journal),
+            ("its endpoint", *container != new.container),
         ];
         if let Some((what, _)) = changed.into_iter().find(|(_, changed)| *changed) {
             return Err(format!("rotation {name}: {what} has changed"));
@@ -284,6 +295,18 @@ impl Member {
             (Ok(()), _) => Ok(()),
         }
     }
+}
+
+/// Opens the endpoint of a rotation that has one; it is there as long as the rotation is watched.
+async fn open(rotation: &Rotation, identity: &Identity, watch: &mut JoinSet<()>) -> Result<(), Failed> {
+    if let Some(plan) = &rotation.container {
+        let endpoint = container::open(plan, identity.credentials()).await?;
+        tracing::info!(identity = rotation.name, address = %plan.address, "AWS clients are answered");
+        watch.spawn(async {
+            let _ = endpoint.serve().await;
+        });
+    }
+    Ok(())
 }
 
 /// Asks for a rotation whenever the calendar says so.

@@ -2,6 +2,7 @@
 
 mod admin;
 mod config;
+mod container;
 mod credential_process;
 mod demo;
 mod doctor;
@@ -14,6 +15,7 @@ mod notify;
 mod operate;
 mod papers;
 mod policy;
+mod proxies;
 mod recover;
 mod reload;
 mod run;
@@ -50,6 +52,8 @@ Examples:
   turquoise recover --config agent.hcl
                                 finish or undo what a dead process left in progress
   turquoise demo                the whole story on this machine, nothing to set up
+  turquoise demo --provider aws-iam
+                                the same story with access keys of AWS, on a strict emulator
   turquoise --no-color demo     the same without colours, as NO_COLOR=1 does
   TURQUOISE_BAO=/usr/bin/bao turquoise demo
                                 with a server program of your own (bao or vault)
@@ -121,8 +125,8 @@ enum Command {
     /// Look at a configuration file
     #[command(subcommand)]
     Config(config::Config),
-    /// Rotate a real token on a real server under load, with a bad candidate and a crash on the way
-    Demo,
+    /// Rotate a token of a real server, or a key of an emulator, under load, with a bad candidate and a crash on the way
+    Demo(demo::Args),
     /// Explore every state of the rotation machine and tell what holds
     Verify(Box<verify::Args>),
     /// Write the specification that the machine obeys: properties, transitions, inputs, diagram
@@ -140,12 +144,12 @@ enum Command {
     Man(papers::Man),
     /// Hand an AWS client the key that serves now, as its `credential_process`
     CredentialProcess(credential_process::Args),
-    /// (part of the demo) Read with the token in a sink file
+    /// (part of the demo) Read with what is published
     #[command(hide = true)]
-    DemoReader(demo::reader::Args),
+    DemoReader(demo::site::Site),
     /// (part of the demo) Rotate in a process of its own
     #[command(hide = true)]
-    DemoSidecar(demo::sidecar::Site),
+    DemoSidecar(demo::site::Site),
 }
 
 fn main() -> ExitCode {
@@ -178,14 +182,14 @@ fn main() -> ExitCode {
         Command::Config(config) => config::run(&config),
         Command::Completions(args) => papers::completions(&args),
         Command::Man(args) => papers::man(&args),
-        Command::Demo => demo::run(),
+        Command::Demo(args) => demo::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Spec(args) => spec::run(&args),
         Command::Journal(command) => journal::run(&command),
         Command::Policy(args) => policy::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::CredentialProcess(args) => credential_process::run(&args),
-        Command::DemoReader(args) => demo::reader::run(&args),
+        Command::DemoReader(site) => demo::reader::run(&site),
         Command::DemoSidecar(site) => demo::sidecar::run(&site),
     }
 }

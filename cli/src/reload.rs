@@ -31,6 +31,7 @@ impl Reloader {
             };
             let settings = [
                 ("exec", !is_like),
+                ("listener", new.proxies != plan.proxies),
                 ("admin", new.watched.socket != plan.watched.socket),
                 ("alert", new.watched.alarm != plan.watched.alarm),
                 ("telemetry", new.watched.metrics != plan.watched.metrics),

@@ -22,6 +22,7 @@ use crate::exec::{Hosted, NotRun, Status};
 use crate::file::{Log, Plan, Remark, Watched, check};
 use crate::fleet::{Failed, Fleet, Left};
 use crate::notify::Manager;
+use crate::proxies::{NotOpen, Proxies};
 use crate::reload::Reloader;
 use crate::say::complain;
 
@@ -107,6 +108,9 @@ enum Ended {
     /// The child.
     #[error(transparent)]
     NotRun(#[from] NotRun),
+    /// Nobody is listened to.
+    #[error(transparent)]
+    NotOpen(#[from] NotOpen),
 }
 
 impl Ended {
@@ -115,7 +119,7 @@ impl Ended {
             Self::Failed(_, why) => why.code(),
             Self::Left(Left::Debt(..)) => 11,
             Self::Left(Left::Stuck(_)) => 12,
-            Self::Local { .. } | Self::Admin(_) | Self::Gone(_) | Self::NotRun(_) => 1,
+            Self::Local { .. } | Self::Admin(_) | Self::Gone(_) | Self::NotRun(_) | Self::NotOpen(_) => 1,
         }
     }
 }
@@ -211,6 +215,8 @@ async fn serving(plan: &Plan, reloader: &Reloader, mut stops: Stops, admin: &mut
         let facts = Facts { provider: rotation.provider.name().to_owned(), policy: member.policy };
         admin.seat(&member.name, member.identity.operator(), facts);
     }
+    // Before the child: it may go through them.
+    let proxies = Proxies::open(if plan.exit_after_auth { &[] } else { &plan.proxies }, &fleet)?;
     let mut child = hosted(plan, &fleet)?;
     let mut manager = Manager::new();
     loop {
@@ -220,7 +226,7 @@ async fn serving(plan: &Plan, reloader: &Reloader, mut stops: Stops, admin: &mut
                     Manager::stopping();
                     child.stop(signal);
                 }
-                (Told::Stop(_), None) => return leave(fleet, None, stops).await,
+                (Told::Stop(_), None) => return leave(fleet, proxies, None, stops).await,
                 (Told::Again, _) => {
                     Manager::reloading();
                     reloader.reload(plan, &mut fleet);
@@ -229,9 +235,16 @@ async fn serving(plan: &Plan, reloader: &Reloader, mut stops: Stops, admin: &mut
                     }
                 }
             },
+            () = proxies.quit() => {
+                tracing::info!("a client asks for the end");
+                match &child {
+                    Some(child) => child.stop(Sent::TERM),
+                    None => return leave(fleet, proxies, None, stops).await,
+                }
+            }
             ended = ended(&mut child) => {
                 drop(child);
-                let left = leave(fleet, None, stops).await;
+                let left = leave(fleet, proxies, None, stops).await;
                 if let Err(why) = &left {
                     complain(format_args!("turquoise: {why}"));
                 }
@@ -240,7 +253,7 @@ async fn serving(plan: &Plan, reloader: &Reloader, mut stops: Stops, admin: &mut
             gone = fleet.next() => match gone {
                 Some(name) => return Err(Ended::Gone(name)),
                 None if !fleet.is_serving() => {}
-                None if plan.exit_after_auth => return leave(fleet, Some(AtStop::Keep), stops).await,
+                None if plan.exit_after_auth => return leave(fleet, proxies, Some(AtStop::Keep), stops).await,
                 None => Manager::ready(),
             },
             () = manager.beat() => {}
@@ -248,8 +261,13 @@ async fn serving(plan: &Plan, reloader: &Reloader, mut stops: Stops, admin: &mut
     }
 }
 
-async fn leave(fleet: Fleet, how: Option<AtStop>, mut stops: Stops) -> Result<u8, Ended> {
+async fn leave(fleet: Fleet, proxies: Proxies, how: Option<AtStop>, mut stops: Stops) -> Result<u8, Ended> {
     Manager::stopping();
+    // Requests that are under way hold tokens: they end first.
+    tokio::select! {
+        () = proxies.close() => {}
+        _ = stops.stop() => {}
+    }
     let hurry = async {
         stops.stop().await;
     };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use turquoise::aws_iam::IamProvider;
 use turquoise::core::{Generation, Mint};
 use turquoise::port::{Contract, Credential, Ending, Handle, Minted, Observed, Provider, Reply};
-use turquoise::vault::{LoginProvider, SecretIdProvider, TokenProvider};
+use turquoise::vault::{Dependents, LoginProvider, SecretIdProvider, TokenProvider};
 
 use crate::file;
 use crate::fleet::Failed;
@@ -52,6 +52,15 @@ impl Provided {
             (Self::SecretId(swap), Self::SecretId(next)) => swap.replace(&next),
             (Self::Keys(swap), Self::Keys(next)) => swap.replace(&next),
             _ => Err(Unreplaced::Contract),
+        }
+    }
+
+    /// The list of what hangs from its tokens. One that is put in its place has a list of its own.
+    pub(crate) fn dependents(&self) -> Option<Dependents> {
+        match self {
+            Self::Login(swap) => Some(swap.current().dependents()),
+            Self::Token(swap) => Some(swap.current().dependents()),
+            Self::SecretId(_) | Self::Keys(_) => None,
         }
     }
 

@@ -65,7 +65,7 @@ impl Desk {
             let handle = handle.map(|name| Handle(name.to_owned()));
             opened.journal.append(&Entry { record, handle, holders: None }).unwrap();
         }
-        fs::write(&audit, log.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        fs::write(&audit, log.iter().flat_map(|line| [line.to_string(), "\n".to_owned()]).collect::<String>()).unwrap();
         let text = |path: PathBuf| path.to_str().unwrap().to_owned();
         Self { journal: text(journal), log: text(audit), folder }
     }

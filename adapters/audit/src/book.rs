@@ -208,7 +208,7 @@ struct Owned {
 
 impl Owned {
     fn find(entries: &[Entry], whose: &Whose) -> Self {
-        let mints: Vec<_> = entries.iter().filter_map(|entry| Mint::of(entry)).collect();
+        let mints: Vec<_> = entries.iter().filter_map(Mint::of).collect();
         let secret_ids = mints.iter().any(|mint| mint.kind == Kind::SecretId && mint.rotation.is_some() && mint.is_of(whose));
         let kind = if secret_ids { Kind::SecretId } else { Kind::Token };
         let mut owned = Self { kind, prints: BTreeSet::new(), workers: BTreeMap::new(), journals: BTreeSet::new() };
@@ -396,7 +396,10 @@ impl<'a> Writing<'a> {
             (path, Some(Named::Accessor(name))) if path.ends_with("/secret-id-accessor/destroy") => self.by_accessor(name, entry),
             ("auth/token/lookup", Some(Named::Secret(print))) => return self.note_look(print, entry),
             (path, Some(Named::Accessor(name))) if path.ends_with("lookup-accessor") || path.ends_with("-accessor/lookup") => {
-                return self.known_by(name).iter().for_each(|print| self.note_look(print, entry));
+                if let Some(print) = self.known_by(name) {
+                    self.note_look(&print, entry);
+                }
+                return;
             }
             _ => None,
         };

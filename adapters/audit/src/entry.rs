@@ -144,14 +144,12 @@ pub(crate) struct Words(HashSet<Arc<str>>);
 
 impl Words {
     fn keep(&mut self, text: &str) -> Arc<str> {
-        match self.0.get(text) {
-            Some(kept) => Arc::clone(kept),
-            None => {
-                let kept: Arc<str> = text.into();
-                self.0.insert(Arc::clone(&kept));
-                kept
-            }
+        if let Some(kept) = self.0.get(text) {
+            return Arc::clone(kept);
         }
+        let kept: Arc<str> = text.into();
+        self.0.insert(Arc::clone(&kept));
+        kept
     }
 
     /// A secret's hash; where the log has the secret itself, a hash of our own.

@@ -16,7 +16,9 @@ impl Told {
             reading.announced.archived = base.checkpoint.mints;
             reading.current = Some(current);
         }
-        history.entries.iter().for_each(|entry| reading.take(entry));
+        for entry in &history.entries {
+            reading.take(entry);
+        }
         self.waived.extend(reading.waived.iter().map(ToString::to_string));
         self.announced = Some(reading.announced);
         self
@@ -56,7 +58,9 @@ impl Reading {
             self.going(self.candidate);
         }
         if held == Held::default() {
-            [self.current, self.retiring].into_iter().for_each(|one| self.ends(one));
+            for one in [self.current, self.retiring] {
+                self.ends(one);
+            }
         }
     }
 

@@ -4,34 +4,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
-use secrecy::ExposeSecret as _;
 use tokio::time::{Instant, timeout_at};
 use turquoise_http::{Answer, Connector, Pool, nobody};
-use turquoise_runtime::memory::Secret;
-use turquoise_runtime::port::Credential;
 
 use crate::config::{ConfigError, Endpoint, IamConfig, Probe, parse_url};
 use crate::failure::{Failure, classify};
-
-/// Whose request it is.
-#[derive(Clone, Copy)]
-pub(crate) struct Caller<'a> {
-    pub(crate) id: &'a str,
-    pub(crate) secret: &'a Secret,
-}
-
-impl<'a> From<&'a Credential> for Caller<'a> {
-    fn from(credential: &'a Credential) -> Self {
-        Self { id: &credential.handle.0, secret: &credential.secret }
-    }
-}
+use crate::sign::{Caller, Scope, sign};
 
 /// Where requests go, and for what they are signed.
 pub(crate) struct Service {
@@ -90,7 +72,7 @@ impl Client {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = service.uri.clone();
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        let answered = self.send(request, form, (&service.name, &service.region), caller).await;
+        let answered = self.send(request, form, Scope { service: &service.name, region: &service.region }, caller).await;
         let status = answered.as_ref().ok().map(|answer| answer.status.as_u16());
         tracing::debug!(action, key = caller.id, status, "called");
         answered
@@ -101,7 +83,7 @@ impl Client {
         let start = Instant::now();
         let mut request = Request::new(Full::default());
         *request.uri_mut() = parse_url(&probe.url).map_err(|e| Failure::Unfit(e.to_string()))?;
-        self.send(request, String::new(), (&probe.service, &probe.region), caller).await?;
+        self.send(request, String::new(), Scope { service: &probe.service, region: &probe.region }, caller).await?;
         match probe.max_latency.filter(|limit| start.elapsed() > *limit) {
             Some(limit) => Err(Failure::Unfit(format!("the answer took longer than {limit:?}"))),
             None => Ok(()),
@@ -112,10 +94,10 @@ impl Client {
         &self,
         mut request: Request<Full<Bytes>>,
         body: String,
-        signed_for: (&str, &str),
+        scope: Scope<'_>,
         caller: Caller<'_>,
     ) -> Result<Answer, Failure> {
-        sign_with(&mut request, &body, signed_for, caller)?;
+        sign(&mut request, body.as_bytes(), scope, caller)?;
         *request.body_mut() = Full::new(Bytes::from(body));
         self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(caller.id.to_owned(), SystemTime::now());
         let late = |_| Failure::Unknown(format!("no answer within {:?}", self.timeout));
@@ -130,36 +112,4 @@ impl Client {
 fn form(action: &str, version: &str, parameters: &[(&str, &str)]) -> String {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("Action", action).append_pair("Version", version).extend_pairs(parameters).finish()
-}
-
-fn sign_with(
-    request: &mut Request<Full<Bytes>>,
-    body: &str,
-    (name, region): (&str, &str),
-    caller: Caller<'_>,
-) -> Result<(), Failure> {
-    // Its copy of the secret is wiped with it.
-    let credentials = Credentials::new(caller.id, caller.secret.expose_secret(), None, None, "turquoise");
-    let identity = credentials.into();
-    let mut settings = SigningSettings::default();
-    if name == "s3" {
-        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-    }
-    let unsigned = |what: String| Failure::Unfit(format!("the request cannot be signed: {what}"));
-    let params = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(region)
-        .name(name)
-        .time(SystemTime::now())
-        .settings(settings)
-        .build()
-        .map_err(|e| unsigned(e.to_string()))?
-        .into();
-    let headers = request.headers().iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-    let body = SignableBody::Bytes(body.as_bytes());
-    let uri = request.uri().to_string();
-    let signable = SignableRequest::new(request.method().as_str(), uri, headers, body).map_err(|e| unsigned(e.to_string()))?;
-    let (instructions, _) = sign(signable, &params).map_err(|e| unsigned(e.to_string()))?.into_parts();
-    instructions.apply_to_request_http1x(request);
-    Ok(())
 }

@@ -10,6 +10,7 @@ use turquoise_http::{Answer, Missed};
 use turquoise_runtime::port::{Reason, Reply};
 
 use crate::reply::text_of;
+use crate::sign::NotSigned;
 
 /// How a call failed. The texts are for a person; secrets are kept out of them by [`Failure::hide`].
 #[derive(Debug, thiserror::Error)]
@@ -40,10 +41,24 @@ impl From<Missed> for Failure {
     }
 }
 
+impl From<NotSigned> for Failure {
+    fn from(why: NotSigned) -> Self {
+        Self::Unfit(why.to_string())
+    }
+}
+
 impl Failure {
     /// Whether AWS said no with this code.
     pub(crate) fn is(&self, wanted: &str) -> bool {
         matches!(self, Self::Refused { code, .. } if code == wanted)
+    }
+
+    /// Of a request on the way to another one: whatever became of it, what was wanted was not asked for, or was refused.
+    pub(crate) fn unasked(self) -> Self {
+        match self {
+            Self::Unknown(why) => Self::Unavailable(why),
+            other => other,
+        }
     }
 
     /// Strikes a secret out of the words, should anybody have echoed it.

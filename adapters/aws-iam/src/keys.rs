@@ -5,11 +5,13 @@ use std::time::{Duration, SystemTime};
 use http::header::DATE;
 use turquoise_runtime::core::Generation;
 
-use crate::client::{Caller, Client, Service};
+use crate::client::{Client, Service};
 use crate::config::{ConfigError, IamConfig, Probe, UserName};
 use crate::failure::Failure;
+use crate::key::Key;
 use crate::mark::{MARK, Mark};
-use crate::reply::{self, Listed, Made};
+use crate::reply::{self, Listed};
+use crate::sign::Caller;
 
 /// AWS's clock is no further from ours.
 const SKEW: Duration = Duration::from_secs(10);
@@ -74,7 +76,7 @@ impl Keys {
         Ok((reply::listed(&answer.body)?, date.unwrap_or_else(SystemTime::now)))
     }
 
-    pub(crate) async fn create(&self, caller: Caller<'_>) -> Result<Made, Failure> {
+    pub(crate) async fn create(&self, caller: Caller<'_>) -> Result<Key, Failure> {
         reply::made(&self.ask(caller, "CreateAccessKey", &[]).await?.body)
     }
 

@@ -4,6 +4,9 @@
 //! ends what retires. [`policy`] prints the least that the user must be allowed. Requests are signed by `aws-sigv4` and go over
 //! one pool of connections; the SDK is not used, and nothing but the chosen [`Source`] is taken from the environment.
 //!
+//! Work of your own signs its requests with [`sign`] and a guard of the handle. AWS clients as they are read a shared credentials
+//! file, start a process that answers with [`process_answer`], or ask a [`Container`].
+//!
 //! # What is different with access keys
 //!
 //! | of a key | and so |
@@ -26,18 +29,24 @@
 //!
 //! [`Contract::FOREVER`]: turquoise_runtime::port::Contract::FOREVER
 
+mod answer;
 mod client;
 mod config;
+mod container;
 mod failure;
+mod key;
 mod keys;
 mod mark;
-mod process;
 mod provider;
 mod reply;
+mod sign;
 mod source;
 
+pub use answer::process_answer;
 pub use config::{ConfigError, Endpoint, IamConfig, Probe, UserName, policy};
+pub use container::{Container, ContainerError};
+pub use key::{Key, NoKey};
 pub use mark::MARK;
-pub use process::{ProcessError, process_answer};
 pub use provider::IamProvider;
-pub use source::Source;
+pub use sign::{Caller, NotSigned, Scope, sign};
+pub use source::{Source, Supply};

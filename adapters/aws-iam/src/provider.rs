@@ -7,11 +7,12 @@ use tokio::time::Instant;
 use turquoise_runtime::core::{Generation, Mint};
 use turquoise_runtime::port::{Contract, Credential, Ending, Handle, Limit, Listing, Lives, Minted, Observed, Provider, Reply};
 
-use crate::client::Caller;
 use crate::config::{ConfigError, IamConfig};
 use crate::failure::{Failure, answer};
+use crate::key::Key;
 use crate::keys::{Keys, Status};
-use crate::reply::{Listed, Made};
+use crate::reply::Listed;
+use crate::sign::Caller;
 use crate::source::Source;
 
 /// A user has no more keys, active or not.
@@ -46,28 +47,27 @@ impl IamProvider {
     }
 
     async fn adopt(&self) -> Result<Minted, Failure> {
-        let Made { id, secret } = self.source.read()?;
-        let secret = secret.into();
+        let Key { id, secret } = self.source.key().await?;
         self.keys.identify(Caller { id: &id, secret: &secret }).await?;
         Ok(Minted { secret, handle: Handle(id), remaining: Contract::FOREVER })
     }
 
     async fn mint(&self, with: &Credential, mint: Mint) -> Result<Minted, Failure> {
-        let (listed, now) = self.keys.list(with.into()).await?;
+        let (listed, now) = self.keys.list(with.into()).await.map_err(Failure::unasked)?;
         if let Some(foreign) = beside(&listed, with) {
             return Err(self.taken(foreign));
         }
-        self.keys.mark(with.into(), mint.generation, now).await?;
+        self.keys.mark(with.into(), mint.generation, now).await.map_err(Failure::unasked)?;
         self.sending();
         let made = self.keys.create(with.into()).await;
-        let Made { id, secret } = match made {
+        let Key { id, secret } = match made {
             Err(failure) if failure.is("LimitExceeded") => {
-                let (listed, _) = self.keys.list(with.into()).await?;
+                let (listed, _) = self.keys.list(with.into()).await.map_err(Failure::unasked)?;
                 return Err(beside(&listed, with).map_or(failure, |foreign| self.taken(foreign)));
             }
             other => other?,
         };
-        Ok(Minted { secret: secret.into(), handle: Handle(id), remaining: Contract::FOREVER })
+        Ok(Minted { secret, handle: Handle(id), remaining: Contract::FOREVER })
     }
 
     fn taken(&self, Listed { id, active, .. }: &Listed) -> Failure {

@@ -3,10 +3,10 @@
 use std::time::SystemTime;
 
 use roxmltree::{Document, Node};
-use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
+use crate::key::Key;
 
 /// A key as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,12 +15,6 @@ pub(crate) struct Listed {
     pub(crate) active: bool,
     /// In whole seconds, by AWS's clock.
     pub(crate) created: SystemTime,
-}
-
-/// A key that was just made.
-pub(crate) struct Made {
-    pub(crate) id: String,
-    pub(crate) secret: SecretString,
 }
 
 /// The reply as a tree. The parser's own complaint may quote it, so nothing but that there is one is told.
@@ -53,10 +47,10 @@ pub(crate) fn identity(body: &Zeroizing<Vec<u8>>) -> Result<String, Failure> {
     text_of(&tree(body)?, "Arn").ok_or_else(nonsense)
 }
 
-pub(crate) fn made(body: &Zeroizing<Vec<u8>>) -> Result<Made, Failure> {
+pub(crate) fn made(body: &Zeroizing<Vec<u8>>) -> Result<Key, Failure> {
     let xml = tree(body)?;
     let key = xml.descendants().find(|node| node.tag_name().name() == "AccessKey").ok_or_else(nonsense)?;
-    Ok(Made { id: child(key, "AccessKeyId")?.to_owned(), secret: SecretString::from(child(key, "SecretAccessKey")?) })
+    Ok(Key { id: child(key, "AccessKeyId")?.to_owned(), secret: child(key, "SecretAccessKey")?.into() })
 }
 
 pub(crate) fn listed(body: &Zeroizing<Vec<u8>>) -> Result<Vec<Listed>, Failure> {

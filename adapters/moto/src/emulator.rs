@@ -1,8 +1,12 @@
 //! The running emulator, and what it can be told.
 
+use std::fs;
 use std::io::{self, BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -33,13 +37,17 @@ pub enum EmulatorError {
     },
 }
 
+/// How long it may take to end by itself.
+const ENDING: Duration = Duration::from_secs(5);
+
 /// An emulator that runs. It ends when this is dropped, or when this process ends.
 #[derive(Debug)]
 pub struct Emulator {
     child: Child,
     /// Held, never written: the emulator ends with it.
-    _lifeline: ChildStdin,
+    lifeline: Option<ChildStdin>,
     url: String,
+    folder: PathBuf,
     python: Python,
 }
 
@@ -59,6 +67,17 @@ pub struct KeyState {
     pub id: String,
     /// Whether it is active.
     pub active: bool,
+}
+
+/// A request that came with a key, as the emulator has logged it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The key's id.
+    pub key: String,
+    /// What was asked for: `CreateAccessKey`; of what is no form, the method.
+    pub action: String,
+    /// What was answered, or would have been: 0 if nothing was done.
+    pub status: u16,
 }
 
 /// Who is to be rotated.
@@ -98,6 +117,10 @@ pub enum Loss {
     Request,
     /// It is done, and the answer breaks off.
     Reply,
+    /// It is not done, and the answer comes after a minute, and breaks off.
+    LateRequest,
+    /// It is done, and the answer comes after a minute, and breaks off.
+    LateReply,
 }
 
 impl Emulator {
@@ -110,24 +133,36 @@ impl Emulator {
         let python = Python::obtain(progress)?;
         let mut command = Command::new(python.program());
         // Isolated: neither the user's packages nor variables reach it.
-        command.args(["-I", "-c", STRICT]).env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "PATH"));
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let (lifeline, stdout) = stdin.zip(stdout).ok_or_else(|| io::Error::other("no pipe to the child"))?;
-        let mut port = String::new();
-        BufReader::new(stdout).read_line(&mut port)?;
-        if port.trim().parse::<u16>().is_err() {
+        let reaches = |name: &std::ffi::OsStr| name == "PATH" || name == "TMPDIR";
+        command.args(["-I", "-c", STRICT]).env_clear().envs(std::env::vars_os().filter(|(name, _)| reaches(name)));
+        // In a process group of its own, so that a Ctrl-C meant for us does not reach it.
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
+        let mut child = command.spawn()?;
+        let (lifeline, stdout) = (child.stdin.take(), child.stdout.take());
+        let mut line = String::new();
+        if let Some(stdout) = stdout {
+            BufReader::new(stdout).read_line(&mut line)?;
+        }
+        let told: Value = serde_json::from_str(&line).unwrap_or_default();
+        let Some((port, folder)) = told["port"].as_u64().zip(told["folder"].as_str()) else {
             let _ = child.kill();
             let _ = child.wait();
             return Err(io::Error::other("it told no port: run its script by hand to see why").into());
-        }
-        Ok(Self { child, _lifeline: lifeline, url: format!("http://127.0.0.1:{}", port.trim()), python })
+        };
+        let url = format!("http://127.0.0.1:{port}");
+        Ok(Self { child, lifeline, url, folder: folder.into(), python })
     }
 
     /// Where it listens, for IAM and STS alike.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// An empty folder that nobody else may read, and that goes with the emulator, also if this process is killed.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The Python that it runs in: it has `boto3`.
@@ -165,10 +200,33 @@ impl Emulator {
         Ok(told.as_array().into_iter().flatten().map(key).collect())
     }
 
-    /// The requests that came with a key of a user, by their names and in their order.
-    pub fn calls(&self, user: &str) -> Result<Vec<String>, EmulatorError> {
-        let told = self.tell("calls", &json!({ "name": user }))?;
+    /// The ids of all keys that a user ever had, in their order.
+    pub fn made(&self, user: &str) -> Result<Vec<String>, EmulatorError> {
+        let told = self.tell("made", &json!({ "name": user }))?;
         Ok(told.as_array().into_iter().flatten().map(text).collect())
+    }
+
+    /// The requests that came with a key of a user, in their order.
+    pub fn log(&self, user: &str) -> Result<Vec<Call>, EmulatorError> {
+        let told = self.tell("log", &json!({ "name": user }))?;
+        let status = |entry: &Value| entry["status"].as_u64().and_then(|status| status.try_into().ok()).unwrap_or_default();
+        let call = |entry: &Value| Call { key: text(&entry["key"]), action: text(&entry["action"]), status: status(entry) };
+        Ok(told.as_array().into_iter().flatten().map(call).collect())
+    }
+
+    /// The names of those requests.
+    pub fn calls(&self, user: &str) -> Result<Vec<String>, EmulatorError> {
+        Ok(self.log(user)?.into_iter().map(|call| call.action).collect())
+    }
+
+    /// Has the keys that a user makes from now on be inactive, as by a guard that quarantines what it does not know.
+    pub fn quarantine(&self, user: &str) -> Result<(), EmulatorError> {
+        self.tell("born", &json!({ "name": user, "status": "Inactive" })).map(drop)
+    }
+
+    /// Ends that.
+    pub fn trust(&self, user: &str) -> Result<(), EmulatorError> {
+        self.tell("born", &json!({ "name": user, "status": "Active" })).map(drop)
     }
 
     /// Has something befall requests to come.
@@ -178,8 +236,15 @@ impl Emulator {
             Loss::Throttled => "throttle",
             Loss::Request => "lose-request",
             Loss::Reply => "lose-reply",
+            Loss::LateRequest => "stall-request",
+            Loss::LateReply => "stall-reply",
         };
         self.tell("fault", &json!({ "user": user, "action": action, "fault": loss, "skip": skip, "times": times })).map(drop)
+    }
+
+    /// Takes back all that is to befall requests of a user; answers how much of it had not come to an end.
+    pub fn calm(&self, user: &str) -> Result<u64, EmulatorError> {
+        Ok(self.tell("calm", &json!({ "name": user }))?.as_u64().unwrap_or_default())
     }
 
     fn key(&self, what: &'static str, told: &Value) -> Result<Key, EmulatorError> {
@@ -203,8 +268,14 @@ fn text(value: &Value) -> String {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        // Neither can fail in a way that leaves something to do.
+        drop(self.lifeline.take());
+        let deadline = Instant::now() + ENDING;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            sleep(Duration::from_millis(5));
+        }
+        // None of these can fail in a way that leaves something to do: usually it has ended, and its folder with it.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }

@@ -12,5 +12,5 @@
 mod emulator;
 mod python;
 
-pub use emulator::{Emulator, EmulatorError, Fault, Key, KeyState, Loss, User};
+pub use emulator::{Call, Emulator, EmulatorError, Fault, Key, KeyState, Loss, User};
 pub use python::{InstallError, Python};

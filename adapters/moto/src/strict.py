@@ -2,16 +2,19 @@
 
 moto checks signatures and policies once it is told to. What it does not do, this does: a key that is inactive is refused, a new
 or reactivated one is unknown for a while, a deleted one is honoured for a while, and errors have the shape of the real ones.
-Under /turquoise/ it can be told to make a user, to throttle, and to lose requests or replies.
+Under /turquoise/ it can be told to make a user, to switch new keys off, to throttle, and to lose requests or replies.
 
-It listens on a free loopback port, writes its number on one line, and ends with its standard input.
+It listens on a free loopback port and makes a folder for whoever uses it, writes both on one line, and ends, the folder with it,
+with its standard input.
 """
 
 import collections
 import io
 import json
 import os
+import shutil
 import sys
+import tempfile
 import threading
 import time
 from urllib.parse import parse_qs
@@ -25,9 +28,12 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 ACCOUNT, PARTITION = "123456789012", "aws"
 NAMESPACE = "https://iam.amazonaws.com/doc/2010-05-08/"
 lock = threading.RLock()
+STALL = 60  # seconds: longer than anybody waits
 timing = collections.defaultdict(lambda: {"propagate": 0.0, "linger": 0.0})
+born = collections.defaultdict(lambda: "Active")  # user: the status of its new keys
+made = collections.defaultdict(list)  # user: the ids of all its keys ever
 faults = []  # {"user", "action", "fault", "skip", "times"}
-calls = collections.defaultdict(list)
+log = []  # {"key", "action", "status"}
 known_from = {}  # key id: when it is accepted from
 ghosts = {}  # key id: (until when it is honoured, user, secret)
 
@@ -74,6 +80,9 @@ plain_create, plain_delete, plain_update = (
 
 def create(self, prefix, status="Active"):
     key = plain_create(self, prefix, status)
+    made[self.name].append(key.access_key_id)
+    if born[self.name] != "Active":
+        plain_update(self, key.access_key_id, born[self.name])
     known_from[key.access_key_id] = time.monotonic() + timing[self.name]["propagate"]
     return key
 
@@ -149,8 +158,16 @@ def told(path, body):
         return models.mark_account_as_visited(ACCOUNT, body["id"], "s3", "us-east-1")
     if path == "fault":
         return faults.append(body)
-    if path == "calls":
-        return calls[body["name"]]
+    if path == "calm":
+        left = [fault for fault in faults if fault["user"] == body["name"] and fault["times"] > 0]
+        faults[:] = [fault for fault in faults if fault["user"] != body["name"]]
+        return len(left)
+    if path == "born":
+        return born.update({body["name"]: body["status"]})
+    if path == "made":
+        return made[body["name"]]
+    if path == "log":
+        return [entry for entry in log if entry["key"] in made[body["name"]]]
     raise KeyError(path)
 
 
@@ -165,11 +182,8 @@ def fault_for(user, action):
     return None
 
 
-def who(environ):
-    authorization = environ.get("HTTP_AUTHORIZATION", "")
-    key_id = authorization.partition("Credential=")[2].partition("/")[0]
-    user, _ = owner_of(key_id)
-    return user.name if user else ghosts.get(key_id, (0, None, None))[1]
+def key_of(environ):
+    return environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].partition("/")[0]
 
 
 THROTTLED = (
@@ -191,20 +205,31 @@ class Strict:
                 answer = json.dumps(told(path.removeprefix("/turquoise/"), json.loads(body))).encode()
                 start("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))])
                 return [answer]
-            return self.act(environ, body, start)
+            fault, answer = self.act(environ, body, start)
+        if fault in ("stall-request", "stall-reply"):
+            time.sleep(STALL)
+        return answer
 
     def act(self, environ, body, start):
         environ["wsgi.input"] = io.BytesIO(body)
-        user, action = who(environ), parse_qs(body.decode()).get("Action", ["-"])[0]
-        calls[user].append(action)
-        fault = fault_for(user, action)
+        form = parse_qs(body.decode()).get("Action")
+        entry = {"key": key_of(environ), "action": form[0] if form else environ["REQUEST_METHOD"], "status": 0}
+        log.append(entry)
+        user = next((name for name, ids in made.items() if entry["key"] in ids), None)
+        fault = fault_for(user, entry["action"])
         if fault == "throttle":
             start("400 Bad Request", [("Content-Type", "text/xml"), ("Content-Length", str(len(THROTTLED)))])
-            return [THROTTLED.encode()]
-        if fault == "lose-request":
-            return self.cut(start)
-        answer = b"".join(self.moto(environ, start if fault is None else lambda *_: None))
-        return [answer] if fault is None else self.cut(start)
+            return fault, [THROTTLED.encode()]
+        if fault in ("lose-request", "stall-request"):
+            return fault, self.cut(start)
+
+        def begin(status, *rest):
+            entry["status"] = int(status.partition(" ")[0])
+            if fault is None:
+                start(status, *rest)
+
+        answer = b"".join(self.moto(environ, begin))
+        return fault, [answer] if fault is None else self.cut(start)
 
     @staticmethod
     def cut(start):
@@ -222,11 +247,13 @@ class Quiet(WSGIRequestHandler):
 
 def end_with_parent():
     sys.stdin.read()
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
 
+folder = tempfile.mkdtemp(prefix="turquoise-moto-")
 settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
 threading.Thread(target=end_with_parent, daemon=True).start()
 server = make_server("127.0.0.1", 0, Strict(), threaded=True, request_handler=Quiet)
-print(server.server_port, flush=True)
+print(json.dumps({"port": server.server_port, "folder": folder}), flush=True)
 server.serve_forever()

@@ -44,7 +44,7 @@ pub enum AutoAuth {
 }
 
 /// One place to listen at.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     /// Where.
     pub at: At,

@@ -1,4 +1,4 @@
-//! The load: reads of a secret, each counted, none tried twice.
+//! The load: reads with the credential that serves, each counted, none tried twice.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,12 +16,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use turquoise::Credentials;
+use turquoise::aws_iam::{Caller, sign};
 use turquoise::memory::{ExposeSecret as _, Secret};
 
+use super::site::{Provider, Site};
 use super::trouble::Trouble;
+use super::{iam, vault};
 
-/// From one request of a worker to its next.
-pub(crate) const PACE: Duration = Duration::from_millis(10);
 /// A slower answer is a failure.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// So many failures are told in words.
@@ -69,35 +70,77 @@ impl Tally {
     }
 }
 
-/// Reads one secret of one server, over connections that are kept. A clone shares them.
+/// A credential, as a request bears it.
+#[derive(Clone, Copy)]
+pub(crate) struct Held<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) secret: &'a Secret,
+}
+
+/// Reads from one place, over connections that are kept. A clone shares them.
 #[derive(Clone)]
 pub(crate) struct Reads {
     client: Client<HttpConnector, Empty<Bytes>>,
     uri: Uri,
+    provider: Provider,
 }
 
 impl Reads {
-    pub(crate) fn of(address: &str, path: &str) -> Result<Self, http::uri::InvalidUri> {
+    /// What work does there.
+    pub(crate) fn of(site: &Site) -> Result<Self, String> {
+        let address = &site.address;
+        let uri = match site.provider {
+            Provider::VaultToken => format!("{address}/v1/{}", vault::SECRET),
+            Provider::AwsIam => iam::read(address),
+        };
+        Self::at(&uri, site.provider)
+    }
+
+    pub(crate) fn at(uri: &str, provider: Provider) -> Result<Self, String> {
         // Otherwise a request that a closing connection did not take would silently be sent again.
         let client = Client::builder(TokioExecutor::new()).retry_canceled_requests(false).build_http();
-        Ok(Self { client, uri: format!("{address}/v1/{path}").parse()? })
+        Ok(Self { client, uri: uri.parse().map_err(|why| format!("{uri}: {why}"))?, provider })
+    }
+
+    /// From one request of a worker to its next.
+    pub(crate) const fn pace(&self) -> Duration {
+        match self.provider {
+            Provider::VaultToken => Duration::from_millis(10),
+            // Its server is an emulator, in Python.
+            Provider::AwsIam => Duration::from_millis(40),
+        }
     }
 
     /// One request. What is not answered with 200 is an error, in the server's words.
-    pub(crate) async fn read(&self, token: &Secret) -> Result<(), String> {
-        let timed = timeout(PATIENCE, self.exchange(token)).await;
+    pub(crate) async fn read(&self, held: Held<'_>) -> Result<(), String> {
+        let timed = timeout(PATIENCE, self.exchange(held)).await;
         timed.unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs())))
     }
 
-    async fn exchange(&self, token: &Secret) -> Result<(), String> {
-        let mut header = HeaderValue::from_str(token.expose_secret()).map_err(|_| "the token is not one word".to_owned())?;
-        header.set_sensitive(true);
-        let request = Request::get(&self.uri).header(TOKEN, header).body(Empty::new()).map_err(|why| why.to_string())?;
+    async fn exchange(&self, bearer: Held<'_>) -> Result<(), String> {
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = self.uri.clone();
+        self.bear(&mut request, bearer)?;
         let (head, body) = self.client.request(request).await.map_err(|why| chain(&why))?.into_parts();
         let body = body.collect().await.map_err(|why| chain(&why))?.to_bytes();
         match head.status {
             StatusCode::OK => Ok(()),
             other => Err(format!("{other}: {}", words(&body))),
+        }
+    }
+}
+
+impl Reads {
+    fn bear(&self, request: &mut Request<Empty<Bytes>>, Held { id, secret }: Held<'_>) -> Result<(), String> {
+        match self.provider {
+            Provider::VaultToken => {
+                let token = HeaderValue::from_str(secret.expose_secret());
+                let mut token = token.map_err(|_| "the token is not one word".to_owned())?;
+                token.set_sensitive(true);
+                request.headers_mut().insert(TOKEN, token);
+                Ok(())
+            }
+            Provider::AwsIam => sign(request, &[], iam::SCOPE, Caller { id, secret }).map_err(|why| why.to_string()),
         }
     }
 }
@@ -123,7 +166,7 @@ fn words(body: &[u8]) -> String {
     words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Tasks that take the token from the handle for each request.
+/// Tasks that take the credential from the handle for each request.
 pub(crate) struct Load {
     workers: JoinSet<()>,
     stop: watch::Sender<()>,
@@ -150,7 +193,7 @@ impl Load {
 }
 
 async fn work(credentials: Credentials, reads: Reads, tally: Tally, mut stop: watch::Receiver<()>) {
-    let mut pace = interval(PACE);
+    let mut pace = interval(reads.pace());
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -158,7 +201,7 @@ async fn work(credentials: Credentials, reads: Reads, tally: Tally, mut stop: wa
             _ = pace.tick() => {}
         }
         tally.add(match credentials.acquire() {
-            Ok(guard) => reads.read(guard.secret()).await,
+            Ok(guard) => reads.read(Held { id: &guard.handle().0, secret: guard.secret() }).await,
             Err(not_ready) => Err(not_ready.to_string()),
         });
     }

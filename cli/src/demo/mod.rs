@@ -1,5 +1,6 @@
-//! The demo: a real token on a real server under load; a good rotation, a bad candidate, a crash.
+//! The demo: a credential under load; a good rotation, a bad candidate, a crash.
 
+mod iam;
 mod load;
 mod process;
 mod proof;
@@ -7,9 +8,15 @@ pub(crate) mod reader;
 mod scene;
 mod show;
 pub(crate) mod sidecar;
+pub(crate) mod site;
 pub(crate) mod told;
 mod trouble;
+mod vault;
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -18,12 +25,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use turquoise::core::StepKind;
 use turquoise::memory::WhenLockingFails;
 
-use load::{Load, Tally};
+use iam::Iam;
+use load::{Load, Reads, Tally};
 use reader::Reader;
-use scene::{ROTATOR, Scene, USELESS};
+use scene::Scene;
 use show::{Show, headline, line};
 use sidecar::{Here, Rotates as _, Sidecar};
+use site::Provider;
 use trouble::Trouble;
+use vault::Vault;
 
 use crate::say::complain;
 
@@ -39,13 +49,24 @@ const FLOW: u64 = 50;
 /// … if they come within this time, also on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How often it is looked whether a load has gone on.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What the story is about.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Whose credentials are rotated
+    #[arg(long, value_enum, default_value_t = Provider::VaultToken)]
+    provider: Provider,
+}
+
 /// Tells the story; the exit code says whether it was true.
-pub(crate) fn run() -> ExitCode {
+pub(crate) fn run(args: &Args) -> ExitCode {
     let show = Show::new();
     let ended = runtime().and_then(|runtime| {
         let ended = runtime.block_on(async {
             tokio::select! {
-                ended = tell(&show) => ended,
+                ended = tell(args.provider, &show) => ended,
                 trouble = interrupted() => Err(trouble),
             }
         });
@@ -53,7 +74,7 @@ pub(crate) fn run() -> ExitCode {
         drop(runtime);
         ended
     });
-    let was_begun = !matches!(ended, Ok(()) | Err(Trouble::Obtain(_)));
+    let was_begun = !matches!(ended, Ok(()) | Err(Trouble::Obtain(_) | Trouble::Install(_)));
     let code = exit(ended);
     if was_begun {
         complain(CLEAN);
@@ -99,21 +120,28 @@ async fn interrupted() -> Trouble {
     }
 }
 
-async fn tell(show: &Show) -> Result<(), Trouble> {
+async fn tell(provider: Provider, show: &Show) -> Result<(), Trouble> {
     line(INTRODUCTION)?;
     if let Err(why) = WhenLockingFails::Refuse.room() {
         show.note(format_args!("secrets will not be locked in memory here: {why}"))?;
     }
-    let scene = Scene::build(show).await?;
+    match provider {
+        Provider::VaultToken => act::<Vault>(show).await,
+        Provider::AwsIam => act::<Iam>(show).await,
+    }
+}
+
+async fn act<S: Scene>(show: &Show) -> Result<(), Trouble> {
+    let scene = S::build(show).await?;
     tokio::select! {
         ended = play(&scene, show) => ended,
         trouble = scene.watch() => Err(trouble),
     }
 }
 
-async fn play(scene: &Scene, show: &Show) -> Result<(), Trouble> {
-    headline("The first token is adopted, and the load begins")?;
-    show::columns()?;
+async fn play<S: Scene>(scene: &S, show: &Show) -> Result<(), Trouble> {
+    headline(S::WORDS.adopted)?;
+    show::columns(S::WORDS.noun)?;
     let mut here = Here::start(scene.site()).await?;
     here.until(StepKind::Ready, show).await?;
     let mut reader = Reader::start(scene.site())?;
@@ -125,23 +153,25 @@ async fn play(scene: &Scene, show: &Show) -> Result<(), Trouble> {
     proof::judge(scene, show).await
 }
 
-async fn legs(scene: &Scene, show: &Show, mut here: Here) -> Result<(), Trouble> {
-    let load = Load::start(&here.identity.credentials(), &scene.reads()?, &show.handle);
+async fn legs<S: Scene>(scene: &S, show: &Show, mut here: Here) -> Result<(), Trouble> {
+    let reads = Reads::of(scene.site()).map_err(Trouble::Local)?;
+    let load = Load::start(&here.identity.credentials(), &reads, &show.handle);
     let both = [&show.handle, &show.sink];
     flow(&both).await?;
-    show.note("reads flow: by tasks in this process, which take the token from the handle for each of them,")?;
-    show.note("and by another process, which knows nothing of us but the file that the token is published in")?;
+    for words in S::WORDS.load {
+        show.note(words)?;
+    }
 
     headline("1. A good rotation")?;
     rotate(&mut here, show).await?;
     flow(&both).await?;
 
-    headline("2. The administrator breaks the role: what it mints from now on cannot read the secret")?;
-    scene.mint_with(USELESS).await?;
+    headline(S::WORDS.spoilt)?;
+    scene.spoil().await?;
     rotate(&mut here, show).await?;
     flow(&both).await?;
-    scene.mint_with(ROTATOR).await?;
-    show.note("the administrator mends the role")?;
+    scene.mend().await?;
+    show.note(S::WORDS.mended)?;
     load.stop().await?;
     here.identity.stop().await;
 
@@ -155,19 +185,18 @@ async fn rotate(here: &mut Here, show: &Show) -> Result<(), Trouble> {
 }
 
 /// The rotating process is killed between the minting and the switch, and started again.
-async fn crash(scene: &Scene, show: &Show) -> Result<(), Trouble> {
-    headline("3. A process of its own takes over from this one, and is killed while it tries a candidate")?;
+async fn crash<S: Scene>(scene: &S, show: &Show) -> Result<(), Trouble> {
+    headline(S::WORDS.killed)?;
     let mut sidecar = Sidecar::start(scene.site())?;
     sidecar.until(StepKind::Recovered, show).await?;
-    sidecar.rotate().await?;
-    sidecar.until(StepKind::Persisted, show).await?;
+    scene.rotate_halfway(&mut sidecar, show).await?;
     sidecar.kill().await?;
     show.note("SIGKILL: the rotating process is gone; the reader goes on with what is published")?;
     flow(&[&show.sink]).await?;
 
     headline("4. It is started again, and asked once more")?;
     let mut sidecar = Sidecar::start(scene.site())?;
-    sidecar.until(StepKind::Cleared, show).await?;
+    sidecar.until(S::CLEAN, show).await?;
     sidecar.rotate().await?;
     sidecar.until(StepKind::Cleared, show).await?;
     sidecar.stop().await
@@ -178,9 +207,15 @@ async fn flow(loads: &[&Tally]) -> Result<(), Trouble> {
     let wanted: Vec<_> = loads.iter().map(|load| load.lock().all() + FLOW).collect();
     let flows = async {
         while loads.iter().zip(&wanted).any(|(load, wanted)| load.lock().all() < *wanted) {
-            tokio::time::sleep(load::PACE).await;
+            tokio::time::sleep(LOOK).await;
         }
     };
     let stuck = |_| Trouble::Provider(format!("{FLOW} requests were not answered within {} s", PATIENCE.as_secs()));
     tokio::time::timeout(PATIENCE, flows).await.map_err(stuck)
+}
+
+/// A file that nobody else may read.
+fn write_private(path: &Path, content: &str) -> Result<(), Trouble> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    Ok(file.write_all(content.as_bytes())?)
 }

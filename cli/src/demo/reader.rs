@@ -1,44 +1,31 @@
 //! A consumer that knows nothing of us: a process of its own that reads the published file again and again.
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
 use tokio::time::{Instant, MissedTickBehavior, interval};
+use turquoise::aws_iam::Key;
 use turquoise::memory::Secret;
 
-use super::load::{PACE, Reads, Tally};
+use super::load::{Held, Reads, Tally};
 use super::process::Process;
-use super::scene::SECRET;
-use super::show;
-use super::sidecar::Site;
+use super::site::{Provider, Site};
 use super::trouble::Trouble;
+use super::{iam, show};
 
 /// Well within the grace.
 const REREAD: Duration = Duration::from_millis(200);
 /// Often enough to be watched.
 const REPORT: Duration = Duration::from_millis(50);
 
-/// What a reader is told. No secret among it: that is in the file.
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    /// The published file
-    pub(crate) sink: PathBuf,
-    /// The server
-    pub(crate) address: String,
-    /// What to read there
-    pub(crate) path: String,
-}
-
 /// A reader at work.
 pub(crate) struct Reader(Process);
 
 impl Reader {
     pub(crate) fn start(site: &Site) -> Result<Self, Trouble> {
-        let args = [site.sink.as_os_str(), site.address.as_ref(), SECRET.as_ref()];
-        Process::start("demo-reader", args).map(Self)
+        Process::start("demo-reader", site.args()).map(Self)
     }
 
     /// Takes what it counts, as long as it works.
@@ -59,15 +46,15 @@ impl Reader {
 }
 
 /// Reads, and tells its count as a line of JSON now and then, until standard input ends.
-pub(crate) fn run(args: &Args) -> ExitCode {
+pub(crate) fn run(site: &Site) -> ExitCode {
     super::child(async {
-        let reads = Reads::of(&args.address, &args.path)?;
+        let reads = Reads::of(site).map_err(Trouble::Local)?;
         let tally = Tally::default();
         let (mut input, mut nothing) = (tokio::io::stdin(), [0]);
         let mut ended = Box::pin(input.read(&mut nothing));
-        let mut pace = interval(PACE);
+        let mut pace = interval(reads.pace());
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut token = Secret::from("");
+        let mut key = Key { id: String::new(), secret: Secret::from("") };
         let [mut reread, mut report] = [Instant::now(); 2];
         loop {
             tokio::select! {
@@ -77,14 +64,23 @@ pub(crate) fn run(args: &Args) -> ExitCode {
             let now = Instant::now();
             if now >= reread {
                 reread = now + REREAD;
-                token = fs::read_to_string(&args.sink)?.into();
+                key = published(site)?;
             }
             if now >= report {
                 report = now + REPORT;
                 show::json(&*tally.lock())?;
             }
-            tally.add(reads.read(&token).await);
+            tally.add(reads.read(Held { id: &key.id, secret: &key.secret }).await);
         }
         show::json(&*tally.lock())
     })
+}
+
+/// What is published now. A token has no name beside it.
+fn published(site: &Site) -> Result<Key, Trouble> {
+    let file = site.published();
+    match site.provider {
+        Provider::VaultToken => Ok(Key { id: String::new(), secret: fs::read_to_string(file)?.into() }),
+        Provider::AwsIam => Key::of_profile(&file, iam::PROFILE).map_err(|why| Trouble::Local(why.to_string())),
+    }
 }

@@ -1,131 +1,68 @@
-//! The stage: a server with what a rotation needs, and the folder that everything is in.
+//! What a provider adds to the story.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
-use tokio::task::spawn_blocking;
-use turquoise::core::Privileges;
-use turquoise::memory::{ExposeSecret as _, Secret};
-use turquoise::vault::{ConfigError, Probe, Role, policy};
-use turquoise_audit::Log;
-use turquoise_openbao::{Binary, Options, Server};
+use turquoise::core::StepKind;
+use turquoise::port::History;
 
-use super::load::Reads;
-use super::show::Show;
-use super::sidecar::Site;
+use super::show::{Line, Show};
+use super::sidecar::Sidecar;
+use super::site::Site;
 use super::trouble::Trouble;
 
-/// The role that tokens are minted through.
-pub(crate) const ROLE: &str = "rot";
-/// What the load reads, and the probe.
-pub(crate) const SECRET: &str = "secret/data/app";
-/// The policy of a token that can do its work.
-pub(crate) const ROTATOR: &str = "rotator";
-/// The policy of one that can manage itself, but not read the secret.
-pub(crate) const USELESS: &str = "useless";
-/// The life of the first token as it is handed over.
-const FIRST_LIFE: Duration = Duration::from_mins(2);
 /// How often the server is asked whether it serves.
 const WATCH: Duration = Duration::from_millis(500);
 
-/// What a candidate is tried on.
-pub(crate) fn probe() -> Result<Probe, ConfigError> {
-    Ok(Probe { path: SECRET.parse()?, max_latency: None })
+/// The words of the story that are not the same with every provider.
+pub(crate) struct Words {
+    /// What is rotated.
+    pub(crate) noun: &'static str,
+    /// The beginning.
+    pub(crate) adopted: &'static str,
+    /// What the load is, line by line.
+    pub(crate) load: [&'static str; 2],
+    /// Why the second rotation is to fail.
+    pub(crate) spoilt: &'static str,
+    /// … and the next ones are not.
+    pub(crate) mended: &'static str,
+    /// When the process is killed.
+    pub(crate) killed: &'static str,
 }
 
-/// All that is started and written is in the server's folder, which goes with the server, also if this process is killed.
-pub(crate) struct Scene {
-    server: Arc<Server>,
-    site: Site,
-}
+/// A server with what a rotation needs, and the folder that everything is in. Both go with it, also if this process is killed.
+pub(crate) trait Scene: Sized {
+    const WORDS: Words;
 
-impl Scene {
-    /// Gets the server, starts it, sets it up, and has the first token minted.
-    pub(crate) async fn build(show: &Show) -> Result<Self, Trouble> {
-        let screen = show.clone();
-        // If a line cannot be written, neither can the next one, where it is noticed.
-        let binary = spawn_blocking(move || Binary::obtain(|doing| drop(screen.note(doing)))).await??;
-        // What follows the version is the commit and its date.
-        let version = binary.version().split(" (").next().unwrap_or_default();
-        show.note(format_args!("starting {version} with integrated storage and an audit log"))?;
-        let server = spawn_blocking(move || Server::start(&binary, Options::default())).await??;
-        show.note(format_args!("it serves at {}", server.address()))?;
-        let site = Site::within(&server.dir().join("demo"), server.address(), ROLE.parse()?);
-        let scene = Self { server: Arc::new(server), site };
-        let site = scene.site.clone();
-        scene.admin(move |server| furnish(server, &site)).await?;
-        show.note("its administrator makes a secret, a policy and a token role, and hands us a first token in a file")?;
-        Ok(scene)
-    }
+    /// The record by which a successor has ended what a killed process left behind.
+    const CLEAN: StepKind;
 
-    pub(crate) const fn site(&self) -> &Site {
-        &self.site
-    }
+    /// Gets the server, starts it, sets it up, and has the first credential made.
+    async fn build(show: &Show) -> Result<Self, Trouble>;
 
-    /// What the load does.
-    pub(crate) fn reads(&self) -> Result<Reads, Trouble> {
-        Ok(Reads::of(&self.site.address, SECRET)?)
-    }
+    fn site(&self) -> &Site;
 
-    /// What the role mints from now on has this policy.
-    pub(crate) async fn mint_with(&self, policy: &'static str) -> Result<(), Trouble> {
-        self.admin(move |server| server.write_token_role(ROLE, &[policy])).await
-    }
+    /// What is made from now on cannot do its work.
+    async fn spoil(&self) -> Result<(), Trouble>;
 
-    /// How many tokens of the role live, as the server lists them.
-    pub(crate) async fn alive(&self) -> Result<usize, Trouble> {
-        self.admin(|server| server.live_tokens(ROLE)).await
-    }
+    /// Ends that.
+    async fn mend(&self) -> Result<(), Trouble>;
 
-    /// What the server wrote down.
-    pub(crate) async fn audit(&self) -> Result<Log, Trouble> {
-        self.admin(|server| Log::of(&server.audit_log())).await
-    }
+    /// Has it rotate, up to where it is to be killed.
+    async fn rotate_halfway(&self, sidecar: &mut Sidecar, show: &Show) -> Result<(), Trouble>;
 
-    async fn admin<T, E>(&self, ask: impl FnOnce(&Server) -> Result<T, E> + Send + 'static) -> Result<T, Trouble>
-    where
-        T: Send + 'static,
-        E: Into<Trouble> + Send + 'static,
-    {
-        let server = Arc::clone(&self.server);
-        spawn_blocking(move || ask(&server)).await?.map_err(Into::into)
-    }
+    /// What the server says in the end, and what must be.
+    async fn facts(&self, journal: &History) -> Result<Vec<Line>, Trouble>;
+
+    /// Whether the server serves, or why not.
+    async fn check(&self) -> Result<(), String>;
 
     /// Does not end while the server serves.
-    pub(crate) async fn watch(&self) -> Trouble {
-        let health = match Reads::of(&self.site.address, "sys/leader") {
-            Ok(health) => health,
-            Err(why) => return why.into(),
-        };
+    async fn watch(&self) -> Trouble {
         loop {
             tokio::time::sleep(WATCH).await;
-            if let Err(why) = health.read(&Secret::from("")).await {
-                return Trouble::Provider(format!("the server at {} no longer serves: {why}", self.site.address));
+            if let Err(why) = self.check().await {
+                return Trouble::Provider(format!("the server at {} no longer serves: {why}", self.site().address));
             }
         }
     }
-}
-
-impl Site {
-    fn within(folder: &Path, address: &str, role: Role) -> Self {
-        let [journal, sink, token_file] = ["journal", "token", "first-token"].map(|name| folder.join(name));
-        Self { journal, sink, token_file, address: address.to_owned(), role }
-    }
-}
-
-fn furnish(server: &Server, site: &Site) -> Result<(), Trouble> {
-    server.enable_kv()?;
-    server.write_secret("app", &json!({"motto": "never dark"}))?;
-    server.write_policy(ROTATOR, &policy(&site.role, &[probe()?], Privileges::OnlySelf).to_string())?;
-    server.write_policy(USELESS, &policy(&site.role, &[], Privileges::OnlySelf).to_string())?;
-    server.write_token_role(ROLE, &[ROTATOR])?;
-    let first = server.mint(ROLE, FIRST_LIFE)?;
-    fs::create_dir(server.dir().join("demo"))?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&site.token_file)?;
-    Ok(file.write_all(first.token.expose_secret().as_bytes())?)
 }

@@ -23,7 +23,7 @@ const BAD: Style = AnsiColor::Red.on_default().bold();
 #[derive(Clone)]
 pub(crate) struct Show {
     start: Instant,
-    /// What the handle gave its tokens to.
+    /// What the handle gave its credentials to.
     pub(crate) handle: Tally,
     /// What the reader of the sink file reports.
     pub(crate) sink: Tally,
@@ -68,8 +68,8 @@ pub(crate) fn headline(text: &str) -> io::Result<()> {
 }
 
 /// What the columns of the following steps mean.
-pub(crate) fn columns() -> io::Result<()> {
-    line(format_args!("{DIM}{:>7} {:>7} {:>6}  {:<8} {:<10}  what happens{DIM:#}", "time", "served", "failed", "token", "phase"))
+pub(crate) fn columns(noun: &str) -> io::Result<()> {
+    line(format_args!("{DIM}{:>7} {:>7} {:>6}  {:<8} {:<10}  what happens{DIM:#}", "time", "served", "failed", noun, "phase"))
 }
 
 /// One line of the final table.

@@ -1,22 +1,20 @@
 //! Who rotates: this process first, then one of its own.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::sync::broadcast;
-use turquoise::core::{Consumers, Jitter, Policy, Privileges, Relogin, Sown, StepKind, Via, Writer};
-use turquoise::sink::{Mode, Outlet};
-use turquoise::vault::{Role, TokenConfig, TokenProvider, Upstream};
-use turquoise::{Identity, Load, Progress};
+use turquoise::core::{Policy, StepKind};
+use turquoise::sink::{Form, Mode, Outlet};
+use turquoise::{Identity, Load, Progress, port};
 
 use super::process::Process;
-use super::scene::probe;
 use super::show::{self, Show};
+use super::site::{Provider, Site};
 use super::told::Told;
 use super::trouble::Trouble;
+use super::{iam, vault};
 use crate::file::Survivor;
 use crate::sidecar::{Parts, begin};
 
@@ -25,76 +23,30 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What a sidecar is told when it is to rotate.
 const ROTATE: &str = "rotate";
 
-/// Where everything is. No secret among it: those are in files.
-#[derive(Clone, clap::Args)]
-pub(crate) struct Site {
-    /// The journal
-    pub(crate) journal: PathBuf,
-    /// The published file
-    pub(crate) sink: PathBuf,
-    /// The file that the first token comes in
-    pub(crate) token_file: PathBuf,
-    /// The server
-    pub(crate) address: String,
-    /// The role that tokens are minted through
-    pub(crate) role: Role,
-}
-
-impl Site {
-    fn args(&self) -> [OsString; 5] {
-        let Self { journal, sink, token_file, address, role } = self.clone();
-        [journal.into(), sink.into(), token_file.into(), address.into(), role.to_string().into()]
-    }
-
-    async fn start(&self) -> Result<(Identity, broadcast::Receiver<Progress>), Trouble> {
-        let policy = policy()?;
-        let mut config = TokenConfig::new(Upstream::new([self.address.parse()?]), self.role.clone(), &self.token_file);
-        config.probes = vec![probe()?];
-        config.upstream.timeout = policy.patience;
-        let provider = TokenProvider::new(config)?;
-        let sinks = [Outlet::new(&self.sink, Mode::PRIVATE)];
-        let load = Load::unlimited().start_spread(Duration::ZERO);
-        let identity =
-            begin(Parts { policy, provider, journal: &self.journal, store: &Survivor::Sink, sinks: &sinks, load }).await?;
-        let progress = identity.progress();
-        Ok((identity, progress))
-    }
-}
-
-/// Short enough to be watched.
-pub(crate) fn policy() -> Result<Policy, Trouble> {
+async fn start(site: &Site) -> Result<(Identity, broadcast::Receiver<Progress>), Trouble> {
     let seed = getrandom::u64().map_err(|why| Trouble::Local(why.to_string()))?;
-    Ok(Policy {
-        full: Duration::from_mins(1),
-        probation: Duration::from_secs(20),
-        login_life: Duration::ZERO,
-        mint: Via::Current,
-        // The first token was handed to us: nobody hands us a second one.
-        relogin: Relogin::Impossible,
-        privileges: Privileges::OnlySelf,
-        period: None,
-        probes: 3,
-        // Also the time in which the rotating process has to be killed between the minting and the switch.
-        probe_every: Duration::from_millis(500),
-        validate_for: Duration::from_secs(6),
-        canary: None,
-        // Servers count a life in whole seconds, and ours is rounded up: a grace of whole seconds would have the old token
-        // run out in the very moment in which it is told to end itself.
-        grace: Duration::from_millis(2500),
-        consumers: Consumers::Uncounted,
-        evidence: Duration::from_secs(10),
-        patience: Duration::from_secs(3),
-        delta: Duration::from_secs(5),
-        skew: Duration::from_secs(1),
-        backoff: Duration::from_millis(250),
-        backoff_cap: Duration::from_secs(5),
-        jitter: Jitter::Full(seed),
-        budget: None,
-        most_live: 3,
-        tries_before_debt: 3,
-        writer: Writer::Lock,
-        sown: Sown::NOTHING,
-    })
+    match site.provider {
+        Provider::VaultToken => {
+            let policy = vault::policy(seed);
+            start_with(site, policy, vault::provider(site, &policy)?, Form::Secret).await
+        }
+        Provider::AwsIam => start_with(site, iam::policy(seed), iam::provider(site)?, iam::form()?).await,
+    }
+}
+
+#[expect(clippy::large_types_passed_by_value, reason = "it is moved in, once")]
+async fn start_with(
+    site: &Site,
+    policy: Policy,
+    provider: impl port::Provider,
+    form: Form,
+) -> Result<(Identity, broadcast::Receiver<Progress>), Trouble> {
+    let sinks = [Outlet { form, ..Outlet::new(site.published(), Mode::PRIVATE) }];
+    let load = Load::unlimited().start_spread(Duration::ZERO);
+    let parts = Parts { policy, provider, journal: &site.journal(), store: &Survivor::Sink, sinks: &sinks, load };
+    let identity = begin(parts).await?;
+    let progress = identity.progress();
+    Ok((identity, progress))
 }
 
 /// Something that rotates, wherever it runs.
@@ -125,19 +77,20 @@ pub(crate) trait Rotates {
 pub(crate) struct Here {
     pub(crate) identity: Identity,
     progress: broadcast::Receiver<Progress>,
+    provider: Provider,
 }
 
 impl Here {
     pub(crate) async fn start(site: &Site) -> Result<Self, Trouble> {
-        let (identity, progress) = site.start().await?;
-        Ok(Self { identity, progress })
+        let (identity, progress) = start(site).await?;
+        Ok(Self { identity, progress, provider: site.provider })
     }
 }
 
 impl Rotates for Here {
     async fn told(&mut self) -> Result<Option<Told>, Trouble> {
         match self.progress.recv().await {
-            Ok(progress) => Ok(Some(Told::of(progress))),
+            Ok(progress) => Ok(Some(Told::by(self.provider, progress))),
             Err(broadcast::error::RecvError::Closed) => Ok(None),
             Err(lagged @ broadcast::error::RecvError::Lagged(_)) => Err(Trouble::Local(lagged.to_string())),
         }

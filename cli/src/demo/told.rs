@@ -5,6 +5,9 @@ use turquoise::core::{AbandonReason, AtStop, Drained, Event, PhaseKind, Proof, R
 use turquoise::port::{Reason, label};
 use turquoise::{Progress, Recorded};
 
+use super::iam;
+use super::site::Provider;
+
 /// Something that a rotation did, as it is shown, and as one process tells it to another.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Told {
@@ -21,9 +24,15 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// In the words for a token.
     pub(crate) fn of(progress: Progress) -> Self {
+        Self::by(Provider::VaultToken, progress)
+    }
+
+    /// In the words for what this provider makes.
+    pub(crate) fn by(provider: Provider, progress: Progress) -> Self {
         match progress {
-            Progress::Recorded(recorded) => Self::recorded(*recorded),
+            Progress::Recorded(recorded) => Self::recorded(*recorded, provider),
             Progress::Noticed { event, reason } => Self {
                 step: format!("{event:?}"),
                 label: String::new(),
@@ -34,14 +43,14 @@ impl Told {
         }
     }
 
-    fn recorded(Recorded { record, phase, current, second, reason, .. }: Recorded) -> Self {
+    fn recorded(Recorded { record, phase, current, second, reason, .. }: Recorded, provider: Provider) -> Self {
         let about =
             if matches!(record.step, Step::Promoted { .. } | Step::RolledBack { .. }) { current } else { second.or(current) };
         Self {
             step: format!("{:?}", record.step.kind()),
             label: about.map(label).unwrap_or_default(),
             phase: format!("{:?}", phase.kind()),
-            words: words(record.step, phase.kind()),
+            words: in_words(record.step, phase.kind(), provider),
             reason: reason.map(|Reason(words)| words),
         }
     }
@@ -57,6 +66,14 @@ const fn noticed(event: Event) -> &'static str {
         Event::Dark => "the token that serves may be dead: no renewal was confirmed in time",
         Event::Stalled => "the journal cannot be written: nothing is changed at the server any more",
     }
+}
+
+fn in_words(step: Step, phase: PhaseKind, provider: Provider) -> String {
+    let other = match provider {
+        Provider::VaultToken => None,
+        Provider::AwsIam => iam::words(step),
+    };
+    other.map_or_else(|| words(step, phase), str::to_owned)
 }
 
 fn words(step: Step, phase: PhaseKind) -> String {

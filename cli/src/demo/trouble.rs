@@ -6,11 +6,12 @@ use turquoise::AskError;
 use turquoise::journal::OpenError;
 use turquoise::vault::ConfigError;
 use turquoise_audit::LogError;
+use turquoise_moto::{EmulatorError, InstallError};
 use turquoise_openbao::{AdminError, ObtainError, ServerError};
 
 use crate::sidecar::NotBegun;
 
-/// Each variant has an exit code of its own, save the first two.
+/// What they end the process with, see `code`.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Trouble {
     /// On this machine: files, processes, the output.
@@ -19,6 +20,9 @@ pub(crate) enum Trouble {
     /// No server program.
     #[error(transparent)]
     Obtain(#[from] ObtainError),
+    /// No emulator.
+    #[error(transparent)]
+    Install(InstallError),
     /// The server does not do its part.
     #[error("{0}")]
     Provider(String),
@@ -37,7 +41,7 @@ impl Trouble {
     /// What the process ends with.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::Local(_) | Self::Obtain(_) | Self::Orphaned => 1,
+            Self::Local(_) | Self::Obtain(_) | Self::Install(_) | Self::Orphaned => 1,
             Self::Provider(_) => 2,
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
             Self::Wrong(_) => 14,
@@ -62,6 +66,7 @@ local!(
     http::uri::InvalidUri,
     tokio::task::JoinError,
     ConfigError,
+    turquoise::aws_iam::ConfigError,
     LogError,
     OpenError,
     NotBegun,
@@ -80,6 +85,16 @@ impl From<ServerError> for Trouble {
             ServerError::Folder { .. } | ServerError::NotEmpty { .. } | ServerError::Start { .. } => {
                 Self::Local(error.to_string())
             }
+            other => Self::Provider(other.to_string()),
+        }
+    }
+}
+
+impl From<EmulatorError> for Trouble {
+    fn from(error: EmulatorError) -> Self {
+        match error {
+            EmulatorError::Install(why) => Self::Install(why),
+            EmulatorError::Start(_) => Self::Local(error.to_string()),
             other => Self::Provider(other.to_string()),
         }
     }

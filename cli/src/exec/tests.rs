@@ -23,7 +23,8 @@ struct Hold(&'static str, Arc<File>);
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        writeln!(&*self.1, "let go {}", self.0).unwrap();
+        // In one piece: others write there, too.
+        (&*self.1).write_all(format!("let go {}\n", self.0).as_bytes()).unwrap();
     }
 }
 
@@ -45,7 +46,8 @@ impl Stage {
     fn new(script: &str, change: impl FnOnce(&mut Exec, &Path)) -> Self {
         let folder = TempDir::new().unwrap();
         let pipe = folder.path().join("said");
-        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        // On the other one nothing is ever said.
+        assert!(Command::new("mkfifo").arg(&pipe).arg(folder.path().join("never")).status().unwrap().success());
         // Opened for both, so that it never ends and nobody waits for the other side.
         let said = File::options().read(true).write(true).open(&pipe).unwrap();
         let (tell, heard) = mpsc::unbounded_channel();
@@ -62,8 +64,7 @@ impl Stage {
             command: ["sh", "-c", &script].map(str::to_owned).to_vec(),
             on_change: OnChange::Restart,
             stop_signal: Signal::TERM,
-            // A shell that was just forked may not hear: then it is killed.
-            stop_within: Duration::from_secs(5),
+            stop_within: Duration::from_mins(1),
             restarts: 0,
         };
         change(&mut exec, folder.path());
@@ -98,7 +99,7 @@ impl Stage {
     /// How it ended, and what was heard last.
     async fn ended(mut self) -> (Ended, Vec<String>) {
         let ended = tokio::time::timeout(Duration::from_mins(1), self.ended).await.expect("it ends").unwrap();
-        writeln!(&*self.pipe, "{LAST}").unwrap();
+        (&*self.pipe).write_all(format!("{LAST}\n").as_bytes()).unwrap();
         let mut rest = Vec::new();
         while let Some(line) = self.heard.recv().await.filter(|line| line != LAST) {
             rest.push(line);
@@ -107,8 +108,8 @@ impl Stage {
     }
 }
 
-/// Says that it is up, and ends when it is asked to.
-const SERVES: &str = "trap 'say bye $X; exit 3' TERM; say up $X; while :; do sleep 60 & wait $!; done";
+/// Says that it is up, and ends when it is asked to. It waits without a process of its own, which could miss a signal while it is made.
+const SERVES: &str = "trap 'say bye $X; exit 3' TERM; exec 3<>never; say up $X; while :; do read x <&3; done";
 
 fn code(ended: &Ended) -> Option<u8> {
     match ended {
@@ -238,7 +239,6 @@ async fn the_end_is_the_end_of_all_that_the_child_started() {
     // The one does not listen.
     let script = "sh -c 'trap \"\" TERM; read x < never' & say up; wait";
     let mut stage = Stage::new(script, |exec, _| exec.stop_within = Duration::from_millis(200));
-    assert!(Command::new("mkfifo").arg(stage.file("never")).status().unwrap().success());
     stage.turn("one").await;
     assert_eq!(stage.hear().await, "up");
     stage.tell(Told::Stop(Signal::TERM)).await;
@@ -248,7 +248,7 @@ async fn the_end_is_the_end_of_all_that_the_child_started() {
 
 #[tokio::test]
 async fn told_twice_it_ends_at_once() {
-    let mut stage = Stage::new("trap 'say deaf' TERM; say up; while :; do sleep 60 & wait $!; done", |_, _| ());
+    let mut stage = Stage::new("trap 'say deaf' TERM; exec 3<>never; say up; while :; do read x <&3; done", |_, _| ());
     stage.turn("one").await;
     assert_eq!(stage.hear().await, "up");
     stage.tell(Told::Stop(Signal::TERM)).await;

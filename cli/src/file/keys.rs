@@ -87,7 +87,6 @@ use Kind::{Count, Duration, Flag, Lines, List, Mode, Named, OneOf, Percent, Stan
 /// Said of what stands in a stanza that has the same verdict.
 pub(crate) const AS_ABOVE: &str = "as above";
 const TEMPLATES: &str = "keep `bao agent` or consul-template for files, and point it at the same server";
-const NO_LISTENER: &str = "we do not listen yet: keep `bao proxy` for this, or let the program read the sink's file";
 const OWN_METRICS: &str = "our metrics have names of their own, and live as long as we do";
 const NO_PUSH: &str = "we push no metrics: let Prometheus read them at `prometheus`";
 const WRAPPED: &str = "a wrapped token has to be unwrapped once by one reader, and this file is read again and again: remove it";
@@ -223,11 +222,18 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     ours("rotation.user", Text, "aws-iam: whose keys"),
     ours("rotation.source", Typed, "aws-iam: where the first key comes from"),
-    ours("rotation.source.type", Text, "environment or profile, if the stanza has no label"),
+    ours("rotation.source.type", Text, "environment, profile or vault, if the stanza has no label"),
     ours("rotation.source(environment)", Typed, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
     ours("rotation.source(profile)", Typed, "a profile of a shared credentials file"),
     ours("rotation.source(profile).file", Text, "the file"),
     ours("rotation.source(profile).profile", Text, "the profile; default without it"),
+    ours(
+        "rotation.source(vault)",
+        Typed,
+        "a secret of a KV store, version 2, of the server in `vault`: `access_key` and `secret_key`",
+    ),
+    ours("rotation.source(vault).path", Text, "where it is: secret/data/NAME"),
+    ours("rotation.source(vault).token_file", Text, "the file of a token that may read it; needed until the first key is there"),
     ours("rotation.endpoint", Stanza, "aws-iam: where AWS is asked, if not at AWS itself"),
     ours("rotation.endpoint.{iam,sts}", Text, "the service's address: https://HOST, or http://HOST:PORT"),
     ours("rotation.endpoint.region", Text, "the region that requests to both are signed for"),
@@ -235,6 +241,22 @@ pub(crate) const KEYS: &[Key] = &[
     ours("rotation.propagation", Duration, "aws-iam: so long it may take until a new key is known everywhere"),
     ours("rotation.switched_off", Duration, "aws-iam: so long before the end of the grace the old key is switched off; 0 never"),
     ours("rotation.spare", Duration, "aws-iam: a key that others used within so long is not ended yet; 0 does not ask"),
+    ours(
+        "rotation.container",
+        Stanza,
+        "aws-iam: the endpoint that AWS clients ask for the key: AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    ),
+    ours("rotation.container.address", Text, "where it listens: 127.0.0.1:PORT or [::1]:PORT"),
+    ours(
+        "rotation.container.token_file",
+        Text,
+        "what clients must show, for AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE; it is made if it is not there",
+    ),
+    ours(
+        "rotation.container.expires_in",
+        Duration,
+        "when clients have to ask again; they do so 10 minutes before, or sooner: at most the grace and 10 minutes",
+    ),
     ours("rotation.every", Duration, "how often; when, is a moment of each identity's own"),
     ours(
         "rotation.schedule",
@@ -329,13 +351,41 @@ pub(crate) const KEYS: &[Key] = &[
     ignored("cache", Stanza, "nothing is cached: secrets that do not change are not leased, and leases belong to who asked"),
     refused("cache.persist", "a copy of secrets on a disk is one more place to lose them: remove it"),
     refused("cache.persist.{type,path,keep_after_import,exit_on_err,service_account_token_file}", AS_ABOVE),
-    later("cache.use_auto_auth_token", NO_LISTENER),
-    later("api_proxy", NO_LISTENER),
-    later("api_proxy.use_auto_auth_token", NO_LISTENER),
-    later("listener", NO_LISTENER),
-    later("listener.{type,address,tls_disable,tls_cert_file,tls_key_file,require_request_header,role}", AS_ABOVE),
-    later("listener.{agent_api,proxy_api}", AS_ABOVE),
-    later("listener.{agent_api,proxy_api}.enable_quit", AS_ABOVE),
+    refused("cache.use_auto_auth_token", "write it in `api_proxy`"),
+    same("api_proxy", Stanza, "who is given the token that serves, at the listeners"),
+    same(
+        "api_proxy.use_auto_auth_token",
+        OneOf(&["true", "false", "force"]),
+        "whether who shows no token is given it, or whoever comes",
+    ),
+    ours(
+        "api_proxy.local_token_file",
+        Text,
+        "the file of the local token, for who can show one: made with mode 0600 if it is not there",
+    ),
+    same("listener", Typed, "where programs reach the server with the token that serves"),
+    same("listener.type", Text, "tcp or unix, if the stanza has no label"),
+    same("listener(tcp)", Typed, "an address of this machine"),
+    same("listener(unix)", Typed, "a socket in the file system"),
+    same("listener.address", Text, "IP:PORT, or the path of the socket"),
+    ours(
+        "listener.inherited",
+        Text,
+        "instead of an address: the name of a socket that the service manager opened (FileDescriptorName=)",
+    ),
+    ours("listener.rotation", Text, "the name of the rotation whose token it is, if there are several"),
+    same("listener.tls_disable", Flag, "without TLS; a unix socket has none"),
+    same("listener.{tls_cert_file,tls_key_file}", Text, "PEM files with the certificate to show, and its key"),
+    same("listener.require_request_header", Flag, "whether each request must bear `X-Vault-Request: true`"),
+    same("listener.role", OneOf(&["default", "metrics_only"]), "whether all is served, or only the metrics"),
+    same("listener.socket_mode", Mode, "the socket's permissions, in octal; 0600 without it"),
+    different(
+        "listener.{socket_user,socket_group}",
+        Count,
+        "by number: whom the socket belongs to; to give it away takes the privilege",
+    ),
+    same("listener.{agent_api,proxy_api}", Stanza, "what may be asked of us"),
+    same("listener.{agent_api,proxy_api}.enable_quit", Flag, "whether a POST to /agent/v1/quit or /proxy/v1/quit ends us"),
     same("exec", Stanza, "a program that we start as our child, with what the templates come to in its environment"),
     same("exec.command", List, "the program and its arguments"),
     same(

@@ -9,6 +9,7 @@ use serde::Serialize;
 use tracing_subscriber::filter::LevelFilter;
 use turquoise::aws_iam::IamConfig;
 use turquoise::core::{AtStop, Policy};
+use turquoise::proxy::{AutoAuth, Listener};
 use turquoise::sink::Outlet;
 use turquoise::vault::{LoginConfig, SecretIdConfig, TokenConfig, Upstream};
 
@@ -22,6 +23,8 @@ pub(crate) struct Plan {
     /// At least one; no two have the same name, or share a file.
     pub(crate) rotations: Vec<Rotation>,
     pub(crate) program: Option<Program>,
+    /// At most one for each rotation.
+    pub(crate) proxies: Vec<Proxied>,
     pub(crate) pid_file: Option<PathBuf>,
     pub(crate) exit_after_auth: bool,
     pub(crate) log: Log,
@@ -55,10 +58,22 @@ pub(crate) struct Rotation {
     pub(crate) journal: PathBuf,
     pub(crate) on_stop: AtStop,
     /// What becomes of what is made with its credential.
-    #[expect(dead_code, reason = "what is made with a credential is seen by a listener, and there is none yet")]
     pub(crate) dependents: Option<Dependents>,
     /// A first login waits up to so long.
     pub(crate) start_spread: Duration,
+    /// Where AWS clients ask for its key.
+    pub(crate) container: Option<Container>,
+}
+
+/// An endpoint that hands a key to AWS clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Container {
+    /// Of this machine alone.
+    pub(crate) address: SocketAddr,
+    /// What clients must show is in it; it is made if it is not there.
+    pub(crate) token_file: PathBuf,
+    /// When clients have to ask again.
+    pub(crate) expires_in: Duration,
 }
 
 /// What is started beside them.
@@ -76,6 +91,28 @@ impl Program {
     /// Whether a file that was read again says the same.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         (&self.exec, &self.templates, &self.rotation) == (&other.exec, &other.templates, &other.rotation)
+    }
+}
+
+/// Where programs reach the server with the token of a rotation.
+pub(crate) struct Proxied {
+    /// The name of the rotation.
+    pub(crate) rotation: String,
+    pub(crate) upstream: Upstream,
+    pub(crate) auto_auth: AutoAuth,
+    /// The file of the local token.
+    pub(crate) local_token: Option<PathBuf>,
+    /// At least one.
+    pub(crate) listeners: Vec<Listener>,
+    /// Whether leases that were made through them are waited for.
+    pub(crate) waits: bool,
+}
+
+/// Whether a file that was read again says the same.
+impl PartialEq for Proxied {
+    fn eq(&self, other: &Self) -> bool {
+        let parts = |of: &Self| (of.rotation.clone(), of.auto_auth, of.local_token.clone(), of.listeners.clone());
+        parts(self) == parts(other)
     }
 }
 

@@ -81,6 +81,14 @@ pub(crate) fn lines(value: &Value) -> Option<&str> {
     }
 }
 
+/// A name, or a flag by its name.
+pub(crate) fn name(value: &Value) -> Option<String> {
+    match value {
+        Value::Flag(flag) => Some(flag.to_string()),
+        other => text(other),
+    }
+}
+
 /// Whether a text has the look of a token or of a secret id.
 pub(crate) fn is_secret(text: &str) -> bool {
     let is_long =

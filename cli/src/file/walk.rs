@@ -181,7 +181,7 @@ impl Walker<'_> {
             Kind::Percent => value::percent(found).is_none().then(|| "write \"5%\"".to_owned()),
             Kind::List => (!is_texts(found)).then(|| "write [\"…\", \"…\"]".to_owned()),
             Kind::OneOf(names) => {
-                let is_one = value::text(found).is_some_and(|text| names.contains(&text.as_str()));
+                let is_one = value::name(found).is_some_and(|text| names.contains(&text.as_str()));
                 (!is_one).then(|| format!("use one of: {}", names.join(", ")))
             }
             Kind::Flag => match value::flag(found) {

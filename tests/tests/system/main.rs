@@ -10,6 +10,7 @@ mod a_sealed_server_interrupts_and_loses_nothing;
 mod a_second_agent_on_the_same_identity_is_refused_and_named;
 mod a_secret_id_is_rotated_with_the_tokens_it_was_used_for;
 mod an_agent_is_hardened;
+mod an_ordeal_ends_well;
 mod leases_are_let_go_before_their_token;
 mod survives_a_fault_at_every_call;
 mod survives_a_server_in_trouble;

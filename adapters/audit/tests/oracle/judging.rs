@@ -334,11 +334,11 @@ fn secret_ids_are_judged_as_tokens_are() {
     story.login(1.0, Some("blue"), "worker-1", None);
     let made = json!({"secret_id": hmac("green"), "secret_id_accessor": hmac(&accessor("green")), "secret_id_ttl": 600});
     let request = json!({"path": format!("{app}/custom-secret-id"), "headers": {"x-rotation-id": [generation(2)]}});
-    story.done_by("worker-1", 2.0, request, json!({"data": made}));
+    story.done(2.0, "worker-1", request, json!({"data": made}));
     story.end(2.1, "worker-1");
     story.login(3.0, Some("green"), "worker-2", None);
     let destroy = json!({"path": format!("{app}/secret-id/destroy"), "data": {"secret_id": hmac("blue")}});
-    story.done_by("worker-2", 9.0, destroy, json!({}));
+    story.done(9.0, "worker-2", destroy, json!({}));
     let refused = json!({"path": "auth/approle/login", "data": {"secret_id": hmac("blue")}});
     let judgement = story.log().judge(&role(), &told());
     assert!(judgement.holds(), "{judgement}");

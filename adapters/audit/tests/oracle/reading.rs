@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use crate::story::{Story, file};
+use crate::story::{Story, file, text_of};
 use turquoise_audit::{Limits, Log, LogError, Told, Whose};
 
 #[test]
@@ -38,8 +38,8 @@ fn there_are_limits_on_a_line_and_on_the_whole() {
     assert!(matches!(error, LogError::TooLong { most: 5, offset: 1.., .. }), "{error}");
 
     let first = text.find('\n').expect("lines") + 1;
-    let long = format!("{}{}\n{}", &text[..first], "x".repeat(5000), &text[first..]);
-    let log = Log::read([file(&long).path()], Limits { line: 2000, ..Limits::default() }).expect("a log");
+    let with_a_long_one = format!("{}{}\n{}", &text[..first], "x".repeat(5000), &text[first..]);
+    let log = Log::read([file(&with_a_long_one).path()], Limits { line: 2000, ..Limits::default() }).expect("a log");
     assert_eq!((log.tally().unauditable, log.entries().len()), (1, Story::good().lines.len()));
 }
 
@@ -48,7 +48,7 @@ fn the_logs_of_several_nodes_are_one() {
     let story = Story::good();
     let halves = [0, 1].map(|half| {
         let lines = story.lines.iter().enumerate().filter(|(place, _)| place % 2 == half || *place == 3);
-        file(&lines.map(|(_, line)| format!("{line}\n")).collect::<String>())
+        file(&text_of(lines.map(|(_, line)| line)))
     });
     let log = Log::read([halves[1].path(), halves[0].path()], Limits::default()).expect("logs");
     assert_eq!(

@@ -68,12 +68,9 @@ impl Story {
         self
     }
 
-    pub(crate) fn done_by(&mut self, by: &str, at: f64, request: Value, response: Value) -> &mut Self {
-        self.done(at, by, request, response)
-    }
-
-    fn done(&mut self, at: f64, by: &str, request: Value, response: Value) -> &mut Self {
-        self.line(at, Some(by), Some(by), request, json!({"response": response}))
+    pub(crate) fn done(&mut self, at: f64, by: &str, request: Value, response: Value) -> &mut Self {
+        let rest = [("response".to_owned(), response)].into_iter().collect();
+        self.line(at, Some(by), Some(by), request, Value::Object(rest))
     }
 
     pub(crate) fn mint(&mut self, at: f64, by: &str, token: &str, number: Option<u32>, ttl: u64) -> &mut Self {
@@ -133,7 +130,7 @@ impl Story {
     }
 
     pub(crate) fn text(&self) -> String {
-        self.lines.iter().map(|line| format!("{line}\n")).collect()
+        text_of(&self.lines)
     }
 
     pub(crate) fn log(&self) -> Log {
@@ -161,4 +158,9 @@ fn merge(into: &mut Value, from: Value) {
     if let (Value::Object(into), Value::Object(from)) = (into, from) {
         into.extend(from);
     }
+}
+
+/// A line each.
+pub(crate) fn text_of<'a>(lines: impl IntoIterator<Item = &'a Value>) -> String {
+    lines.into_iter().flat_map(|line| [line.to_string(), "\n".to_owned()]).collect()
 }

@@ -4,6 +4,9 @@
 
 mod boto;
 mod conforming;
+mod container;
+mod dying;
+mod faulting;
 mod losing;
 mod minding;
 mod probing;

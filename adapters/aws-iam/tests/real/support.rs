@@ -1,7 +1,7 @@
 //! A user of the emulator, and identities that rotate its keys.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -58,17 +58,7 @@ impl Bench {
     }
 
     pub(crate) fn config(&self) -> IamConfig {
-        let source = Source::Profile { file: self.folder.path().join("profile"), profile: "rotated".to_owned() };
-        let endpoint = Endpoint { url: EMULATOR.url().to_owned(), region: "us-east-1".to_owned() };
-        IamConfig {
-            iam: endpoint.clone(),
-            sts: endpoint,
-            propagation: DECLARED,
-            lingering: DECLARED,
-            late: Duration::from_secs(2),
-            spare: Duration::ZERO,
-            ..IamConfig::new(self.user.parse().unwrap(), source)
-        }
+        config(EMULATOR.url(), &self.user, self.folder.path())
     }
 
     pub(crate) fn provider(&self) -> IamProvider {
@@ -79,27 +69,25 @@ impl Bench {
         self.folder.path().join("credentials")
     }
 
+    /// An identity that may have no key yet.
+    pub(crate) async fn begin(&self) -> Identity {
+        self.begin_with(self.provider(), policy_of_tests()).await
+    }
+
     pub(crate) async fn start(&self) -> Running {
         self.start_with(self.provider(), policy_of_tests()).await
     }
 
     #[expect(clippy::large_types_passed_by_value, reason = "it is moved in, once")]
     pub(crate) async fn start_with(&self, provider: impl Provider, policy: Policy) -> Running {
-        let opened = FileJournal::open(&self.folder.path().join("journal")).unwrap();
-        let form = Form::SharedCredentials { profile: "default".parse().unwrap() };
-        let setup = Setup {
-            policy,
-            provider,
-            journal: opened.journal,
-            history: opened.history,
-            store: FileSink::open(&self.published(), Mode::PRIVATE).unwrap().in_form(form),
-            clock: Box::new(BootClock::new().unwrap()),
-            memory: WhenLockingFails::Warn,
-            load: Load::unlimited(),
-        };
-        let identity = Identity::start(setup).await.unwrap();
+        let identity = self.begin_with(provider, policy).await;
         timeout(PATIENCE, identity.credentials().ready()).await.unwrap().unwrap();
         Running { identity }
+    }
+
+    #[expect(clippy::large_types_passed_by_value, reason = "it is moved in, once")]
+    async fn begin_with(&self, provider: impl Provider, policy: Policy) -> Identity {
+        begin(self.folder.path(), provider, policy).await
     }
 
     /// The ids of the keys that there are.
@@ -116,6 +104,39 @@ impl Bench {
         let calls = EMULATOR.calls(&self.user).unwrap();
         calls.into_iter().filter(|call| call.ends_with("AccessKey") || call == "TagUser").collect()
     }
+}
+
+/// What there is to say of the keys of a user, whose first one is in a folder.
+pub(crate) fn config(emulator: &str, user: &str, folder: &Path) -> IamConfig {
+    let source = Source::Profile { file: folder.join("profile"), profile: "rotated".to_owned() };
+    let endpoint = Endpoint { url: emulator.to_owned(), region: "us-east-1".to_owned() };
+    IamConfig {
+        iam: endpoint.clone(),
+        sts: endpoint,
+        propagation: DECLARED,
+        lingering: DECLARED,
+        late: Duration::from_secs(2),
+        spare: Duration::ZERO,
+        ..IamConfig::new(user.parse().unwrap(), source)
+    }
+}
+
+/// An identity that may have no key yet.
+#[expect(clippy::large_types_passed_by_value, reason = "it is moved in, once")]
+pub(crate) async fn begin(folder: &Path, provider: impl Provider, policy: Policy) -> Identity {
+    let opened = FileJournal::open(&folder.join("journal")).unwrap();
+    let form = Form::SharedCredentials { profile: "default".parse().unwrap() };
+    let setup = Setup {
+        policy,
+        provider,
+        journal: opened.journal,
+        history: opened.history,
+        store: FileSink::open(&folder.join("credentials"), Mode::PRIVATE).unwrap().in_form(form),
+        clock: Box::new(BootClock::new().unwrap()),
+        memory: WhenLockingFails::Warn,
+        load: Load::unlimited(),
+    };
+    Identity::start(setup).await.unwrap()
 }
 
 pub(crate) struct Running {
@@ -167,6 +188,20 @@ impl Running {
     pub(crate) fn serving(&self) -> String {
         self.identity.credentials().acquire().unwrap().handle().0.clone()
     }
+}
+
+/// Writes what a campaign has found between its marks in `docs/access-keys.md`, if the environment has `UPDATE_DOCS=1`. It is
+/// not compared: how many calls there are depends on how quick the machine is.
+pub(crate) fn document(name: &str, found: &str) {
+    if std::env::var_os("UPDATE_DOCS").is_none() {
+        return;
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/access-keys.md");
+    let text = fs::read_to_string(path).unwrap();
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+    let (head, rest) = text.split_once(&begin).unwrap();
+    let (_, tail) = rest.split_once(&end).unwrap();
+    fs::write(path, format!("{head}{begin}\n{found}\n{end}{tail}")).unwrap();
 }
 
 /// As short as the lags allow.

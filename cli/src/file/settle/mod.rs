@@ -1,6 +1,8 @@
 //! From what stands in a file to what it comes to. Each key is known and of its kind by now.
 
+mod container;
 mod exec;
+mod listener;
 mod method;
 mod provider;
 mod rotation;
@@ -23,7 +25,8 @@ use super::walk::Remarks;
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// The order in which settings are shown; single keys come last.
-const STANZAS: [&str; 7] = ["vault.", "auto_auth.", "rotation", "journal.", "admin.", "alert.", "telemetry."];
+const STANZAS: [&str; 9] =
+    ["vault.", "auto_auth.", "rotation", "api_proxy.", "listener", "journal.", "admin.", "alert.", "telemetry."];
 /// How to log in is said once, however many rotations do it.
 const SHARED: &str = "auto_auth.method.";
 
@@ -160,6 +163,7 @@ impl<'a> Settler<'a, '_> {
     fn plan(&mut self) -> Option<Plan> {
         let file = Stanza { path: String::new(), table: Some(self.table), at: (0, 0) };
         let rotations = self.rotations(&file);
+        let proxies = self.proxies(&file, rotations.as_deref().unwrap_or_default());
         let pid_file = self.text(&file, "pid_file", None).map(PathBuf::from);
         let exit_after_auth = self.flag(&file, "exit_after_auth");
         let level = self.text(&file, "log_level", Some("info")).unwrap_or_default();
@@ -168,6 +172,6 @@ impl<'a> Settler<'a, '_> {
         let rotations = rotations?;
         let program = self.program(&file, &rotations);
         let watched = self.watched(&file);
-        Some(Plan { rotations, program, pid_file, exit_after_auth, log, watched, settings: Vec::new() })
+        Some(Plan { rotations, program, proxies, pid_file, exit_after_auth, log, watched, settings: Vec::new() })
     }
 }

@@ -1,9 +1,10 @@
 //! Where credentials come from.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use turquoise::aws_iam::{self, Endpoint, IamConfig, Source, UserName};
-use turquoise::vault::{App, Issued, LoginConfig, Probe, SecretIdConfig, TokenConfig, Upstream};
+use turquoise::aws_iam::{self, Endpoint, IamConfig, Source, Supply, UserName};
+use turquoise::vault::{App, Issued, Kept, LoginConfig, Probe, SecretIdConfig, TokenConfig, Upstream};
 
 use super::super::plan::{Origin, Provider};
 use super::super::tree::Item;
@@ -30,9 +31,9 @@ impl<'a> Settler<'a, '_> {
         timing: &Timing,
     ) -> Option<Provider> {
         if timing.kind == Kind::Keys {
-            return self.keys(rotation, timing);
+            return self.keys(rotation, upstream, timing);
         }
-        self.not_of(rotation, timing.kind, &["user", "source", "endpoint", "propagation", "switched_off", "spare"])?;
+        self.not_of(rotation, timing.kind, &["user", "source", "endpoint", "propagation", "switched_off", "spare", "container"])?;
         let method = &way.stanza;
         let upstream = self.reached(way, upstream?, timing)?;
         let probes = self.probes(rotation)?;
@@ -125,12 +126,12 @@ impl<'a> Settler<'a, '_> {
         Some(Provider::SecretId(SecretIdConfig { upstream, app, role_id_file, secret_id_file, probes, issued }))
     }
 
-    fn keys(&mut self, rotation: &Stanza<'a>, timing: &Timing) -> Option<Provider> {
+    fn keys(&mut self, rotation: &Stanza<'a>, upstream: Option<&Upstream>, timing: &Timing) -> Option<Provider> {
         self.not_of(rotation, timing.kind, &["role", "login_life", "life", "issued", "method"])?;
         let user = self.needed(rotation, "user")?;
         let form = "write the user's name without its path";
         let user = user.parse::<UserName>().ok().or_else(|| self.fault(rotation.at("user"), "`user` cannot be used", form));
-        let source = self.source(rotation);
+        let source = self.source(rotation, upstream);
         let probes = self.signed_probes(rotation);
         self.owned(rotation, "key")?;
         let mut config = IamConfig { probes: probes?, ..IamConfig::new(user?, source?) };
@@ -153,10 +154,10 @@ impl<'a> Settler<'a, '_> {
     }
 
     /// Where the first key comes from.
-    fn source(&mut self, rotation: &Stanza<'a>) -> Option<Source> {
+    fn source(&mut self, rotation: &Stanza<'a>, upstream: Option<&Upstream>) -> Option<Source> {
         let mut sources = rotation.all("source");
         let (Some(item), None) = (sources.next(), sources.next()) else {
-            let remedy = "write source \"environment\" {}, or source \"profile\" { file = \"…\" }";
+            let remedy = "write source \"environment\" {}, source \"profile\" { file = \"…\" } or source \"vault\" { … }";
             return self.fault(rotation.at, "it is not said once where the first key comes from", remedy);
         };
         let stanza = Stanza::of(rotation.path("source"), item);
@@ -164,9 +165,31 @@ impl<'a> Settler<'a, '_> {
         if item.kind() == Some("environment") {
             return Some(Source::Environment);
         }
+        if item.kind() == Some("vault") {
+            return self.kept(&stanza, upstream);
+        }
         let file = self.needed(&stanza, "file")?.into();
         let profile = self.text(&stanza, "profile", Some("default"))?;
         Some(Source::Profile { file, profile })
+    }
+
+    /// A first key that somebody has put into a KV store.
+    fn kept(&mut self, source: &Stanza<'a>, upstream: Option<&Upstream>) -> Option<Source> {
+        let path = self.needed(source, "path")?;
+        let token_file = self.needed(source, "token_file")?;
+        let Some(upstream) = upstream else {
+            return self.fault(source.at, "it is not said which server keeps the first key", "write vault { address = \"…\" }");
+        };
+        let form = "write secret/data/NAME: letters, digits, `_`, `-`, `.` and slashes between";
+        let path = path.parse().ok().or_else(|| self.fault(source.at("path"), "`path` cannot be used", form))?;
+        let kept = match Kept::new(upstream, path, token_file) {
+            Ok(kept) => Arc::new(kept),
+            Err(why) => return self.fault(source.at, "the server that keeps the first key cannot be asked", why.to_string()),
+        };
+        Some(Source::Supplied(Supply::new(move || {
+            let kept = Arc::clone(&kept);
+            async move { kept.read(["access_key", "secret_key"]).await }
+        })))
     }
 
     fn probes(&mut self, rotation: &Stanza<'a>) -> Option<Vec<Probe>> {

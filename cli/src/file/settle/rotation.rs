@@ -54,7 +54,7 @@ impl<'a> Settler<'a, '_> {
             let fits = self.fits(stanza, &policy).and_then(|()| self.spaced(stanza, &timing, &policy));
             let (journal, schedule) = (folder.join(format!("{name}.journal")), timing.schedule);
             if let (Some(()), Some(sinks)) = (fits, sinks) {
-                let name = name.clone();
+                let (name, container) = (name.clone(), self.container(stanza, policy.grace));
                 rotations.push(Rotation {
                     name,
                     provider,
@@ -66,6 +66,7 @@ impl<'a> Settler<'a, '_> {
                     on_stop,
                     dependents,
                     start_spread,
+                    container,
                 });
             }
         }

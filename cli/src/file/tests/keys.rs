@@ -23,6 +23,7 @@ fn file_with(path: &str, key: &Key) -> String {
             "method" => Some("approle"),
             "sink" => Some("file"),
             "source" => Some("environment"),
+            "listener" => Some("tcp"),
             _ => None,
         });
         writeln!(head, "{name}{} {{", label.map(|label| format!(" \"{label}\"")).unwrap_or_default()).unwrap();
@@ -34,10 +35,12 @@ fn file_with(path: &str, key: &Key) -> String {
         (_, Some(label)) => stanza(label),
         (Kind::Typed, None) if name == "sink" => stanza("file"),
         (Kind::Typed, None) if name == "source" => stanza("environment"),
+        (Kind::Typed, None) if name == "listener" => stanza("tcp"),
         (Kind::Typed, None) => stanza("approle"),
         (Kind::Named, None) => stanza("secret/data/app"),
         (Kind::Stanza, None) => format!("{name} {{}}"),
         (Kind::Text, None) if path.ends_with("method.type") => "type = \"approle\"".to_owned(),
+        (Kind::Text, None) if path.ends_with("listener.type") => "type = \"unix\"".to_owned(),
         (Kind::Text, None) if path.ends_with("source.type") => "type = \"profile\"".to_owned(),
         (Kind::Text | Kind::Lines | Kind::Any, None) => format!("{name} = \"file\""),
         (Kind::Count, None) => format!("{name} = 3"),
