@@ -58,7 +58,7 @@ fn token(path: &Path) -> io::Result<Secret> {
         made => made?,
     };
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes)?;
+    getrandom::fill(&mut bytes).map_err(|why| io::Error::other(why.to_string()))?;
     let mut text = PREFIX.to_owned();
     // Writing to a string does not fail.
     for byte in bytes {
