@@ -115,8 +115,7 @@ impl<'a> Settler<'a, '_> {
     }
 
     fn address(&mut self, stanza: &Stanza<'a>) -> Option<SocketAddr> {
-        self.needed(stanza, "address")?;
-        let address = self.text(stanza, "address", None)?;
+        let address = self.needed(stanza, "address")?;
         let form = "write IP:PORT, as 127.0.0.1:8100";
         address.parse().ok().or_else(|| self.fault(stanza.at("address"), "`address` cannot be listened on", form))
     }
