@@ -34,9 +34,9 @@ pub(crate) enum NotOpen {
 
 impl Proxies {
     /// Opens them all, or none.
-    pub(crate) fn open(proxied: &[Proxied], fleet: &Fleet) -> Result<Self, NotOpen> {
-        let mut proxies = Self { open: Vec::new(), quit: Arc::default() };
-        for Proxied { rotation, upstream, auto_auth, local_token, listeners, waits } in proxied {
+    pub(crate) fn open(all: &[Proxied], fleet: &Fleet) -> Result<Self, NotOpen> {
+        let mut opened = Self { open: Vec::new(), quit: Arc::default() };
+        for Proxied { rotation, upstream, auto_auth, local_token, listeners, waits } in all {
             let Some(member) = fleet.members.iter().find(|member| member.name == *rotation) else { continue };
             let setup = Setup {
                 credentials: member.identity.credentials().named(NAME),
@@ -45,14 +45,14 @@ impl Proxies {
                 auto_auth: *auto_auth,
                 listeners: listeners.clone(),
                 limits: Limits::default(),
-                hooks: Hooks { quit: Arc::clone(&proxies.quit), metrics: None },
+                hooks: Hooks { quit: Arc::clone(&opened.quit), metrics: None },
             };
             // What is not waited for is not kept count of: it ends with its token.
             let dependents = if *waits { member.dependents() } else { None };
             let dependents = dependents.map(|dependents| Arc::new(dependents) as Arc<dyn Dependents>);
-            proxies.open.push(Proxy::start_with(setup, dependents)?);
+            opened.open.push(Proxy::start_with(setup, dependents)?);
         }
-        Ok(proxies)
+        Ok(opened)
     }
 
     /// Waits until a client asks for the end.

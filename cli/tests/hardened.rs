@@ -46,10 +46,9 @@ fn open_folder() -> TempDir {
 
 /// The part of the demo that reads with a token which it was given in a file.
 fn reader(folder: &Path) -> Command {
-    let sink = folder.join("token");
-    fs::write(&sink, "hvs.a-token-that-nobody-takes").unwrap();
+    fs::write(folder.join("token"), "hvs.a-token-that-nobody-takes").unwrap();
     let mut command = Command::new(folder.join("turquoise"));
-    command.arg("demo-reader").arg(sink).args(["http://127.0.0.1:9", "secret/data/app"]);
+    command.args(["demo-reader", "vault-token"]).arg(folder).arg("http://127.0.0.1:9");
     command
 }
 

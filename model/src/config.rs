@@ -283,7 +283,7 @@ pub const STANDARD: [Config; 25] = [
         name: "a gap, or refused for a while",
         crashes: 0,
         hostility: &[Hostility::Suspend, Hostility::Disabled],
-        pins: Some(Pins::of(33_434, 97, 29)),
+        pins: Some(Pins::of(33_166, 97, 29)),
         ..BASE
     },
     Config {

@@ -90,6 +90,8 @@ struct Leave {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Woken {
     before: [Option<OpId>; 3],
+    /// What the provider has accepted since, and what does not serve yet.
+    accepted: Option<Generation>,
 }
 
 /// Whether the current credential certainly lives.
@@ -426,7 +428,10 @@ impl Rotation {
             served.canary.iter_mut().for_each(|canary| to.generation(&mut canary.candidate));
         }
         self.missing.iter_mut().for_each(|generation| to.generation(generation));
-        self.woken.iter_mut().flat_map(|woken| &mut woken.before).flatten().for_each(|op| to.op(op));
+        if let Some(woken) = &mut self.woken {
+            woken.before.iter_mut().flatten().for_each(|op| to.op(op));
+            woken.accepted.iter_mut().for_each(|generation| to.generation(generation));
+        }
         self.mandate.iter_mut().for_each(|until| to.deadline(until));
         to.deadline(self.bucket.full_at());
         to.deadline(&mut self.now);
@@ -574,7 +579,7 @@ impl Rotation {
             Duty::Flying { op, .. } => Some(op),
             Duty::Due { .. } => None,
         };
-        self.woken = self.fold.phase.current().map(|_| Woken { before: [renewals[0], renewals[1], duty] });
+        self.woken = self.fold.phase.current().map(|_| Woken { before: [renewals[0], renewals[1], duty], accepted: None });
         self.light = Light::Unknown;
         self.fold.phase.current_mut().into_iter().for_each(|lease| lease.doubt(now));
         self.fold.phase.second_mut().into_iter().for_each(|lease| lease.doubt(now));
@@ -583,10 +588,22 @@ impl Rotation {
         }
     }
 
-    /// The provider has accepted a secret. Asked after the time was lost, it says that what serves is accepted.
+    /// The provider has accepted a secret. Asked after the time was lost, it says that this may serve.
     pub(super) fn accepted_anew(&mut self, op: OpId, generation: Generation) {
-        let current = self.fold.phase.current().map(|lease| lease.mint.generation);
-        self.woken = self.woken.filter(|woken| woken.before.contains(&Some(op)) || current != Some(generation));
+        if let Some(woken) = self.woken.as_mut().filter(|woken| !woken.before.contains(&Some(op))) {
+            woken.accepted = Some(generation);
+            self.wake();
+        }
+    }
+
+    /// What was lost with the time matters no more when what serves was accepted since, or nothing does.
+    fn wake(&mut self) {
+        let phase = self.fold.phase;
+        let current = phase.current().map(|lease| lease.mint.generation);
+        self.woken = self.woken.filter(|woken| current.is_some() && woken.accepted != current);
+        if let Some(woken) = &mut self.woken {
+            woken.accepted = woken.accepted.filter(|accepted| phase.names(*accepted));
+        }
     }
 
     /// Whether anything may be sent then that changes something, or recorded.
@@ -635,6 +652,7 @@ impl Rotation {
         let rest = if owed { self.policy.wait(self.policy.tries_before_debt, self.now) } else { Duration::ZERO };
         self.duty = Duty::Due { at: self.now + rest, tries: 0 };
         self.forget_wishes(record.step);
+        self.wake();
         self.hurried = false;
     }
 
