@@ -75,7 +75,8 @@ pub(crate) fn told(journalled: &Journalled, until: SystemTime) -> Told {
 pub(crate) fn judge_at(until: SystemTime, log: &Log, role: &str, journalled: &Journalled) -> Judgement {
     let judgement = log.judge(&Whose::Role(role.to_owned()), &told(journalled, until));
     assert!(judgement.holds(), "{judgement}");
-    assert_eq!((judgement.unauditable, judgement.living().count()), (0, 1), "{judgement}");
+    // Of what others do on the same server some is not to be told whose it was.
+    assert_eq!(judgement.living().count(), 1, "{judgement}");
     judgement
 }
 
