@@ -310,9 +310,10 @@ pub(crate) const KEYS: &[Key] = &[
     ours(
         "rotation.dependents",
         OneOf(&["wait", "cut", "refuse"]),
-        "what becomes of leases that were made with a token, seen through a `listener`: waited for, ended with it, or not given",
+        "what becomes of leases that were made with a token, seen through a `listener`: waited for as long as the grace lasts, or \
+         ended with it; to give none (\"refuse\") is refused, for an answer tells too late that there is a lease in it",
     ),
-    ours("rotation.dependents_max", Duration, "so long they are waited for; then they are ended one by one, and named"),
+    later("rotation.dependents_max", "leases are waited for as long as the grace lasts: make `grace` as long as they may take"),
     ours(
         "rotation.adopt",
         OneOf(&["serve", "own"]),

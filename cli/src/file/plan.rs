@@ -171,8 +171,8 @@ pub(crate) enum Survivor {
 /// What becomes of leases and children of a credential that retires, where a listener has seen them made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dependents {
-    /// They keep it alive so long at most.
-    Wait(Duration),
+    /// They keep it alive as long as the grace lasts.
+    Wait,
     /// They end with it.
     Cut,
     /// None is given.

@@ -138,14 +138,14 @@ impl<'a> Settler<'a, '_> {
     /// They are seen by a listener alone.
     fn dependents(&mut self, file: &Stanza<'a>, rotation: &Stanza<'a>) -> Option<Dependents> {
         if file.item("listener").is_none() {
-            let key = ["dependents", "dependents_max"].into_iter().find(|key| rotation.item(key).is_some())?;
+            rotation.item("dependents")?;
             let remedy = "remove it: they end with the token, after the grace; or add a `listener`";
-            return self.fault(rotation.at(key), "no lease is seen that could be waited for", remedy);
+            return self.fault(rotation.at("dependents"), "no lease is seen that could be waited for", remedy);
         }
         Some(match self.text(rotation, "dependents", Some("wait")).as_deref() {
             Some("cut") => Dependents::Cut,
             Some("refuse") => Dependents::Refuse,
-            _ => Dependents::Wait(self.duration(rotation, "dependents_max", Duration::from_hours(1))),
+            _ => Dependents::Wait,
         })
     }
 
