@@ -186,12 +186,14 @@ impl<'a> Resident<'a> {
         self.steps.clear();
     }
 
-    /// Asks for a rotation, unless one is about to begin by itself, and waits until this step of it is on record.
+    /// Asks for a rotation, unless one begins by itself, and waits until this step of it is on record.
     pub(crate) async fn rotate_until(&mut self, step: StepKind) {
         // What was told before is not about this one.
         self.progress = self.identity.progress();
         match self.identity.rotate().await {
-            Ok(()) | Err(AskError::Illegal(Illegal::NotHere { phase: PhaseKind::Steady, .. })) => self.until(step).await,
+            Ok(()) | Err(AskError::Illegal(Illegal::NotHere { phase: PhaseKind::Steady | PhaseKind::Issuing, .. })) => {
+                self.until(step).await;
+            }
             Err(other) => panic!("{other}"),
         }
     }
