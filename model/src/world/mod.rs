@@ -318,6 +318,8 @@ pub enum Demand {
     Resolve(Resolution),
     /// End everything, and begin anew.
     BreakGlass,
+    /// Try again to end what could not be ended.
+    Retry,
     /// End.
     Shutdown(AtStop),
 }
