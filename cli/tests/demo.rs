@@ -213,5 +213,5 @@ fn usage_errors_exit_1_and_help_exits_0() {
     }
     let (code, help, _) = run(turquoise().arg("--help"));
     assert_eq!(code, Some(0));
-    assert!(help.contains("Examples:") && !help.contains("demo-reader"), "{help}");
+    assert!(help.contains("Examples:") && !help.contains("demo-client"), "{help}");
 }
