@@ -242,7 +242,9 @@ fn on_a_terminal_the_demo_has_colours_unless_it_is_told_not_to_and_ctrl_c_ends_i
             assert!(said.contains("interrupted") && said.contains("are ended"), "{said}");
         })
     });
-    ends.into_iter().for_each(|end| end.join().unwrap());
+    for end in ends {
+        end.join().unwrap();
+    }
 }
 
 #[test]

@@ -104,8 +104,7 @@ pub(crate) fn run(given: &Given) -> ExitCode {
 }
 
 impl Given {
-    /// One request. Like most clients, and that of the server itself, one that keeps its token sends a read again if its connection
-    /// breaks.
+    /// One request. A client that keeps its token sends a read again if its connection breaks, as clients in Go do by themselves.
     async fn read(&self, reads: &Reads, key: &Key, count: &mut Count) -> Result<(), Failure> {
         let held = Held { id: &key.id, secret: &key.secret };
         match reads.read(held).await {

@@ -22,8 +22,8 @@ pub(super) async fn judge(scene: &Iam, show: &Show) -> Result<(), Trouble> {
     // Whoever rotated has let go of it.
     let journal = FileJournal::open(&scene.site.journal())?.history;
     let mut lines = Vec::new();
-    lines.extend(client(["requests served, by the handle", "requests failed, by the handle"], &show.handle));
-    lines.extend(client(["requests served, by the sink file", "requests failed, by the sink file"], &show.sink));
+    lines.extend(client(["requests by the handle, served", "requests by the handle, failed"], &show.handle));
+    lines.extend(client(["requests by the sink file, served", "requests by the sink file, failed"], &show.sink));
     lines.extend(Rounds::of(&journal.entries).lines(["rotations done", "rotations abandoned"], 2, 2));
     lines.extend(keys(scene).await?);
     conclude(lines, show)

@@ -116,7 +116,7 @@ auto_auth {{
   }}
 }}
 
-# Ours.
+# Ours, or with keys of ours.
 api_proxy {{
   local_token_file = {local_token}
 }}
