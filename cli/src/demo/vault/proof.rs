@@ -28,9 +28,8 @@ const REVOKED: usize = 1;
 /// Prints it; any wrong line is trouble.
 pub(super) async fn judge(vault: &Vault, show: &Show, dark: Duration) -> Result<(), Trouble> {
     // Whoever rotated has let go of them.
-    let journals = [vault.site.journal(), vault.agent.journal()].map(|path| FileJournal::open(&path));
-    let [handle, sidecar] = journals;
-    let (handle, sidecar) = (handle?.history, sidecar?.history);
+    let handle = FileJournal::open(&vault.site.journal())?.history;
+    let sidecar = FileJournal::open(&vault.agent.journal())?.history;
     let mut lines = requests(show, dark);
     lines.extend(Rounds::of(&handle.entries).lines(["handle: rotations done", "handle: rotations abandoned"], 2, 1));
     lines.extend(Rounds::of(&sidecar.entries).lines(["sidecar: rotations done", "sidecar: rotations abandoned"], 3, 2));
@@ -46,11 +45,19 @@ pub(super) async fn judge(vault: &Vault, show: &Show, dark: Duration) -> Result<
 }
 
 /// What became of the clients' requests.
-fn requests(show: &Show, dark: Duration) -> Vec<Line> {
-    let Show { handle, proxy, sink, .. } = show;
+fn requests(Show { handle, proxy, sink, .. }: &Show, dark: Duration) -> Vec<Line> {
     let mut lines = Vec::new();
     lines.extend(client(["requests by the handle, served", "requests by the handle, failed"], handle));
     lines.extend(client(["requests through the proxy, served", "requests through the proxy, failed"], proxy));
+    // The client has one request under way, and one process was killed.
+    let (count, limit) = (proxy.count(), 1);
+    lines.push(Line::must(
+        "… cut off by the kill, and sent again",
+        count.resent,
+        count.resent <= limit,
+        format_args!("at most {limit}"),
+    ));
+    lines.push(Line::fact("… the slowest of them, in seconds", format_args!("{:.1}", count.slowest.as_secs_f64())));
     lines.extend(client(["requests by the sink file, served", "requests by the sink file, failed"], sink));
     lines.push(Line::must(
         "… refused while its token was revoked by others",
@@ -58,15 +65,6 @@ fn requests(show: &Show, dark: Duration) -> Vec<Line> {
         dark < REPLACED,
         format_args!("over within {} s", REPLACED.as_secs()),
     ));
-    // The client has one request under way, and one process was killed.
-    let (count, limit) = (proxy.count(), 1);
-    lines.push(Line::must(
-        "… through the proxy, cut off by the kill and sent again",
-        count.resent,
-        count.resent <= limit,
-        format_args!("at most {limit}"),
-    ));
-    lines.push(Line::fact("… through the proxy, the longest, in seconds", format_args!("{:.1}", count.slowest.as_secs_f64())));
     lines
 }
 
@@ -96,11 +94,11 @@ impl Verdict {
 fn tokens(handle: &Verdict, sidecar: &Verdict, alive: [usize; 2]) -> [Line; 4] {
     let made = [handle.tokens().len(), sidecar.tokens().len()];
     let last_live = alive == [1, 1] && handle.ends_with_its_last(HANDLES) && sidecar.ends_with_its_last(SIDECARS);
+    let ended = |by| handle.ended_by(by) + sidecar.ended_by(by);
+    let (themselves, others) = (ended(By::Itself), ended(By::Others));
     // One that has served may instead have run out, as its life was cut to its grace.
-    let (themselves, time) = ([By::Itself].map(|by| handle.ended_by(by) + sidecar.ended_by(by)), By::Time);
     let due = HANDLES + SIDECARS - 3;
-    let as_due = themselves[0] + handle.ended_by(time) + sidecar.ended_by(time) == due;
-    let others = handle.ended_by(By::Others) + sidecar.ended_by(By::Others);
+    let as_due = themselves + ended(By::Time) == due;
     let revoked = sidecar.tokens().get(REVOKED).is_some_and(|token| token.ended_by == Some(By::Others));
     [
         Line::must(
@@ -110,7 +108,7 @@ fn tokens(handle: &Verdict, sidecar: &Verdict, alive: [usize; 2]) -> [Line; 4] {
             format_args!("{HANDLES} + {SIDECARS}"),
         ),
         Line::must("tokens alive", format_args!("{} + {}", alive[0], alive[1]), last_live, "1 + 1, the last of each"),
-        Line::must("audit log: tokens that ended themselves", themselves[0], as_due, due),
+        Line::must("audit log: tokens that ended themselves", themselves, as_due, due),
         Line::must("audit log: tokens that others ended", others, others == 1 && revoked, "1, which was revoked"),
     ]
 }
