@@ -31,8 +31,8 @@ shift
 exec "$@" 3<&-
 "#;
 
-/// A process in a process group of its own, so that a Ctrl-C meant for the parent does not reach it. It ends when this is dropped, and
-/// when the process that holds this ends, in whatever manner.
+/// A process in a process group of its own, so that a Ctrl-C meant for the parent does not reach it. It ends when this is
+/// dropped, and when the process that holds this ends, in whatever manner.
 #[derive(Debug)]
 pub struct Guarded {
     child: Child,

@@ -15,10 +15,11 @@ use crate::demo::write_private;
 pub(super) const NAME: &str = "sidecar";
 /// The name of the socket that its clients connect to, in the configuration and to whoever starts it.
 pub(super) const SOCKET: &str = "proxy";
-/// When it rotates by itself: never in this story, which asks for each rotation when it is its turn.
+/// When it rotates by itself: never in this story, which asks for each rotation when it is its turn. With `every` it would also
+/// try again by itself after each useless candidate, nobody knows how often.
 const SCHEDULE: &str = "0 0 1 1 *";
-/// A candidate that has not passed by then is given up. It is tried each eighth of that, which is also the time in which the sidecar
-/// has to be killed between the minting and the switch.
+/// A candidate that has not passed by then is given up. It is tried each eighth of that, which is also the time in which the
+/// sidecar has to be killed between the minting and the switch.
 const VALIDATE_FOR: Duration = Duration::from_secs(4);
 
 /// The files of a sidecar, in a folder of its own, and the socket that a service manager opens and holds for it.

@@ -1,4 +1,5 @@
-//! The story of two tokens: one that a program rotates by itself, and one that a sidecar rotates for programs that know nothing of it.
+//! The story of two tokens: one that a program rotates by itself, and one that a sidecar rotates for programs that know nothing
+//! of it.
 
 mod agent;
 mod proof;

@@ -17,8 +17,8 @@ use crate::demo::trouble::Trouble;
 const REPLACED: Duration = Duration::from_secs(10);
 /// The handle's tokens: the first, and the candidates of three rotations. The third is useless, the last serves at the end.
 const HANDLES: usize = 4;
-/// The sidecar's: of a login, and of five rotations. The third is useless, the fourth comes after the second was revoked, at the fifth
-/// the sidecar is killed, the last serves at the end.
+/// The sidecar's: of a login, and of five rotations. The third is useless, the fourth comes after the second was revoked, at the
+/// fifth the sidecar is killed, the last serves at the end.
 const SIDECARS: usize = 6;
 /// Which one of either is useless.
 const USELESS: usize = 2;

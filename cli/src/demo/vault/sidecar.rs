@@ -43,8 +43,8 @@ pub(super) struct Sidecar {
 }
 
 impl Sidecar {
-    /// Starts it by its configuration. If this process is killed, `doomed` is removed when the sidecar is gone, and not before: it may
-    /// be writing there.
+    /// Starts it by its configuration. If this process is killed, `doomed` is removed when the sidecar is gone, and not before:
+    /// it may be writing there.
     pub(super) fn start(agent: &Agent, doomed: &Path) -> Result<Self, Trouble> {
         let log = agent.log();
         let mut command = Guarded::command(Some(doomed));
