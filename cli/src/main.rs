@@ -125,7 +125,7 @@ enum Command {
     /// Look at a configuration file
     #[command(subcommand)]
     Config(config::Config),
-    /// Rotate a token of a real server, or a key of an emulator, under load, with a bad candidate and a crash on the way
+    /// Rotate tokens of a real server, or a key of an emulator, under load, with bad candidates and a crash on the way
     Demo(demo::Args),
     /// Explore every state of the rotation machine and tell what holds
     Verify(Box<verify::Args>),
@@ -144,10 +144,10 @@ enum Command {
     Man(papers::Man),
     /// Hand an AWS client the key that serves now, as its `credential_process`
     CredentialProcess(credential_process::Args),
-    /// (part of the demo) Read with what is published
+    /// (part of the demo) Read with what is in a file
     #[command(hide = true)]
-    DemoReader(demo::site::Site),
-    /// (part of the demo) Rotate in a process of its own
+    DemoClient(demo::client::Given),
+    /// (part of the demo) Rotate keys in a process of its own
     #[command(hide = true)]
     DemoSidecar(demo::site::Site),
 }
@@ -189,8 +189,8 @@ fn main() -> ExitCode {
         Command::Policy(args) => policy::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::CredentialProcess(args) => credential_process::run(&args),
-        Command::DemoReader(site) => demo::reader::run(&site),
-        Command::DemoSidecar(site) => demo::sidecar::run(&site),
+        Command::DemoClient(given) => demo::client::run(&given),
+        Command::DemoSidecar(site) => demo::iam::sidecar::run(&site),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an operator asks of a sidecar that runs: where it stands, and what it is to do.
 
-mod client;
+pub(crate) mod client;
 mod round;
 mod screen;
 mod show;
