@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use turquoise::proxy::{
-    At, Dependents, Door, Hooks, Limits, ListenError, Listener, LocalToken, LocalTokenError, Proxy, Setup, Stopped, inherited_left,
+    At, Dependents, Door, Hooks, Limits, ListenError, Listener, LocalToken, LocalTokenError, Proxy, Setup, Stopped,
+    inherited_left,
 };
 use turquoise::vault::ConfigError;
 

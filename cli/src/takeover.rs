@@ -40,7 +40,9 @@ pub(crate) enum NotTaken {
         why: String,
     },
     /// It was asked, and is not done yet.
-    #[error("process {pid} was asked to end and is not done with it after {within:?}: start again when it is, or give it longer (--take-over={longer})")]
+    #[error(
+        "process {pid} was asked to end and is not done with it after {within:?}: start again when it is, or give it longer (--take-over={longer})"
+    )]
     Late {
         /// Its id.
         pid: i32,

@@ -137,7 +137,8 @@ impl Site {
 
     /// What an operator's command comes to.
     fn turquoise(&self, words: &[&str]) -> (Option<i32>, String) {
-        let output = Command::new(TURQUOISE).args(words).arg("--admin").arg(self.file("admin.sock")).env_clear().output().unwrap();
+        let output =
+            Command::new(TURQUOISE).args(words).arg("--admin").arg(self.file("admin.sock")).env_clear().output().unwrap();
         let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
         (output.status.code(), said)
     }
@@ -159,7 +160,14 @@ struct Sidecar {
 impl Sidecar {
     fn start(site: &Site, program: &Path, log: &str, args: &[&str]) -> Self {
         let mut command = Command::new(program);
-        command.arg("run").arg("-config").arg(site.file("agent.hcl")).args(args).env_clear().stdin(Stdio::null()).stdout(Stdio::null());
+        command
+            .arg("run")
+            .arg("-config")
+            .arg(site.file("agent.hcl"))
+            .args(args)
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
         Self::spawn(site, log, command)
     }
 
@@ -264,7 +272,8 @@ struct Answer {
 /// As any HTTP client does it; what is cut off is an error.
 fn exchange(stream: &mut dyn Stream, token: &str, method: &str, path: &str, body: &str) -> io::Result<Answer> {
     let length = body.len();
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nX-Vault-Token: {token}\r\nContent-Length: {length}\r\n\r\n{body}");
+    let request =
+        format!("{method} {path} HTTP/1.1\r\nHost: x\r\nX-Vault-Token: {token}\r\nContent-Length: {length}\r\n\r\n{body}");
     stream.write_all(request.as_bytes())?;
     let head = until(stream, "\r\n\r\n")?.to_lowercase();
     let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
@@ -382,7 +391,8 @@ impl Drop for Load {
     }
 }
 
-const INHERITED: &str = "listener \"tcp\" { inherited = \"api\"  tls_disable = true }\nlistener \"unix\" { inherited = \"local\" }";
+const INHERITED: &str =
+    "listener \"tcp\" { inherited = \"api\"  tls_disable = true }\nlistener \"unix\" { inherited = \"local\" }";
 
 #[test]
 fn who_connects_to_an_inherited_socket_is_never_refused_whatever_becomes_of_the_process() {
@@ -540,7 +550,9 @@ fn the_local_token_is_replaced_in_a_process_that_runs() {
     sidecar.until("serving", 1);
     let asks = |token: &str| At::Tcp(port).ask(token, "GET", SECRET, "").status;
     let mut tokens = vec![site.local_token()];
-    for (words, statuses) in [(&["local-token", "rotate"][..], &[200, 200][..]), (&["local-token", "rotate", "--overlap", "0s"], &[403, 403, 200])] {
+    for (words, statuses) in
+        [(&["local-token", "rotate"][..], &[200, 200][..]), (&["local-token", "rotate", "--overlap", "0s"], &[403, 403, 200])]
+    {
         let (code, said) = site.turquoise(words);
         assert_eq!(code, Some(0), "{said}");
         tokens.push(site.local_token());

@@ -141,7 +141,9 @@ mod tests {
         }
         assert!(of(&[("x-vault-token", "s.x")], AutoAuth::Force) == Bearer::Ours);
         let other = format!("turq_{}", "x".repeat(43));
-        for stale in [&[("x-vault-token", other.as_str())][..], &[("x-vault-token", "s.x"), ("authorization", &format!("Bearer {other}"))]] {
+        for stale in
+            [&[("x-vault-token", other.as_str())][..], &[("x-vault-token", "s.x"), ("authorization", &format!("Bearer {other}"))]]
+        {
             assert!(of(stale, AutoAuth::On) == Bearer::Stale);
             assert!(of(stale, AutoAuth::Force) == Bearer::Ours);
         }

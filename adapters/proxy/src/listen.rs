@@ -64,7 +64,9 @@ pub enum ListenError {
         found: Vec<String>,
     },
     /// It is something else than the listener is to have.
-    #[error("the inherited socket `{name}` is {found}, and its listener is for {wanted}: give it the other type, or another socket")]
+    #[error(
+        "the inherited socket `{name}` is {found}, and its listener is for {wanted}: give it the other type, or another socket"
+    )]
     Unlike {
         /// The name that was asked for.
         name: String,

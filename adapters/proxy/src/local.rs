@@ -277,7 +277,9 @@ mod tests {
         let locals = Locals::new(Some(first));
         let now = || locals.now().expect("there are some");
         let hour = Duration::from_hours(1);
-        for (overlap, taken) in [(hour, &[true, true][..]), (hour, &[false, true, true]), (Duration::ZERO, &[false, false, false, true])] {
+        for (overlap, taken) in
+            [(hour, &[true, true][..]), (hour, &[false, true, true]), (Duration::ZERO, &[false, false, false, true])]
+        {
             let next = LocalToken::replace(&path).expect("another");
             texts.push(one(&next));
             locals.replace(next, overlap);

@@ -358,10 +358,7 @@ impl Seat {
     /// What hangs from a credential, as far as it went through here.
     pub(crate) fn hanging(&self, Mint { generation, .. }: Mint) -> Hanging {
         let Some(Proxied { remote, leases, .. }) = self.proxied() else { return Hanging::default() };
-        Hanging {
-            leases: leases.as_ref().map_or(0, |leases| leases.count(generation)),
-            children: remote.children(generation),
-        }
+        Hanging { leases: leases.as_ref().map_or(0, |leases| leases.count(generation)), children: remote.children(generation) }
     }
 
     pub(crate) fn planned(&self, now: Now) -> Planned {

@@ -90,7 +90,10 @@ async fn a_local_token_that_is_replaced_is_good_for_its_overlap_and_goes_nowhere
                 assert_eq!(read(token, "/v1/x").await.status(), StatusCode::OK);
                 let looked = read(token, "/v1/auth/token/lookup-self").await;
                 let other = tokens.iter().find(|other| *other != token).unwrap();
-                assert!(words(&looked).contains(token.as_str()) && !words(&looked).contains(other.as_str()), "none tells the other");
+                assert!(
+                    words(&looked).contains(token.as_str()) && !words(&looked).contains(other.as_str()),
+                    "none tells the other"
+                );
             }
         }
     }
