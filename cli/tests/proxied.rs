@@ -391,6 +391,13 @@ impl Drop for Load {
     }
 }
 
+/// Waits until each was served some times more.
+fn go_on(loads: &[Load]) {
+    for load in loads {
+        load.goes_on(10);
+    }
+}
+
 const INHERITED: &str =
     "listener \"tcp\" { inherited = \"api\"  tls_disable = true }\nlistener \"unix\" { inherited = \"local\" }";
 
@@ -410,17 +417,17 @@ fn who_connects_to_an_inherited_socket_is_never_refused_whatever_becomes_of_the_
     let token = site.local_token();
     let at = [At::Tcp(api.local_addr().unwrap()), At::Unix(path.clone())];
     let loads = at.map(|at| Load::start(at, &token, Habit::Fresh));
-    loads.iter().for_each(|load| load.goes_on(10));
+    go_on(&loads);
     assert_eq!(first.end(Signal::KILL).0, None);
     let second = start("second");
-    loads.iter().for_each(|load| load.goes_on(10));
+    go_on(&loads);
     // A clean stop breaks nothing at all.
     let broken: Vec<_> = loads.iter().map(|load| load.tally.broken.lock().unwrap().len()).collect();
     let (code, log) = second.end(Signal::TERM);
     assert_eq!(code, Some(0), "{log}");
     assert_eq!(fs::metadata(&path).unwrap().ino(), inode, "it is not ours to remove");
     let third = start("third");
-    loads.iter().for_each(|load| load.goes_on(10));
+    go_on(&loads);
     for (load, before) in loads.into_iter().zip(broken) {
         let ([refused, broken, odd], _) = load.end();
         assert_eq!((refused, odd), (Vec::new(), Vec::new()));
@@ -464,7 +471,7 @@ fn another_program_takes_the_place_of_the_one_that_runs_and_no_request_is_lost()
     let (token, served) = (site.local_token(), fs::read_to_string(site.file("token")).unwrap());
     let clients = [Habit::Fresh, Habit::Kept].map(|habit| [At::Tcp(port), At::Unix(path.clone())].map(|at| (at, habit)));
     let loads: Vec<_> = clients.into_iter().flatten().map(|(at, habit)| Load::start(at, &token, habit)).collect();
-    loads.iter().for_each(|load| load.goes_on(10));
+    go_on(&loads);
 
     // Another file at another place, as after an upgrade.
     let program = site.file("turquoise");
@@ -474,7 +481,7 @@ fn another_program_takes_the_place_of_the_one_that_runs_and_no_request_is_lost()
     let (code, log) = old.ended();
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("stopping") && !log.contains("were cut off"), "{log}");
-    loads.iter().for_each(|load| load.goes_on(10));
+    go_on(&loads);
     let pid = fs::read_to_string(site.file("pid")).unwrap();
     assert_eq!(pid.trim(), new.child.id().to_string(), "the old one has left it alone");
     for load in loads {
