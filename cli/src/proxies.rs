@@ -27,6 +27,7 @@ pub(crate) struct Proxies {
 }
 
 /// Places to come in at, where nobody is let in yet.
+#[derive(Default)]
 pub(crate) struct Doors(Vec<Door>);
 
 /// Why nobody is listened to.
@@ -49,7 +50,7 @@ pub(crate) enum NotOpen {
 impl Doors {
     /// At the sockets that whoever started us has opened: nobody's place is taken by that. All of them must have a listener.
     pub(crate) fn inherited(all: &[Proxied]) -> Result<Self, NotOpen> {
-        let mut doors = Self(Vec::new());
+        let mut doors = Self::default();
         doors.open(all, |listener| matches!(listener.at, At::Inherited { .. }))?;
         let left = inherited_left();
         if left.is_empty() { Ok(doors) } else { Err(NotOpen::Left(left)) }

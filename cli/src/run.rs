@@ -19,7 +19,7 @@ use turquoise::core::AtStop;
 
 use crate::admin::{Admin, AdminError, Facts};
 use crate::exec::{Hosted, NotRun, Status};
-use crate::file::{Log, Plan, Proxied, Remark, Watched, check};
+use crate::file::{Log, Plan, Remark, Watched, check};
 use crate::fleet::{Failed, Fleet, Left};
 use crate::notify::Manager;
 use crate::proxies::{Doors, NotOpen, Proxies};
@@ -189,7 +189,7 @@ fn serve(plan: &Plan, reloader: &Reloader, take_over: Option<Duration>) -> Resul
     runtime.block_on(async {
         let mut stops = Stops::new().map_err(failed)?;
         // Before anything is begun: where nobody can come in or look, nothing is done.
-        let mut doors = Doors::inherited(proxied(plan))?;
+        let mut doors = if plan.exit_after_auth { Doors::default() } else { Doors::inherited(&plan.proxies)? };
         if let Some(within) = take_over {
             tokio::select! {
                 taken = take(plan, &mut doors, within) => taken?,
@@ -207,13 +207,8 @@ async fn take(plan: &Plan, doors: &mut Doors, within: Duration) -> Result<(), En
         tracing::info!("nobody runs by this file: there is nothing to take over");
         return Ok(());
     };
-    doors.open_all(proxied(plan))?;
+    doors.open_all(&plan.proxies)?;
     Ok(old.leave(within, socket).await?)
-}
-
-/// Who serves programs: nobody does, if it ends at once.
-fn proxied(plan: &Plan) -> &[Proxied] {
-    if plan.exit_after_auth { &[] } else { &plan.proxies }
 }
 
 /// Answers what to end with.
@@ -251,7 +246,7 @@ async fn serving(plan: &Plan, reloader: &Reloader, doors: Doors, mut stops: Stop
         admin.seat(&member.name, member.identity.operator(), facts);
     }
     // Before the child: it may go through them.
-    let proxies = Proxies::open(proxied(plan), doors, &fleet, admin)?;
+    let proxies = Proxies::open(if plan.exit_after_auth { &[] } else { &plan.proxies }, doors, &fleet, admin)?;
     let mut child = hosted(plan, &fleet)?;
     let mut manager = Manager::new();
     loop {

@@ -349,6 +349,7 @@ impl Load {
                     Ok(stream) => stream,
                     Err(why) => {
                         counted.refused.lock().unwrap().push(why.to_string());
+                        thread::sleep(PACE);
                         continue;
                     }
                 };
