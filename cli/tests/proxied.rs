@@ -498,8 +498,12 @@ fn another_program_takes_the_place_of_the_one_that_runs_and_no_request_is_lost()
     let mut last = Sidecar::start(&site, &program, "last", &["--take-over"]);
     last.until("nobody runs by this file", 1);
     last.until("serving", 1);
+    // As long as this request has not come whole, it is not done.
+    let mut under_way = TcpStream::connect(port).unwrap();
+    under_way.write_all(b"POST /v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n").unwrap();
     let (code, log) = Sidecar::start(&site, &program, "late", &["--take-over=0s"]).ended();
     assert!(code == Some(4) && log.contains(&format!("process {} was asked to end", last.child.id())), "{code:?}: {log}");
+    drop(under_way);
     assert_eq!(last.ended().0, Some(0));
 }
 
@@ -507,10 +511,11 @@ fn another_program_takes_the_place_of_the_one_that_runs_and_no_request_is_lost()
 fn what_hangs_from_a_token_is_counted_and_kept_when_the_provider_is_replaced() {
     let (api, looks) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
     let (api_at, looks_at) = (api.local_addr().unwrap(), looks.local_addr().unwrap());
+    // Of one name: each listener gets another one, in their order.
     let listeners = "listener \"tcp\" { inherited = \"api\"  tls_disable = true }
-                     listener \"tcp\" { inherited = \"looks\"  tls_disable = true  role = \"metrics_only\" }";
+                     listener \"tcp\" { inherited = \"api\"  tls_disable = true  role = \"metrics_only\" }";
     let site = Site::new("proxied-depends", listeners);
-    let mut sidecar = Sidecar::inheriting(&site, "log", "api:looks", [api.into(), looks.into()]);
+    let mut sidecar = Sidecar::inheriting(&site, "log", "api:api", [api.into(), looks.into()]);
     sidecar.until("serving", 1);
     let (api, looks, token) = (At::Tcp(api_at), At::Tcp(looks_at), site.local_token());
     let made = |path: &str, body: &str| {
