@@ -56,9 +56,14 @@ impl Doors {
         if left.is_empty() { Ok(doors) } else { Err(NotOpen::Left(left)) }
     }
 
-    /// At all other places too: who comes from now on waits for us, and not for a predecessor.
+    /// At all other places too: who comes from now on waits for us, and not for a predecessor. A name in the file system is taken
+    /// from that one, so it comes last, when nothing else is wrong.
     pub(crate) fn open_all(&mut self, all: &[Proxied]) -> Result<(), NotOpen> {
-        self.open(all, |listener| !matches!(listener.at, At::Inherited { .. }))
+        for Proxied { local_token, .. } in all {
+            local_token.as_deref().map(LocalToken::in_file).transpose()?;
+        }
+        self.open(all, |listener| matches!(listener.at, At::Tcp(_)))?;
+        self.open(all, |listener| matches!(listener.at, At::Unix { .. }))
     }
 
     fn open(&mut self, all: &[Proxied], which: impl Fn(&Listener) -> bool) -> Result<(), NotOpen> {

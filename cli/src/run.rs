@@ -25,6 +25,7 @@ use crate::notify::Manager;
 use crate::proxies::{Doors, NotOpen, Proxies};
 use crate::reload::Reloader;
 use crate::say::complain;
+use crate::swap::Provided;
 use crate::takeover::{NotTaken, Predecessor};
 
 const EXAMPLES: &str = "\
@@ -207,6 +208,10 @@ async fn take(plan: &Plan, doors: &mut Doors, within: Duration) -> Result<(), En
         tracing::info!("nobody runs by this file: there is nothing to take over");
         return Ok(());
     };
+    // What is wrong with us is found before the one that serves is asked to end.
+    for rotation in &plan.rotations {
+        Provided::new(&rotation.provider).map_err(|why| Ended::Failed(rotation.name.clone(), why))?;
+    }
     doors.open_all(&plan.proxies)?;
     Ok(old.leave(within, socket).await?)
 }

@@ -498,6 +498,13 @@ fn another_program_takes_the_place_of_the_one_that_runs_and_no_request_is_lost()
     let mut last = Sidecar::start(&site, &program, "last", &["--take-over"]);
     last.until("nobody runs by this file", 1);
     last.until("serving", 1);
+    // Who could not serve lets the one that does alone.
+    fs::set_permissions(site.file("local"), fs::Permissions::from_mode(0o644)).unwrap();
+    let (code, log) = Sidecar::start(&site, &program, "unfit", &["--take-over"]).ended();
+    assert!(code == Some(1) && log.contains("has mode 0644"), "{code:?}: {log}");
+    fs::set_permissions(site.file("local"), fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(At::Unix(path).ask(&token, "GET", SECRET, "").status, 200);
+
     // As long as this request has not come whole, it is not done.
     let mut under_way = TcpStream::connect(port).unwrap();
     under_way.write_all(b"POST /v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n").unwrap();
