@@ -23,6 +23,7 @@ mod say;
 mod sidecar;
 mod spec;
 mod swap;
+mod takeover;
 mod verify;
 
 use std::alloc::System;
@@ -49,6 +50,7 @@ Examples:
   turquoise status              where a running sidecar stands; also watch, plan, debt
   turquoise rotate payments --wait
                                 rotate now, and tell each step
+  turquoise local-token rotate  a new local token; the old one is taken for another hour
   turquoise recover --config agent.hcl
                                 finish or undo what a dead process left in progress
   turquoise demo                the whole story on this machine, nothing to set up
@@ -120,6 +122,9 @@ enum Command {
     BreakGlass(operate::BreakGlassArgs),
     /// Say what is right where the world contradicts the journal
     Resolve(operate::ResolveArgs),
+    /// The local token, which programs show the sidecar
+    #[command(subcommand)]
+    LocalToken(operate::LocalToken),
     /// End in order what a dead process left in progress
     Recover(recover::Args),
     /// Look at a configuration file
@@ -178,6 +183,7 @@ fn main() -> ExitCode {
         Command::Compromise(args) => operate::compromise(&args),
         Command::BreakGlass(args) => operate::break_glass(&args),
         Command::Resolve(args) => operate::resolve(&args),
+        Command::LocalToken(command) => operate::local_token(&command),
         Command::Recover(args) => recover::run(&args),
         Command::Config(config) => config::run(&config),
         Command::Completions(args) => papers::completions(&args),

@@ -44,18 +44,28 @@ impl Provided {
         })
     }
 
-    /// Calls under way end with the provider that they began with.
+    /// Calls under way end with the provider that they began with. What hangs from its tokens hangs from the next one's.
     pub(crate) fn replace(&self, config: &file::Provider) -> Result<(), Unreplaced> {
-        match (self, Self::new(config)?) {
-            (Self::Login(swap), Self::Login(next)) => swap.replace(&next),
-            (Self::Token(swap), Self::Token(next)) => swap.replace(&next),
-            (Self::SecretId(swap), Self::SecretId(next)) => swap.replace(&next),
-            (Self::Keys(swap), Self::Keys(next)) => swap.replace(&next),
+        match (self, config) {
+            (Self::Login(swap), file::Provider::Login(config)) => {
+                let next = LoginProvider::new(config.clone()).map_err(Failed::from)?;
+                swap.replace(next.keeping(&swap.current().dependents()))
+            }
+            (Self::Token(swap), file::Provider::Token(config)) => {
+                let next = TokenProvider::new(config.clone()).map_err(Failed::from)?;
+                swap.replace(next.keeping(&swap.current().dependents()))
+            }
+            (Self::SecretId(swap), file::Provider::SecretId(config)) => {
+                swap.replace(SecretIdProvider::new(config.clone()).map_err(Failed::from)?)
+            }
+            (Self::Keys(swap), file::Provider::Keys(config)) => {
+                swap.replace(IamProvider::new((**config).clone()).map_err(Failed::from)?)
+            }
             _ => Err(Unreplaced::Contract),
         }
     }
 
-    /// The list of what hangs from its tokens. One that is put in its place has a list of its own.
+    /// The list of what hangs from its tokens, which one that is put in its place goes on with.
     pub(crate) fn dependents(&self) -> Option<Dependents> {
         match self {
             Self::Login(swap) => Some(swap.current().dependents()),
@@ -81,12 +91,11 @@ impl<P: Provider> Swap<P> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn replace(&self, next: &Self) -> Result<(), Unreplaced> {
-        let next = next.current();
+    fn replace(&self, next: P) -> Result<(), Unreplaced> {
         if next.contract() != self.current().contract() {
             return Err(Unreplaced::Contract);
         }
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = next;
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         Ok(())
     }
 }

@@ -174,6 +174,8 @@ fn completions_and_manual_pages_know_every_command() {
         "-journal-audit",
         "-journal-show",
         "-journal",
+        "-local-token-rotate",
+        "-local-token",
         "-man",
         "-plan",
         "-policy-approle-secret-id",

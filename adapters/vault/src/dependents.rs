@@ -85,6 +85,18 @@ impl Dependents {
         self.with(|known| known.iter_mut().filter(|one| one.id == *lease).for_each(|one| one.ends = ends));
     }
 
+    /// How many leases of a generation's token are known and live.
+    #[must_use]
+    pub fn count(&self, generation: Generation) -> usize {
+        self.sweep();
+        self.with(|known| known.iter().filter(|one| one.generation == generation).count())
+    }
+
+    /// As `self`, for another way to the same server.
+    pub(crate) fn by(&self, transport: Arc<Transport>) -> Self {
+        Self { transport, known: Arc::clone(&self.known) }
+    }
+
     /// The work of a lease is over. The lease itself is revoked before its token ends.
     pub fn let_go(&self, lease: &LeaseId) {
         // Dropped when nobody waits for the list: the last one wakes the driver.

@@ -120,6 +120,12 @@ impl LoginProvider {
         self.holder.dependents.clone()
     }
 
+    /// For one that takes the place of another in an identity that goes on: with that one's list of what hangs from its tokens.
+    #[must_use]
+    pub fn keeping(self, dependents: &Dependents) -> Self {
+        Self { holder: self.holder.keeping(dependents), ..self }
+    }
+
     async fn log_in(&self, mint: Mint) -> Result<Minted, Failure> {
         let marks = self.method.marks();
         self.lockout.check(&marks, Instant::now())?;

@@ -45,6 +45,12 @@ impl TokenProvider {
         self.holder.dependents.clone()
     }
 
+    /// For one that takes the place of another in an identity that goes on: with that one's list of what hangs from its tokens.
+    #[must_use]
+    pub fn keeping(self, dependents: &Dependents) -> Self {
+        Self { holder: self.holder.keeping(dependents), ..self }
+    }
+
     async fn adopt(&self) -> Result<Minted, Failure> {
         let (minted, entity) = self.holder.adopt(&self.token_file).await?;
         match (&self.entity_alias, entity.as_str()) {

@@ -1,7 +1,8 @@
 //! Who is administered, and what happened to them: what the socket, the metrics and the alerts are told from.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use humantime::format_rfc3339_seconds;
@@ -10,11 +11,13 @@ use turquoise::core::{
     Instant, Jitter, Mint, NeedsOperator, Phase, PhaseKind, Policy, Rest, Steady, Step, StuckReason, Validating,
 };
 use turquoise::port::Reason;
+use turquoise::proxy::Remote;
+use turquoise::vault::Dependents;
 use turquoise::{BootClock, Clock as _, Operator, Progress, Status};
 
 use super::alert::{Alert, Bell};
 use super::metrics::Metrics;
-use super::shape::{Ends, Happened, Held, Moment, Owed, Planned, Since, Standing};
+use super::shape::{Ends, Hanging, Happened, Held, Moment, Owed, Planned, Since, Standing};
 use crate::demo::told::Told;
 
 /// So many events are kept for those who ask late.
@@ -33,7 +36,19 @@ pub(crate) struct Seat {
     pub(crate) name: String,
     pub(crate) operator: Operator,
     pub(crate) facts: Facts,
+    /// Once its listeners are open, if it has any.
+    proxied: OnceLock<Proxied>,
     seen: Mutex<Seen>,
+}
+
+/// What programs reach the server through, with the credential of an identity.
+#[derive(Clone)]
+pub(crate) struct Proxied {
+    pub(crate) remote: Remote,
+    /// The leases that were made through it, where they are kept count of.
+    pub(crate) leases: Option<Dependents>,
+    /// The file of the local token, if it has one.
+    pub(crate) local_token: Option<PathBuf>,
 }
 
 /// What this process has seen of an identity.
@@ -89,12 +104,21 @@ impl Desk {
 
     /// One more, or another one in the place of one that had this name.
     pub(crate) fn seat(&self, name: &str, operator: Operator, facts: Facts) -> Arc<Seat> {
-        let seat = Arc::new(Seat { name: name.to_owned(), operator, facts, seen: Mutex::default() });
+        let (proxied, seen) = (OnceLock::new(), Mutex::default());
+        let seat = Arc::new(Seat { name: name.to_owned(), operator, facts, proxied, seen });
         let mut seats = locked(&self.seats);
         seats.retain(|seat| seat.name != name);
         seats.push(Arc::clone(&seat));
         seats.sort_by(|a, b| a.name.cmp(&b.name));
         seat
+    }
+
+    /// The listeners of an identity are open.
+    pub(crate) fn attach(&self, name: &str, proxied: Proxied) {
+        if let Some(seat) = self.find(name) {
+            // There is one proxy for each.
+            let _ = seat.proxied.set(proxied);
+        }
     }
 
     /// The number of the last event.
@@ -242,6 +266,11 @@ impl Now {
     fn moment(self, at: Instant) -> Moment {
         Moment { at: format_rfc3339_seconds(self.when(at)).to_string(), in_seconds: self.until(at) }
     }
+
+    /// So long from now.
+    pub(crate) fn after(self, time: Duration) -> Moment {
+        Moment { at: format_rfc3339_seconds(self.wall + time).to_string(), in_seconds: time.as_secs_f64() }
+    }
 }
 
 /// The credentials that a phase speaks of beside the debt, each with its part in it and the end of its life.
@@ -291,6 +320,7 @@ impl Seat {
             slot: mint.slot.to_string(),
             role: role.to_owned(),
             in_flight,
+            dependents: self.hanging(mint),
             since: seen.success.filter(|(current, _)| *current == mint).map(|(_, at)| format_rfc3339_seconds(at).to_string()),
             expires: ends.map(|at| now.moment(at)),
         };
@@ -319,6 +349,16 @@ impl Seat {
             rotations: seen.ends,
             last_success: seen.success.map(|(_, at)| format_rfc3339_seconds(at).to_string()),
         }
+    }
+
+    pub(crate) fn proxied(&self) -> Option<&Proxied> {
+        self.proxied.get()
+    }
+
+    /// What hangs from a credential, as far as it went through here.
+    pub(crate) fn hanging(&self, Mint { generation, .. }: Mint) -> Hanging {
+        let Some(Proxied { remote, leases, .. }) = self.proxied() else { return Hanging::default() };
+        Hanging { leases: leases.as_ref().map_or(0, |leases| leases.count(generation)), children: remote.children(generation) }
     }
 
     pub(crate) fn planned(&self, now: Now) -> Planned {

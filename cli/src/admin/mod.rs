@@ -21,14 +21,15 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use turquoise::{BootClock, Operator};
+use turquoise::{BootClock, Operator, proxy};
 use turquoise_http::TlsError;
 
 pub(crate) use alert::{Alarm, Receiver};
-pub(crate) use desk::Facts;
+pub(crate) use desk::{Facts, Proxied};
 
 use alert::Bell;
 use desk::Desk;
+use metrics::OPEN_METRICS;
 use server::{Listener, Routes, SocketFile};
 
 /// So long answers under way may take at the end.
@@ -97,6 +98,19 @@ impl Admin {
             let desk = Arc::clone(&self.desk);
             self.books.spawn(async move { desk.follow(seat, progress).await });
         }
+    }
+
+    /// The listeners of an identity are open.
+    pub(crate) fn attach(&self, name: &str, proxied: Proxied) {
+        self.desk.attach(name, proxied);
+    }
+
+    /// What is told at the listeners of a proxy to those who only look.
+    pub(crate) fn looks(&self) -> (proxy::Metrics, proxy::Ready) {
+        let (metrics, ready) = (Arc::clone(&self.desk), Arc::clone(&self.desk));
+        // Nothing but the writing to memory can fail, and that does not.
+        let write = Arc::new(move || metrics.metrics.read(&metrics).unwrap_or_default());
+        (proxy::Metrics { kind: OPEN_METRICS, write }, Arc::new(move || api::readiness(&ready)))
     }
 
     /// Listens on a socket whose file has this mode from its first moment on: who may write to it may ask for everything.

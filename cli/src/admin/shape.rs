@@ -20,12 +20,22 @@ pub(crate) struct Held {
     pub(crate) slot: String,
     /// `current`, `candidate`, `retiring` or `going`.
     pub(crate) role: String,
-    /// How much work of this process holds it.
+    /// How much work of this process holds it, what hangs from it included.
     pub(crate) in_flight: usize,
+    /// What hangs from it, as far as it was made through this process.
+    pub(crate) dependents: Hanging,
     /// When it became current, if this process has seen that.
     pub(crate) since: Option<String>,
     /// Until when it certainly lives; of one that is going, when it is dead by itself.
     pub(crate) expires: Option<Moment>,
+}
+
+/// What was made with a credential and lives: it ends with it at the latest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Hanging {
+    pub(crate) leases: usize,
+    /// Tokens that are its children.
+    pub(crate) children: usize,
 }
 
 /// A credential of an earlier round whose end is not confirmed.
@@ -142,6 +152,23 @@ pub(crate) struct Since {
 pub(crate) struct Accepted {
     /// What comes of it is told after this one.
     pub(crate) after: u64,
+}
+
+/// The body of `local-token`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Overlap {
+    /// So many seconds the one that was until now is taken as well.
+    pub(crate) overlap: u64,
+}
+
+/// There is another local token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Replaced {
+    /// Where it is.
+    pub(crate) file: String,
+    /// Until when the one before it is taken.
+    pub(crate) old_until: Moment,
 }
 
 /// Why not.

@@ -9,12 +9,15 @@ mod watch;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::ValueEnum;
+use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::admin::shape::{Accepted, BreakGlass, Compromise, Planned, Plans, REVOKE_FIRST, Resolve, Standing, Standings};
+use crate::admin::shape::{
+    Accepted, BreakGlass, Compromise, Overlap, Planned, Plans, REVOKE_FIRST, Replaced, Resolve, Standing, Standings,
+};
 use crate::file::check;
 use crate::say::complain;
 use client::{Client, Trouble};
@@ -298,6 +301,44 @@ pub(crate) struct ResolveArgs {
     at: At,
 }
 
+/// `local-token`
+#[derive(Subcommand)]
+pub(crate) enum LocalToken {
+    /// Make a new one
+    Rotate(LocalTokenRotate),
+}
+
+/// `local-token rotate`
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  turquoise local-token rotate                  then have programs read the file again, within the hour
+  turquoise local-token rotate --overlap 2d
+  turquoise local-token rotate --overlap 0s     others know it: it is refused at once
+
+The new one is in the file that the old one was in (`local_token_file`), mode 0600.
+The old one is taken until the overlap is over, or the sidecar ends. Where no
+sidecar runs: remove the file, and the next start makes another one.
+
+Exit codes:
+  0   it was replaced
+  1   local or usage error
+  3   no sidecar listens on the socket
+  5   refused: the identity has no local token")]
+pub(crate) struct LocalTokenRotate {
+    /// The identity: the label of its `rotation` stanza; not needed if there is one only
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+    /// So long the old one is taken as well, at most 32 days
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = humantime::parse_duration)]
+    overlap: Duration,
+    /// What is printed
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    #[command(flatten)]
+    at: At,
+}
+
 /// How a command ended that was not refused.
 type Ended = Result<u8, Trouble>;
 
@@ -550,12 +591,29 @@ pub(crate) fn resolve(args: &ResolveArgs) -> ExitCode {
         };
         let client = args.at.client()?;
         let Standings { identities } = client.get("/v1/identities").await?;
-        let name = match (&args.name, &identities[..]) {
-            (Some(name), _) => name.clone(),
-            (None, [only]) => only.name.clone(),
-            (None, _) => return Err(Trouble::Usage(format!("name one of {}", names(&identities)))),
-        };
+        let name = named(args.name.as_ref(), &identities)?;
         ask(&client, &name, "resolve", &body).await?;
+        Ok(0)
+    })
+}
+
+/// The one that is named, or the only one.
+fn named(name: Option<&String>, identities: &[Standing]) -> Result<String, Trouble> {
+    match (name, identities) {
+        (Some(name), _) => Ok(name.clone()),
+        (None, [only]) => Ok(only.name.clone()),
+        (None, _) => Err(Trouble::Usage(format!("name one of {}", names(identities)))),
+    }
+}
+
+pub(crate) fn local_token(LocalToken::Rotate(args): &LocalToken) -> ExitCode {
+    ended("local-token", async {
+        let client = args.at.client()?;
+        let Standings { identities } = client.get("/v1/identities").await?;
+        let name = named(args.name.as_ref(), &identities)?;
+        let overlap = Overlap { overlap: args.overlap.as_secs() };
+        let replaced: Replaced = client.post(&format!("/v1/identities/{name}/local-token"), &overlap).await?;
+        print(args.format, &replaced, show::replaced)?;
         Ok(0)
     })
 }

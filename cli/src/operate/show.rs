@@ -7,7 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use humantime::format_duration;
 use serde::Serialize;
 
-use crate::admin::shape::{Happened, Held, Moment, Owed, Planned, Plans, Standing, Standings};
+use crate::admin::shape::{Hanging, Happened, Held, Moment, Owed, Planned, Plans, Replaced, Standing, Standings};
 
 pub(super) const BLUE: Style = AnsiColor::BrightBlue.on_default().bold();
 pub(super) const GREEN: Style = AnsiColor::BrightGreen.on_default().bold();
@@ -59,10 +59,17 @@ pub(super) fn moment(moment: Option<&Moment>) -> String {
 fn credential(held: Option<&Held>) -> [String; 3] {
     match held {
         None => ["–".to_owned(), String::new(), String::new()],
-        Some(Held { generation, slot, role, in_flight, expires, .. }) => {
-            [format!("{slot} {generation}\n{role}"), moment(expires.as_ref()), in_flight.to_string()]
+        Some(Held { generation, slot, role, in_flight, dependents, expires, .. }) => {
+            let work = format!("{in_flight}{}", hanging(*dependents));
+            [format!("{slot} {generation}\n{role}"), moment(expires.as_ref()), work]
         }
     }
+}
+
+/// How much of the work that holds a credential hangs from it.
+fn hanging(Hanging { leases, children }: Hanging) -> String {
+    let some = |count: usize, what: &str| (count > 0).then(|| format!("\n{what}: {count}"));
+    [some(leases, "leases"), some(children, "children")].into_iter().flatten().collect()
 }
 
 pub(super) fn standings(told: &Standings) -> String {
@@ -162,6 +169,13 @@ pub(super) fn debts(owed: &[Owing<'_>]) -> String {
         table.add_row([(*identity).to_owned(), format!("{slot} {generation}"), moment(dead_by.as_ref()), reason]);
     }
     table.to_string()
+}
+
+pub(super) fn replaced(Replaced { file, old_until }: &Replaced) -> String {
+    match old_until.in_seconds {
+        0.0 => format!("a new local token is in {file}; the old one is refused"),
+        left => format!("a new local token is in {file}; the old one is taken for {} more", span(left)),
+    }
 }
 
 pub(super) fn step(happened: &Happened) -> String {

@@ -47,6 +47,12 @@ async fn what_is_legal_is_done_and_what_is_not_says_when_it_is() {
     let (status, why) = site.refused("compromise", "{\"generation\": \"77\"}").await;
     assert!(status == 409 && why.contains("-1 (blue)"), "{status} {why}");
 
+    let (status, why) = site.refused("local-token", "{\"overlap\": 60}").await;
+    assert!(status == 409 && why.contains("local_token_file"), "{status} {why}");
+    for bad in ["", "{}", "{\"overlap\": 9999999999}"] {
+        assert_eq!(site.refused("local-token", bad).await.0, 400, "{bad}");
+    }
+
     let work = site.identity.credentials().acquire().unwrap();
     let after = site.ask("rotate", "{}").await;
     site.until("ShortenIntent", after).await;
