@@ -78,7 +78,7 @@ fn s1_a_life_that_runs_out_with_no_successor_is_dark() {
 fn s1_a_login_that_served_nobody_was_never_current() {
     let mut story = Story::default();
     story.login(0.0, None, "lost", Some(1)).lookup_self(0.1, "lost").login(70.0, None, "green", Some(2)).work(71.0, "green");
-    let announced = Announced { mints: [generation(1), generation(2)].into(), ..told().announced.unwrap() };
+    let announced = Announced { mints: [generation(1), generation(2)].into(), ..told().announced.expect("it was given") };
     let told = Told { announced: Some(announced), ends_within: None, ..told() };
     assert_eq!(story.findings(&told), [] as [&str; 0]);
     story.work(1.0, "lost");
