@@ -69,9 +69,9 @@ impl Site {
               every        = \"1h\"
               life         = \"5m\"
               login_life   = \"10m\"
-              validate_for = \"1s\"
+              validate_for = \"10s\"
               grace        = \"200ms\"
-              timeout      = \"800ms\"
+              timeout      = \"5s\"
               start_spread = 0
               probe \"{SECRET}\" {{ capability = \"read\" }}
             }}
