@@ -13,10 +13,11 @@ use turquoise::aws_iam;
 use turquoise::core::{AtStop, Budget, Jitter, PhaseKind, Policy};
 use turquoise::journal::OpenError;
 use turquoise::vault::{self, Dependents};
-use turquoise::{Identity, Load, ShutdownError, StartError};
+use turquoise::{BootClock, Clock as _, Identity, Load, ShutdownError, StartError};
 
 use crate::container::{self, NotOpen};
 use crate::file::{Rotation, Schedule};
+use crate::pause::Paused;
 use crate::sidecar::{NotBegun, Parts, begin};
 use crate::swap::Provided;
 
@@ -125,6 +126,7 @@ impl Fleet {
         let policy = rotation.policy;
         let span = tracing::info_span!("identity", name = rotation.name);
         let (identity, provider) = self.loads.start(rotation, &policy).instrument(span.clone()).await?;
+        stay_paused(&identity, &Paused::beside(&rotation.journal)).instrument(span.clone()).await;
         let identity = Arc::new(identity);
         let mut watch = self.watch(&rotation.name, &identity, span.clone());
         if let Some(schedule) = rotation.schedule.clone() {
@@ -317,10 +319,34 @@ async fn keep_to(schedule: Schedule, jitter: Jitter, identity: Weak<Identity>) {
             tokio::time::sleep(left.clamp(Duration::from_millis(1), NAP)).await;
         }
         let Some(identity) = identity.upgrade() else { return };
+        if identity.status().paused.is_some() {
+            tracing::info!("a rotation is due by the schedule, and is not begun: it is paused");
+            continue;
+        }
         tracing::info!("a rotation is due by the schedule");
         if let Err(why) = identity.rotate().await {
             tracing::warn!(%why, next = "rotate by hand, or wait for the next one", "the schedule's rotation was not begun");
         }
+    }
+}
+
+/// What a process before this one was asked for.
+async fn stay_paused(identity: &Identity, paused: &Paused) {
+    let left = match paused.left(SystemTime::now()) {
+        Ok(None) => return,
+        Ok(Some(left)) => left,
+        Err(why) => {
+            let next = "turquoise pause again, or turquoise resume";
+            return tracing::warn!(%why, next, "it cannot be read until when it is paused: it is not");
+        }
+    };
+    let asked = match BootClock::new() {
+        Ok(clock) => identity.pause(clock.now() + left).await.map_err(|why| why.to_string()),
+        Err(why) => Err(why.to_string()),
+    };
+    match asked {
+        Ok(()) => tracing::info!(seconds = left.as_secs(), "paused still: turquoise resume ends that"),
+        Err(why) => tracing::warn!(why, "it is not paused as it was asked to be"),
     }
 }
 

@@ -14,6 +14,7 @@ mod journal;
 mod notify;
 mod operate;
 mod papers;
+mod pause;
 mod policy;
 mod proxies;
 mod recover;
@@ -114,6 +115,10 @@ enum Command {
     Rotate(operate::Rotate),
     /// Call a rotation off before the switch
     Abort(operate::Abort),
+    /// Have nothing begin because it is due, for a while
+    Pause(operate::Pause),
+    /// End a pause
+    Resume(operate::Resume),
     /// Go back to the old credential after the switch
     Rollback(operate::Rollback),
     /// Say that others know a secret: it is replaced at once
@@ -179,6 +184,8 @@ fn main() -> ExitCode {
         Command::Debt(args) => operate::debt(&args),
         Command::Rotate(args) => operate::rotate(&args),
         Command::Abort(args) => operate::abort(&args),
+        Command::Pause(args) => operate::pause(&args),
+        Command::Resume(args) => operate::resume(&args),
         Command::Rollback(args) => operate::rollback(&args),
         Command::Compromise(args) => operate::compromise(&args),
         Command::BreakGlass(args) => operate::break_glass(&args),

@@ -22,6 +22,7 @@ use crate::exec::{Hosted, NotRun, Status};
 use crate::file::{Log, Plan, Remark, Watched, check};
 use crate::fleet::{Failed, Fleet, Left};
 use crate::notify::Manager;
+use crate::pause::Paused;
 use crate::proxies::{Doors, NotOpen, Proxies};
 use crate::reload::Reloader;
 use crate::say::complain;
@@ -247,7 +248,11 @@ async fn serving(plan: &Plan, reloader: &Reloader, doors: Doors, mut stops: Stop
     // Of the process that has the journal.
     let _pid_file = plan.pid_file.as_deref().map(PidFile::write).transpose()?;
     for (member, rotation) in fleet.members.iter().zip(&plan.rotations) {
-        let facts = Facts { provider: rotation.provider.name().to_owned(), policy: member.policy };
+        let facts = Facts {
+            provider: rotation.provider.name().to_owned(),
+            policy: member.policy,
+            paused: Paused::beside(&rotation.journal),
+        };
         admin.seat(&member.name, member.identity.operator(), facts);
     }
     // Before the child: it may go through them.

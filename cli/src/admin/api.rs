@@ -12,14 +12,17 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
-use turquoise::core::{Certainty, Generation, Mint, Resolution};
+use turquoise::core::{Certainty, Generation, Instant, Mint, Resolution};
 use turquoise::proxy::LocalToken;
 use turquoise::{AskError, Status, Wish};
 
 use super::desk::{Desk, Now, Seat};
 use super::metrics::OPEN_METRICS;
 use super::server::Routes;
-use super::shape::{Accepted, BreakGlass, Complaint, Compromise, Overlap, Plans, REVOKE_FIRST, Replaced, Resolve, Standings};
+use super::shape::{
+    Accepted, BreakGlass, Complaint, Compromise, Overlap, Pause, Plans, REVOKE_FIRST, Replaced, Resolve, Standings,
+};
+use crate::pause;
 
 /// The longest body that is read, and the time that it may take.
 const BODY: usize = 4 << 10;
@@ -101,8 +104,10 @@ async fn route(
             let seat = find(desk, name)?;
             let body = read(body).await?;
             let after = desk.last();
-            let wish = wish(verb, &seat.operator.status(), &body)?;
+            let now = desk.now();
+            let wish = wish(verb, &seat.operator.status(), &body, now)?;
             ask(&seat, wish).await?;
+            note_pause(&seat, wish, now)?;
             tracing::info!(identity = seat.name, ?wish, "asked for over the admin socket");
             Ok(json(StatusCode::ACCEPTED, &Accepted { after }))
         }
@@ -132,7 +137,17 @@ fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(|why| Refusal::bad(format!("the body is not as it must be: {why}")))
 }
 
-fn wish(verb: &str, status: &Status, body: &[u8]) -> Result<Wish, Refusal> {
+/// A pause is to outlast this process.
+fn note_pause(seat: &Seat, wish: Wish, now: Now) -> Result<(), Refusal> {
+    let Wish::Pause(until) = wish else { return Ok(()) };
+    let lasts = Some(until).filter(|until| *until > now.boot);
+    seat.facts.paused.note(lasts.map(|until| now.when(until))).map_err(|why| {
+        let told = format!("it is so in this process, and the next one will not know of it: {why}: look at the journal's folder");
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, told)
+    })
+}
+
+fn wish(verb: &str, status: &Status, body: &[u8], now: Now) -> Result<Wish, Refusal> {
     let bare = |wish| match body {
         [] | b"{}" => Ok(wish),
         _ => Err(Refusal::bad(format!("{verb} takes no body"))),
@@ -141,6 +156,17 @@ fn wish(verb: &str, status: &Status, body: &[u8]) -> Result<Wish, Refusal> {
         "rotate" => bare(Wish::Rotate),
         "abort" => bare(Wish::Abort),
         "rollback" => bare(Wish::Rollback),
+        "retry" => bare(Wish::Retry),
+        "resume" => bare(Wish::Pause(Instant::default())),
+        "pause" => {
+            let Pause { seconds } = parsed(body)?;
+            let lasts = Duration::from_secs(seconds);
+            if lasts > pause::LONGEST {
+                let days = pause::LONGEST.as_secs() / 86_400;
+                return Err(Refusal::bad(format!("a pause lasts {days} days at most: ask again when it is over")));
+            }
+            Ok(Wish::Pause(now.boot + lasts))
+        }
         "compromise" => {
             let Compromise { generation } = if body.is_empty() { Compromise::default() } else { parsed(body)? };
             let found = match generation {

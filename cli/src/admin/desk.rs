@@ -19,6 +19,7 @@ use super::alert::{Alert, Bell};
 use super::metrics::Metrics;
 use super::shape::{Ends, Hanging, Happened, Held, Moment, Owed, Planned, Since, Standing};
 use crate::demo::told::Told;
+use crate::pause::Paused;
 
 /// So many events are kept for those who ask late.
 const KEPT: usize = 256;
@@ -29,6 +30,8 @@ pub(crate) struct Facts {
     /// Where its credentials come from, as the file says it.
     pub(crate) provider: String,
     pub(crate) policy: Policy,
+    /// Where it stands for the next process until when it is paused.
+    pub(crate) paused: Paused,
 }
 
 /// An identity that is administered.
@@ -341,6 +344,7 @@ impl Seat {
             second,
             debt,
             next_rotation: next_rotation(&status.state).map(|at| now.moment(at)),
+            paused: status.paused.map(|at| now.moment(at)),
             grace_ends: grace_ends(&status.state).map(|at| now.moment(at)),
             needs_operator: needs_operator(&status.state).map(str::to_owned),
             stalled: status.stalled,

@@ -69,6 +69,8 @@ pub(crate) struct Standing {
     pub(crate) second: Option<Held>,
     pub(crate) debt: Option<Owed>,
     pub(crate) next_rotation: Option<Moment>,
+    /// Until when nothing begins because it is due.
+    pub(crate) paused: Option<Moment>,
     pub(crate) grace_ends: Option<Moment>,
     /// Why an operator is needed, if that is so.
     pub(crate) needs_operator: Option<String>,
@@ -195,6 +197,14 @@ pub(crate) struct BreakGlass {
     /// Even where no login gives another credential afterwards.
     #[serde(default)]
     pub(crate) even_without_login: bool,
+}
+
+/// The body of `pause`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pause {
+    /// For so many seconds from now.
+    pub(crate) seconds: u64,
 }
 
 /// The word that breaks the glass.

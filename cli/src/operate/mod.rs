@@ -1,6 +1,7 @@
 //! What an operator asks of a sidecar that runs: where it stands, and what it is to do.
 
 pub(crate) mod client;
+mod pause;
 mod round;
 mod screen;
 mod show;
@@ -21,6 +22,7 @@ use crate::admin::shape::{
 use crate::file::check;
 use crate::say::complain;
 use client::{Client, Trouble};
+pub(crate) use pause::{Pause, Resume, pause, resume};
 
 /// Where a sidecar listens that says nothing else.
 pub(crate) const SOCKET: &str = "/run/turquoise/admin.sock";
@@ -133,6 +135,7 @@ pub(crate) struct Plan {
 Examples:
   turquoise debt
   turquoise debt --format json
+  turquoise debt retry payments   try at once to end what is owed
 
 A debt is tried on by itself, and ends at the latest with the life of what is owed.
 
@@ -140,8 +143,12 @@ Exit codes:
   0   there is none
   1   local or usage error
   3   no sidecar listens on the socket
+  5   retry: there is nothing that can be tried now
   11  there is some")]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Debt {
+    #[command(subcommand)]
+    what: Option<Settle>,
     /// The identity; all of them without it
     name: Option<String>,
     /// What is printed
@@ -149,6 +156,13 @@ pub(crate) struct Debt {
     format: Format,
     #[command(flatten)]
     at: At,
+}
+
+/// What is done about a debt.
+#[derive(clap::Subcommand)]
+enum Settle {
+    /// Try at once to end what is owed
+    Retry(Which),
 }
 
 /// `rotate`
@@ -478,6 +492,9 @@ async fn planned(client: &Client, name: &str) -> Result<Planned, Trouble> {
 }
 
 pub(crate) fn debt(args: &Debt) -> ExitCode {
+    if let Some(Settle::Retry(which)) = &args.what {
+        return ended("debt retry", ask_all(which, "retry", &json!({})));
+    }
     ended("debt", async {
         let told = standings(&args.at, args.name.as_ref()).await?;
         let owed = told.identities.iter().filter_map(|standing| Some((standing, standing.debt.as_ref()?)));
@@ -632,6 +649,7 @@ mod tests {
             second: None,
             debt: None,
             next_rotation: None,
+            paused: None,
             grace_ends: None,
             needs_operator: None,
             stalled: false,

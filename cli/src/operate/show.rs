@@ -108,6 +108,9 @@ pub(super) fn remarks(standing: &Standing) -> Vec<String> {
     } else if let Some(why) = &standing.not_serving {
         told.push(format!("serves nothing: {why}"));
     }
+    if let Some(until) = &standing.paused {
+        told.push(format!("paused, goes on {}: turquoise resume {name}", moment(Some(until))));
+    }
     if let Some(Owed { generation, dead_by, .. }) = debt {
         told.push(format!("debt: {generation}, dead by itself {}", moment(dead_by.as_ref())));
     }

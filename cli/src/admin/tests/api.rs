@@ -80,7 +80,7 @@ async fn what_makes_no_sense_says_so() {
     for (method, path, body, expected, word) in [
         ("GET", "/v1/identities/other", "", 404, "there are: app"),
         ("GET", "/v2/identities", "", 404, "docs/admin.md"),
-        ("POST", "/v1/identities/app/pause", "", 404, "docs/admin.md"),
+        ("POST", "/v1/identities/app/halt", "", 404, "docs/admin.md"),
         ("DELETE", "/v1/identities/app", "", 405, "GET"),
         ("POST", "/v1/identities/app/rotate", "{\"now\": true}", 400, "no body"),
         ("POST", "/v1/identities/app/resolve", "{\"keep\": \"1\", \"forget\": \"1\"}", 400, "body"),

@@ -19,6 +19,7 @@ use turquoise::{Identity, Setup, proxy};
 
 use crate::admin::shape::{Accepted, Complaint, Since, Standing};
 use crate::admin::{Admin, Alarm, Facts, Proxied};
+use crate::pause::Paused;
 
 /// What is wrong with the service, if anything.
 #[derive(Default)]
@@ -115,7 +116,7 @@ impl Site {
         setup.policy.probe_every = Duration::from_millis(1);
         setup.policy.backoff = backoff;
         setup.policy.backoff_cap = backoff;
-        let facts = Facts { provider: "keys".to_owned(), policy: setup.policy };
+        let facts = Facts { provider: "keys".to_owned(), policy: setup.policy, paused: Paused::beside(&file("journal")) };
         let identity = Identity::start(setup).await.unwrap();
         let mut admin = Admin::new(alarm).unwrap();
         admin.seat("app", identity.operator(), facts);
