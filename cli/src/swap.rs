@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use turquoise::aws_iam::IamProvider;
 use turquoise::core::{Generation, Mint};
-use turquoise::port::{Contract, Credential, Ending, Handle, Minted, Observed, Provider, Reply};
+use turquoise::memory::ExposeSecret as _;
+use turquoise::port::{Contract, Credential, Ending, Handle, Minted, Observed, Provider, Reason, Reply};
 use turquoise::vault::{Dependents, LoginProvider, SecretIdProvider, TokenProvider};
+use turquoise::{Credentials, Load};
 
 use crate::file;
 use crate::fleet::Failed;
@@ -44,18 +46,28 @@ impl Provided {
         })
     }
 
-    /// Calls under way end with the provider that they began with.
+    /// Calls under way end with the provider that they began with. What hangs from its tokens is its successor's to end.
     pub(crate) fn replace(&self, config: &file::Provider) -> Result<(), Unreplaced> {
-        match (self, Self::new(config)?) {
-            (Self::Login(swap), Self::Login(next)) => swap.replace(&next),
-            (Self::Token(swap), Self::Token(next)) => swap.replace(&next),
-            (Self::SecretId(swap), Self::SecretId(next)) => swap.replace(&next),
-            (Self::Keys(swap), Self::Keys(next)) => swap.replace(&next),
+        match (self, config) {
+            (Self::Login(swap), file::Provider::Login(config)) => {
+                let next = LoginProvider::new(config.clone()).map_err(Failed::from)?;
+                swap.replace(next.after(&swap.current()))
+            }
+            (Self::Token(swap), file::Provider::Token(config)) => {
+                let next = TokenProvider::new(config.clone()).map_err(Failed::from)?;
+                swap.replace(next.after(&swap.current()))
+            }
+            (Self::SecretId(swap), file::Provider::SecretId(config)) => {
+                swap.replace(SecretIdProvider::new(config.clone()).map_err(Failed::from)?)
+            }
+            (Self::Keys(swap), file::Provider::Keys(config)) => {
+                swap.replace(IamProvider::new((**config).clone()).map_err(Failed::from)?)
+            }
             _ => Err(Unreplaced::Contract),
         }
     }
 
-    /// The list of what hangs from its tokens. One that is put in its place has a list of its own.
+    /// The list of what hangs from its tokens. One that is put in its place goes on with it.
     pub(crate) fn dependents(&self) -> Option<Dependents> {
         match self {
             Self::Login(swap) => Some(swap.current().dependents()),
@@ -72,6 +84,36 @@ impl Provided {
     }
 }
 
+/// Whether what serves would pass the probes of this configuration. Where nothing serves there is nothing to try them on, and
+/// they are taken as they are.
+pub(crate) async fn tried(
+    config: &file::Provider,
+    load: &Load,
+    credentials: &Credentials,
+    patience: Duration,
+) -> Result<(), String> {
+    let Ok(guard) = credentials.acquire() else { return Ok(()) };
+    let secret = guard.secret().expose_secret().into();
+    let serving = Credential { mint: guard.mint(), handle: guard.handle().clone(), secret };
+    let provided = Provided::new(config).map_err(|why| why.to_string())?;
+    if !load.admit(patience).await {
+        return Err("its new probe could not be tried: the provider is asked too much already".to_owned());
+    }
+    let reply = match &provided {
+        Provided::Login(swap) => swap.probe(&serving).await,
+        Provided::Token(swap) => swap.probe(&serving).await,
+        Provided::SecretId(swap) => swap.probe(&serving).await,
+        Provided::Keys(swap) => swap.probe(&serving).await,
+    };
+    match reply {
+        Reply::Applied(_) => Ok(()),
+        Reply::Refused(Reason(why)) => Err(format!("what serves does not pass its new probe: {why}")),
+        Reply::Unavailable(Reason(why)) | Reply::Unknown(Reason(why)) | Reply::Throttled { reason: Reason(why), .. } => {
+            Err(format!("its new probe could not be tried on what serves: {why}"))
+        }
+    }
+}
+
 impl<P: Provider> Swap<P> {
     fn new(provider: P) -> Self {
         Self(Arc::new(RwLock::new(Arc::new(provider))))
@@ -81,12 +123,11 @@ impl<P: Provider> Swap<P> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn replace(&self, next: &Self) -> Result<(), Unreplaced> {
-        let next = next.current();
+    fn replace(&self, next: P) -> Result<(), Unreplaced> {
         if next.contract() != self.current().contract() {
             return Err(Unreplaced::Contract);
         }
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = next;
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         Ok(())
     }
 }

@@ -50,6 +50,11 @@ impl Dependents {
         Self { transport, known: Arc::default() }
     }
 
+    /// The same list, whose leases are revoked over another transport.
+    pub(crate) fn through(&self, transport: &Arc<Transport>) -> Self {
+        Self { transport: Arc::clone(transport), known: Arc::clone(&self.known) }
+    }
+
     /// Leases of an identity whose provider these are of.
     #[must_use]
     pub fn leases(&self, credentials: Credentials) -> Leases {

@@ -114,6 +114,13 @@ impl LoginProvider {
         self.lockout.retry()
     }
 
+    /// In the place of another one, whose tokens it goes on with: what hangs from them is its own to end.
+    #[must_use]
+    pub fn after(mut self, predecessor: &Self) -> Self {
+        self.holder.dependents = predecessor.holder.dependents.through(&self.holder.transport);
+        self
+    }
+
     /// What hangs from the tokens that it makes; keep it before the provider is given away.
     #[must_use]
     pub fn dependents(&self) -> Dependents {

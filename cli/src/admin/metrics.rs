@@ -18,7 +18,7 @@ use prometheus_client::registry::{Registry, Unit};
 use turquoise::core::PhaseKind;
 
 use super::alert::Rung;
-use super::desk::{Desk, Now, Seat, needs_operator, next_rotation, roles};
+use super::desk::{Desk, Now, Seat, needs_operator, roles};
 
 /// What the text is, by its media type.
 pub(crate) const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -235,8 +235,8 @@ impl Metrics {
         if let Some(at) = status.debt_ends {
             stamp(&self.debt_ends, now.when(at));
         }
-        if let Some(at) = next_rotation(&status.state) {
-            stamp(&self.next, now.when(at));
+        if let Some(at) = seat.next_rotation(&status, now) {
+            stamp(&self.next, at);
         }
         if let Some((_, at)) = seen.success {
             stamp(&self.success, at);

@@ -111,7 +111,7 @@ impl Site {
         setup.policy.probe_every = Duration::from_millis(1);
         setup.policy.backoff = backoff;
         setup.policy.backoff_cap = backoff;
-        let facts = Facts { provider: "keys".to_owned(), policy: setup.policy };
+        let facts = Facts { provider: "keys".to_owned(), policy: setup.policy, calendar: None };
         let identity = Identity::start(setup).await.unwrap();
         let mut admin = Admin::new(alarm).unwrap();
         admin.seat("app", identity.operator(), facts);
