@@ -78,6 +78,11 @@ pub(crate) async fn keep(calendar: Calendar, path: Option<PathBuf>, operator: Op
             continue;
         };
         let status = operator.status();
+        // What an operator has wait is made up for when that is over, if its window is not.
+        if status.paused.is_some() {
+            tokio::time::sleep(SHORT_NAP).await;
+            continue;
+        }
         match step(&due, now, status.phase, status.current, attempt) {
             Step::Ask => {
                 let pause = (calendar.schedule.window / PART).max(NAP);
@@ -135,13 +140,14 @@ impl Book {
         match told {
             None => {}
             Some(Err(why)) if why.kind() == io::ErrorKind::NotFound => book.note(now),
-            Some(told) => match told.ok().and_then(|text| text.trim().parse::<Timestamp>().ok()) {
-                Some(seen) => book.seen = seen.into(),
-                None => {
+            Some(told) => {
+                if let Some(seen) = told.ok().and_then(|text| text.trim().parse::<Timestamp>().ok()) {
+                    book.seen = seen.into();
+                } else {
                     tracing::warn!(path = ?book.path, "it cannot be read which moment of the schedule was seen to last: none is made up for");
                     book.note(now);
                 }
-            },
+            }
         }
         book
     }
@@ -167,31 +173,31 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_mins(minutes)
     }
 
-    fn mint(number: u32) -> Option<Mint> {
-        Some(Mint { generation: Generation { incarnation: 1, number }, slot: Color::Blue })
+    const fn mint(number: u32) -> Mint {
+        Mint { generation: Generation { incarnation: 1, number }, slot: Color::Blue }
     }
 
     #[test]
     fn a_moment_is_made_up_for_within_its_window_and_once() {
         use PhaseKind::{Abandoning, Draining, Issuing, NeedsOperator, Steady, Vacant, Validating};
         let due = Due { moment: at(10), until: at(60) };
-        let tried = Some(Attempt { current: mint(1), again: at(20) });
+        let tried = Some(Attempt { current: Some(mint(1)), again: at(20) });
         for (now, phase, current, attempt, expected) in [
-            (at(10), Steady, mint(1), None, Step::Ask),
-            (at(59), Steady, mint(1), None, Step::Ask),
-            (at(61), Steady, mint(1), None, Step::Miss),
+            (at(10), Steady, Some(mint(1)), None, Step::Ask),
+            (at(59), Steady, Some(mint(1)), None, Step::Ask),
+            (at(61), Steady, Some(mint(1)), None, Step::Miss),
             (at(11), Vacant, None, None, Step::Wait),
-            (at(11), NeedsOperator, mint(1), None, Step::Wait),
-            (at(61), NeedsOperator, mint(1), None, Step::Miss),
-            (at(11), Issuing, mint(1), tried, Step::Wait),
-            (at(61), Validating, mint(1), tried, Step::Wait),
-            (at(12), Draining, mint(2), tried, Step::Seen),
-            (at(12), Draining, mint(2), None, Step::Seen),
-            (at(12), Steady, mint(2), tried, Step::Seen),
-            (at(12), Abandoning, mint(1), tried, Step::Wait),
-            (at(12), Steady, mint(1), tried, Step::Wait),
-            (at(20), Steady, mint(1), tried, Step::Ask),
-            (at(61), Steady, mint(1), tried, Step::Miss),
+            (at(11), NeedsOperator, Some(mint(1)), None, Step::Wait),
+            (at(61), NeedsOperator, Some(mint(1)), None, Step::Miss),
+            (at(11), Issuing, Some(mint(1)), tried, Step::Wait),
+            (at(61), Validating, Some(mint(1)), tried, Step::Wait),
+            (at(12), Draining, Some(mint(2)), tried, Step::Seen),
+            (at(12), Draining, Some(mint(2)), None, Step::Seen),
+            (at(12), Steady, Some(mint(2)), tried, Step::Seen),
+            (at(12), Abandoning, Some(mint(1)), tried, Step::Wait),
+            (at(12), Steady, Some(mint(1)), tried, Step::Wait),
+            (at(20), Steady, Some(mint(1)), tried, Step::Ask),
+            (at(61), Steady, Some(mint(1)), tried, Step::Miss),
         ] {
             assert_eq!(step(&due, now, phase, current, attempt), expected, "{now:?} {phase:?}");
         }

@@ -5,7 +5,7 @@ use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -14,12 +14,13 @@ use turquoise::aws_iam;
 use turquoise::core::{AtStop, Budget, Jitter, PhaseKind, Policy, Relogin};
 use turquoise::journal::OpenError;
 use turquoise::vault::{self, Dependents};
-use turquoise::{Identity, Load, ShutdownError, StartError};
+use turquoise::{BootClock, Clock as _, Identity, Load, ShutdownError, StartError};
 
 use crate::admin::Facts;
 use crate::calendar::{self, Calendar};
 use crate::container::{self, NotOpen};
 use crate::file::{self, Rotation};
+use crate::pause::Paused;
 use crate::sidecar::{NotBegun, Parts, begin};
 use crate::swap::{self, Provided};
 
@@ -169,6 +170,7 @@ impl Fleet {
         let policy = rotation.policy;
         let span = tracing::info_span!("identity", name = rotation.name);
         let (identity, provider) = self.loads.start(rotation, &policy).instrument(span.clone()).await?;
+        stay_paused(&identity, &Paused::beside(&rotation.journal)).instrument(span.clone()).await;
         let identity = Arc::new(identity);
         let mut watch = self.watch(&rotation.name, &identity, span.clone());
         if let Err(why) = open(rotation, &identity, &mut watch).await {
@@ -284,7 +286,7 @@ impl Fleet {
             let name = &member.name;
             match (rotations.iter().find(|rotation| rotation.name == *name), failed.get(name)) {
                 (None, _) => {
-                    told.waiting.push(format!("rotation {name} is in the file no more, and a program or a listener has it"))
+                    told.waiting.push(format!("rotation {name} is in the file no more, and a program or a listener has it"));
                 }
                 (Some(_), Some(why)) => told.failed.push(format!("rotation {name} goes on as it was: {why}")),
                 (Some(rotation), None) => told.waiting.extend(member.reload(rotation).err()),
@@ -382,7 +384,8 @@ impl Member {
         let Rotation { provider, journal, .. } = &self.rotation;
         // As the machine has it: an outage is survived from the latest moment of a renewal on.
         let policy = Policy { jitter: Jitter::Full(seed(journal)), ..self.policy };
-        Facts { provider: provider.name().to_owned(), policy, calendar: calendar_of(&self.rotation) }
+        let (calendar, paused) = (calendar_of(&self.rotation), Paused::beside(journal));
+        Facts { provider: provider.name().to_owned(), policy, calendar, paused }
     }
 
     fn is_alive(&self) -> bool {
@@ -457,6 +460,26 @@ async fn open(rotation: &Rotation, identity: &Identity, watch: &mut JoinSet<()>)
 fn calendar_of(rotation: &Rotation) -> Option<Calendar> {
     let jitter = Jitter::Full(seed(&rotation.journal));
     rotation.schedule.clone().map(|schedule| Calendar { schedule, jitter })
+}
+
+/// What a process before this one was asked for.
+async fn stay_paused(identity: &Identity, paused: &Paused) {
+    let left = match paused.left(SystemTime::now()) {
+        Ok(None) => return,
+        Ok(Some(left)) => left,
+        Err(why) => {
+            let next = "turquoise pause again, or turquoise resume";
+            return tracing::warn!(%why, next, "it cannot be read until when it is paused: it is not");
+        }
+    };
+    let asked = match BootClock::new() {
+        Ok(clock) => identity.pause(clock.now() + left).await.map_err(|why| why.to_string()),
+        Err(why) => Err(why.to_string()),
+    };
+    match asked {
+        Ok(()) => tracing::info!(seconds = left.as_secs(), "paused still: turquoise resume ends that"),
+        Err(why) => tracing::warn!(why, "it is not paused as it was asked to be"),
+    }
 }
 
 /// Ends it at once. Whoever else holds it lets it go by himself.

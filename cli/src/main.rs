@@ -15,6 +15,7 @@ mod journal;
 mod notify;
 mod operate;
 mod papers;
+mod pause;
 mod policy;
 mod proxies;
 mod recover;
@@ -24,6 +25,7 @@ mod say;
 mod sidecar;
 mod spec;
 mod swap;
+mod takeover;
 mod verify;
 
 use std::alloc::System;
@@ -50,6 +52,7 @@ Examples:
   turquoise status              where a running sidecar stands; also watch, plan, debt
   turquoise rotate payments --wait
                                 rotate now, and tell each step
+  turquoise local-token rotate  a new local token; the old one is taken for another hour
   turquoise recover --config agent.hcl
                                 finish or undo what a dead process left in progress
   turquoise demo                the whole story on this machine, nothing to set up
@@ -126,6 +129,10 @@ enum Command {
     Rotate(operate::Rotate),
     /// Call a rotation off before the switch
     Abort(operate::Abort),
+    /// Have nothing begin because it is due, for a while
+    Pause(operate::Pause),
+    /// End a pause
+    Resume(operate::Resume),
     /// Go back to the old credential after the switch
     Rollback(operate::Rollback),
     /// Say that others know a secret: it is replaced at once
@@ -134,12 +141,15 @@ enum Command {
     BreakGlass(operate::BreakGlassArgs),
     /// Say what is right where the world contradicts the journal
     Resolve(operate::ResolveArgs),
+    /// The local token, which programs show the sidecar
+    #[command(subcommand)]
+    LocalToken(operate::LocalToken),
     /// End in order what a dead process left in progress
     Recover(recover::Args),
     /// Look at a configuration file
     #[command(subcommand, after_help = config::EXAMPLES)]
     Config(config::Config),
-    /// Rotate a token of a real server, or a key of an emulator, under load, with a bad candidate and a crash on the way
+    /// Rotate tokens of a real server, or a key of an emulator, under load, with bad candidates and a crash on the way
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(demo::Args),
     /// Explore every state of the rotation machine and tell what holds
@@ -159,10 +169,10 @@ enum Command {
     Man(papers::Man),
     /// Hand an AWS client the key that serves now, as its `credential_process`
     CredentialProcess(credential_process::Args),
-    /// (part of the demo) Read with what is published
+    /// (part of the demo) Read with what is in a file
     #[command(hide = true)]
-    DemoReader(demo::site::Site),
-    /// (part of the demo) Rotate in a process of its own
+    DemoClient(demo::client::Given),
+    /// (part of the demo) Rotate keys in a process of its own
     #[command(hide = true)]
     DemoSidecar(demo::site::Site),
 }
@@ -189,10 +199,13 @@ fn main() -> ExitCode {
         Command::Debt(args) => operate::debt(&args),
         Command::Rotate(args) => operate::rotate(&args),
         Command::Abort(args) => operate::abort(&args),
+        Command::Pause(args) => operate::pause(&args),
+        Command::Resume(args) => operate::resume(&args),
         Command::Rollback(args) => operate::rollback(&args),
         Command::Compromise(args) => operate::compromise(&args),
         Command::BreakGlass(args) => operate::break_glass(&args),
         Command::Resolve(args) => operate::resolve(&args),
+        Command::LocalToken(command) => operate::local_token(&command),
         Command::Recover(args) => recover::run(&args),
         Command::Config(config) => config::run(&config),
         Command::Completions(args) => papers::completions(&args),
@@ -204,8 +217,8 @@ fn main() -> ExitCode {
         Command::Policy(args) => policy::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::CredentialProcess(args) => credential_process::run(&args),
-        Command::DemoReader(site) => demo::reader::run(&site),
-        Command::DemoSidecar(site) => demo::sidecar::run(&site),
+        Command::DemoClient(given) => demo::client::run(&given),
+        Command::DemoSidecar(site) => demo::iam::sidecar::run(&site),
     }
 }
 

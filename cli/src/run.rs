@@ -22,9 +22,11 @@ use crate::exec::{Hosted, NotRun, Status};
 use crate::file::{Log, Plan, Remark, Watched, check};
 use crate::fleet::{Change, Failed, Fleet, Left};
 use crate::notify::Manager;
-use crate::proxies::{NotOpen, Proxies};
+use crate::proxies::{Doors, NotOpen, Proxies};
 use crate::reload::{Reloader, Reread};
 use crate::say::complain;
+use crate::swap::Provided;
+use crate::takeover::{NotTaken, Predecessor};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,16 +34,20 @@ Examples:
   turquoise run -config=agent.hcl               the file and the spelling of `bao agent`
   turquoise run --config agent.hcl --exit-after-auth
                                                 log in, publish the token, and end
+  turquoise run --config agent.hcl --take-over  put this program in the place of the one that runs by that file
 
 SIGTERM and SIGINT stop it, as `on_stop` in the file says; a second one ends it at once. SIGHUP has the file read again: rotations
 begin and stop with their stanzas; probes, which are tried first, what logins are made of, certificates, `on_stop` and the log's
 level change at once; what needs a restart is named, and a refused login is tried again. It logs to standard error. A program that the file has under `exec` is
 started as its child.
 
+With --take-over it first listens where the file says, beside the process that runs; then it asks that to end, waits until it has, and
+goes on with its token: who connects meanwhile waits, and nobody is turned away.
+
 Exit codes, without `exec`; with it that of the child, 128 + n if signal n ended it, and 1 if it never ran:
   0   stopped as it was told to
   1   the file cannot be used, or something on this machine
-  4   another process has the journal
+  4   another process has the journal, or did not end in time for --take-over
   11  a token could not be seen to end before the stop
   12  an operator is needed
   13  what the file asks for cannot be kept with its provider";
@@ -59,6 +65,10 @@ pub(crate) struct Args {
     /// End when the first token is published
     #[arg(long)]
     exit_after_auth: bool,
+    /// Take the place of the process that runs by this file, if there is one, and wait so long for its end
+    #[arg(long, value_name = "WITHIN", num_args = 0..=1, require_equals = true, default_missing_value = "1m",
+          value_parser = humantime::parse_duration, conflicts_with = "exit_after_auth")]
+    take_over: Option<Duration>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -111,6 +121,9 @@ enum Ended {
     /// Nobody is listened to.
     #[error(transparent)]
     NotOpen(#[from] NotOpen),
+    /// Another process runs.
+    #[error(transparent)]
+    NotTaken(#[from] NotTaken),
 }
 
 impl Ended {
@@ -119,6 +132,7 @@ impl Ended {
             Self::Failed(_, why) => why.code(),
             Self::Left(Left::Debt(..)) => 11,
             Self::Left(Left::Stuck(_)) => 12,
+            Self::NotTaken(why) => why.code(),
             Self::Local { .. } | Self::Admin(_) | Self::Gone(_) | Self::NotRun(_) | Self::NotOpen(_) => 1,
         }
     }
@@ -148,7 +162,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     for Remark { file, place, what, remedy, .. } in &checked.remarks.notices {
         tracing::warn!(file, line = place.line, next = remedy, "{what}");
     }
-    match serve(&plan, &reloader) {
+    match serve(&plan, &reloader, args.take_over) {
         Ok(code) => code.into(),
         Err(why) => {
             complain(format_args!("turquoise: {why}"));
@@ -170,23 +184,42 @@ pub(crate) fn start_log(log: &Log, level: Option<Level>) -> Handle<LevelFilter, 
 }
 
 /// One thread is plenty: what rotations wait for is the network and the disk, and the disk has threads of its own.
-fn serve(plan: &Plan, reloader: &Reloader) -> Result<u8, Ended> {
-    let pid_file = plan.pid_file.as_deref().map(PidFile::write).transpose()?;
+fn serve(plan: &Plan, reloader: &Reloader, take_over: Option<Duration>) -> Result<u8, Ended> {
     let failed = |cause| Ended::Local { doing: "cannot start".to_owned(), cause };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let ended = runtime.block_on(async {
-        let stops = Stops::new().map_err(failed)?;
-        rotate(plan, reloader, stops).await
-    });
-    drop(pid_file);
-    ended
+    runtime.block_on(async {
+        let mut stops = Stops::new().map_err(failed)?;
+        // Before anything is begun: where nobody can come in or look, nothing is done.
+        let mut doors = if plan.exit_after_auth { Doors::default() } else { Doors::inherited(&plan.proxies)? };
+        if let Some(within) = take_over {
+            tokio::select! {
+                taken = take(plan, &mut doors, within) => taken?,
+                _ = stops.stop() => return Ok(0),
+            }
+        }
+        rotate(plan, reloader, doors, stops).await
+    })
+}
+
+/// Stands at the doors, and has the process that runs end, if there is one.
+async fn take(plan: &Plan, doors: &mut Doors, within: Duration) -> Result<(), Ended> {
+    let (socket, _) = plan.watched.socket.as_ref().ok_or(NotTaken::NoAdmin)?;
+    let Some(old) = Predecessor::find(socket).await? else {
+        tracing::info!("nobody runs by this file: there is nothing to take over");
+        return Ok(());
+    };
+    // What is wrong with us is found before the one that serves is asked to end.
+    for rotation in &plan.rotations {
+        Provided::new(&rotation.provider).map_err(|why| Ended::Failed(rotation.name.clone(), why))?;
+    }
+    doors.open_all(&plan.proxies)?;
+    Ok(old.leave(within, socket).await?)
 }
 
 /// Answers what to end with.
-async fn rotate(plan: &Plan, reloader: &Reloader, stops: Stops) -> Result<u8, Ended> {
-    // Before anything is begun: where nobody can look, nothing is done.
+async fn rotate(plan: &Plan, reloader: &Reloader, doors: Doors, stops: Stops) -> Result<u8, Ended> {
     let mut admin = listen(&plan.watched)?;
-    let ended = serving(plan, reloader, stops, &mut admin).await;
+    let ended = serving(plan, reloader, doors, stops, &mut admin).await;
     admin.close().await;
     ended
 }
@@ -206,16 +239,18 @@ fn listen(watched: &Watched) -> Result<Admin, AdminError> {
 }
 
 /// The same, seen by those who may look.
-async fn serving(plan: &Plan, reloader: &Reloader, mut stops: Stops, admin: &mut Admin) -> Result<u8, Ended> {
+async fn serving(plan: &Plan, reloader: &Reloader, doors: Doors, mut stops: Stops, admin: &mut Admin) -> Result<u8, Ended> {
     let mut fleet = tokio::select! {
         begun = Fleet::begin(&plan.rotations) => begun.map_err(|(name, why)| Ended::Failed(name, why))?,
         _ = stops.stop() => return Ok(0),
     };
+    // Of the process that has the journal.
+    let _pid_file = plan.pid_file.as_deref().map(PidFile::write).transpose()?;
     for member in &fleet.members {
         admin.seat(&member.name, member.identity.operator(), member.facts());
     }
     // Before the child: it may go through them.
-    let proxies = Proxies::open(if plan.exit_after_auth { &[] } else { &plan.proxies }, &fleet)?;
+    let proxies = Proxies::open(if plan.exit_after_auth { &[] } else { &plan.proxies }, doors, &fleet, admin)?;
     let mut child = hosted(plan, &fleet)?;
     let (mut manager, mut reread) = (Manager::new(), None);
     loop {
@@ -348,7 +383,7 @@ enum Told {
     Again,
 }
 
-/// Gone when this is dropped.
+/// Gone when this is dropped, unless another process has written it since.
 struct PidFile(PathBuf);
 
 impl PidFile {
@@ -362,7 +397,9 @@ impl PidFile {
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        // Who removed it before us wanted that.
-        drop(fs::remove_file(&self.0));
+        if fs::read_to_string(&self.0).is_ok_and(|text| text.trim() == std::process::id().to_string()) {
+            // Who removed it before us wanted that.
+            drop(fs::remove_file(&self.0));
+        }
     }
 }

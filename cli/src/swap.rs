@@ -46,16 +46,16 @@ impl Provided {
         })
     }
 
-    /// Calls under way end with the provider that they began with. What hangs from its tokens is its successor's to end.
+    /// Calls under way end with the provider that they began with. What hangs from its tokens hangs from the next one's.
     pub(crate) fn replace(&self, config: &file::Provider) -> Result<(), Unreplaced> {
         match (self, config) {
             (Self::Login(swap), file::Provider::Login(config)) => {
                 let next = LoginProvider::new(config.clone()).map_err(Failed::from)?;
-                swap.replace(next.after(&swap.current()))
+                swap.replace(next.keeping(&swap.current().dependents()))
             }
             (Self::Token(swap), file::Provider::Token(config)) => {
                 let next = TokenProvider::new(config.clone()).map_err(Failed::from)?;
-                swap.replace(next.after(&swap.current()))
+                swap.replace(next.keeping(&swap.current().dependents()))
             }
             (Self::SecretId(swap), file::Provider::SecretId(config)) => {
                 swap.replace(SecretIdProvider::new(config.clone()).map_err(Failed::from)?)
@@ -67,7 +67,7 @@ impl Provided {
         }
     }
 
-    /// The list of what hangs from its tokens. One that is put in its place goes on with it.
+    /// The list of what hangs from its tokens, which one that is put in its place goes on with.
     pub(crate) fn dependents(&self) -> Option<Dependents> {
         match self {
             Self::Login(swap) => Some(swap.current().dependents()),

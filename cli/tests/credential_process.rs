@@ -58,10 +58,10 @@ fn a_key_is_rotated_by_a_file_and_published_where_the_file_says() {
           provider     = \"aws-iam\"
           user         = \"run\"
           adopt        = \"own\"
-          every        = \"8s\"
+          every        = \"1h\"
           grace        = \"1s\"
-          validate_for = \"2s\"
-          timeout      = \"800ms\"
+          validate_for = \"10s\"
+          timeout      = \"10s\"
           propagation  = 0
           spare        = 0
           start_spread = 0
@@ -72,7 +72,8 @@ fn a_key_is_rotated_by_a_file_and_published_where_the_file_says() {
           }}
           sink \"shared-credentials\" {{ config = {{ path = \"{2}\" }} }}
         }}
-        journal {{ path = \"{3}\" }}\n",
+        journal {{ path = \"{3}\" }}
+        admin {{ address = \"{3}/admin.sock\" }}\n",
         profile.display(),
         EMULATOR.url(),
         credentials.display(),
@@ -82,15 +83,24 @@ fn a_key_is_rotated_by_a_file_and_published_where_the_file_says() {
     let log = File::create(folder.path().join("log")).unwrap();
     let mut sidecar = Command::new(TURQUOISE).args(["run", "-config"]).arg(&config).env_clear().stderr(log).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_mins(1);
+    let mut wait = || {
+        let log = || fs::read_to_string(folder.path().join("log")).unwrap();
+        assert!(sidecar.try_wait().unwrap().is_none() && Instant::now() < deadline, "{}", log());
+        thread::sleep(Duration::from_millis(50));
+    };
+    // It is refused until the first key is on record.
+    let mut rotate = Command::new(TURQUOISE);
+    rotate.args(["rotate", "keys"]).env_clear().env("TURQUOISE_ADMIN", folder.path().join("admin.sock"));
+    while !rotate.output().unwrap().status.success() {
+        wait();
+    }
     let published = |key: &str| fs::read_to_string(&credentials).is_ok_and(|text| text.contains(key));
     let new = loop {
         let keys = EMULATOR.keys("run").unwrap();
         if let Some(key) = keys.into_iter().find(|key| key.id != first.id && published(&key.id)) {
             break key;
         }
-        let log = || fs::read_to_string(folder.path().join("log")).unwrap();
-        assert!(sidecar.try_wait().unwrap().is_none() && Instant::now() < deadline, "{}", log());
-        thread::sleep(Duration::from_millis(50));
+        wait();
     };
     sidecar.kill().unwrap();
     sidecar.wait().unwrap();

@@ -48,7 +48,7 @@ fn open_folder() -> TempDir {
 fn reader(folder: &Path) -> Command {
     fs::write(folder.join("token"), "hvs.a-token-that-nobody-takes").unwrap();
     let mut command = Command::new(folder.join("turquoise"));
-    command.args(["demo-reader", "vault-token"]).arg(folder).arg("http://127.0.0.1:9");
+    command.args(["demo-client", "vault-token", "http://127.0.0.1:9"]).arg(folder.join("token")).arg("again");
     command
 }
 

@@ -69,9 +69,9 @@ impl Site {
               every        = \"1h\"
               life         = \"5m\"
               login_life   = \"10m\"
-              validate_for = \"1s\"
+              validate_for = \"10s\"
               grace        = \"200ms\"
-              timeout      = \"800ms\"
+              timeout      = \"5s\"
               start_spread = 0
               probe \"{SECRET}\" {{ capability = \"read\" }}
             }}
@@ -183,6 +183,8 @@ fn an_operator_sees_and_asks_and_the_exit_code_says_what_came_of_it() {
     site.expect(&["resolve", "--keep", "1"], 5, "only in NeedsOperator");
     site.expect(&["abort"], 5, "only before the commit point");
     site.expect(&["rollback", "--all"], 5, "only in Draining");
+    site.expect(&["debt", "retry"], 5, "only while the end of a credential waits");
+    paused(&site);
 
     site.expect(&["rotate", "--dry-run"], 0, "it would begin");
     watched(&site);
@@ -197,6 +199,7 @@ fn an_operator_sees_and_asks_and_the_exit_code_says_what_came_of_it() {
 
     assert_eq!(sidecar.end(Signal::TERM), Some(0));
     assert!(!site.file("admin.sock").exists());
+    stays_paused(&site);
     needs_an_operator(&site);
 }
 
@@ -214,6 +217,16 @@ fn looks(site: &Site) {
     assert!(told.status.success(), "{told:?}");
 }
 
+/// What is due waits, and what is asked for does not.
+fn paused(site: &Site) {
+    site.expect(&["pause", "--for", "31d"], 1, "30 days at most");
+    site.expect(&["pause", "app", "--for", "2h"], 0, "");
+    site.expect(&["status"], 0, "paused");
+    let told: Value = serde_json::from_str(&site.expect(&["status", "--format", "json"], 0, "paused").out).unwrap();
+    let left = told["identities"][0]["paused"]["in_seconds"].as_f64().unwrap();
+    assert!((7_000.0..=7_200.0).contains(&left), "{left}");
+}
+
 /// What Prometheus reads.
 fn metrics(log: &str) {
     let at = log.split("at=").nth(1).unwrap().split_whitespace().next().unwrap();
@@ -222,6 +235,17 @@ fn metrics(log: &str) {
     let count = told.split("outcome=\"abandoned\"} ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
     assert_ne!(count, "0", "{told}");
     assert!(!told.contains("hvs."), "{told}");
+}
+
+/// A pause outlasts the process that was asked for it.
+fn stays_paused(site: &Site) {
+    let mut sidecar = site.start("paused");
+    sidecar.until("serving");
+    site.expect(&["status"], 0, "paused");
+    site.expect(&["resume", "--all"], 0, "");
+    let told: Value = serde_json::from_str(&site.expect(&["status", "--format", "json"], 0, "Steady").out).unwrap();
+    assert_eq!(told["identities"][0]["paused"], Value::Null);
+    assert_eq!(sidecar.end(Signal::TERM), Some(0));
 }
 
 /// A start that finds no secret where the journal speaks of one.

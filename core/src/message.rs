@@ -47,6 +47,11 @@ pub enum Input {
     Gap,
     /// The coordinator's lease: until then this process alone may write.
     Mandate(Instant),
+    /// Until then no rotation begins because one is due; what is urgent, or asked for, begins all the same. An instant that has
+    /// passed ends a pause. None outlives the process: whoever wants that asks again.
+    Pause(Instant),
+    /// Try again at once to end what could not be ended yet, whatever its back-off says.
+    Retry,
     /// End, as soon as the round is over.
     Shutdown(AtStop),
     /// Nothing but the passing of time.

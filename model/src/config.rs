@@ -169,7 +169,7 @@ const BASE: Config = Config {
 pub const SINK: Config = Config { name: "two-slot sink, self privileges", pins: Some(Pins::of(196_087, 112, 27)), ..BASE };
 
 /// The pinned configurations that are explored on every change.
-pub const STANDARD: [Config; 25] = [
+pub const STANDARD: [Config; 26] = [
     SINK,
     Config { name: "two crashes", crashes: 2, faults: 0, pins: Some(Pins::of(218_534, 114, 23)), ..BASE },
     Config { name: "two faults", crashes: 0, faults: 2, pins: Some(Pins::of(58_915, 97, 20)), ..BASE },
@@ -200,21 +200,21 @@ pub const STANDARD: [Config; 25] = [
         ..BASE
     },
     Config { name: "an operator", faults: 0, operator: 1, pins: Some(Pins::of(346_794, 133, 51)), ..BASE },
-    Config { name: "an operator and a fault", crashes: 0, operator: 1, pins: Some(Pins::of(177_425, 98, 45)), ..BASE },
+    Config { name: "an operator and a fault", crashes: 0, operator: 1, pins: Some(Pins::of(177_429, 98, 45)), ..BASE },
     Config { name: "a disk that fails", hostility: &[Hostility::Disk], pins: Some(Pins::of(358_880, 115, 27)), ..BASE },
     Config {
         name: "lagging replies",
         crashes: 0,
         faults: 2,
         hostility: &[Hostility::Lag, Hostility::Outside],
-        pins: Some(Pins::of(86_640, 97, 26)),
+        pins: Some(Pins::of(86_838, 97, 25)),
         ..BASE
     },
     Config {
         name: "revoked by others, a login helps",
         policy: Policy { relogin: Relogin::Possible, ..POLICY },
         hostility: &[Hostility::Outside],
-        pins: Some(Pins::of(248_011, 112, 33)),
+        pins: Some(Pins::of(247_609, 112, 32)),
         ..BASE
     },
     Config {
@@ -222,7 +222,7 @@ pub const STANDARD: [Config; 25] = [
         crashes: 0,
         operator: 1,
         hostility: &[Hostility::Outside],
-        pins: Some(Pins::of(209_398, 98, 53)),
+        pins: Some(Pins::of(208_264, 98, 51)),
         ..BASE
     },
     Config { name: "a reboot", hostility: &[Hostility::Reboot], pins: Some(Pins::of(229_064, 112, 27)), ..BASE },
@@ -239,7 +239,7 @@ pub const STANDARD: [Config; 25] = [
         crashes: 0,
         operator: 2,
         hostility: &[Hostility::Slots],
-        pins: Some(Pins::of(1_830_155, 121, 53)),
+        pins: Some(Pins::of(1_839_632, 121, 53)),
         ..BASE
     },
     Config {
@@ -283,7 +283,7 @@ pub const STANDARD: [Config; 25] = [
         name: "a gap, or refused for a while",
         crashes: 0,
         hostility: &[Hostility::Suspend, Hostility::Disabled],
-        pins: Some(Pins::of(33_166, 97, 29)),
+        pins: Some(Pins::of(29_581, 92, 29)),
         ..BASE
     },
     Config {
@@ -300,7 +300,7 @@ pub const STANDARD: [Config; 25] = [
         crashes: 2,
         faults: 0,
         downtime: 0,
-        pins: Some(Pins::of(74_003, 161, 19)),
+        pins: Some(Pins::of(73_583, 161, 19)),
         ..BASE
     },
     Config {
@@ -308,7 +308,23 @@ pub const STANDARD: [Config; 25] = [
         policy: Policy { relogin: Relogin::EachStart, ..POLICY },
         downtime: 0,
         hostility: &[Hostility::Disabled],
-        pins: Some(Pins::of(1_153_174, 137, 35)),
+        pins: Some(Pins::of(1_050_950, 139, 35)),
+        ..BASE
+    },
+    Config {
+        name: "nothing survives two crashes, and refused for a while",
+        policy: Policy {
+            relogin: Relogin::EachStart,
+            privileges: Privileges::Accessor,
+            full: ticks(7),
+            login_life: ticks(7),
+            grace: ticks(1),
+            ..POLICY
+        },
+        crashes: 2,
+        downtime: 0,
+        hostility: &[Hostility::Disabled, Hostility::Alone],
+        pins: Some(Pins::of(1_324_730, 132, 35)),
         ..BASE
     },
     Config {
@@ -316,7 +332,7 @@ pub const STANDARD: [Config; 25] = [
         operator: 1,
         downtime: 0,
         hostility: &[Hostility::Slots, Hostility::Alone],
-        pins: Some(Pins::of(1_569_159, 158, 71)),
+        pins: Some(Pins::of(1_570_711, 158, 71)),
         ..BASE
     },
 ];

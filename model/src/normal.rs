@@ -70,6 +70,7 @@ impl World {
         if let Some(rival) = &mut self.rival {
             rival.rewrite(to);
         }
+        to.boot(&mut self.boot);
         self.mandate.iter_mut().for_each(|until| to.deadline(until));
         if let Some(record) = &mut self.writing {
             record.rewrite(to);

@@ -96,6 +96,7 @@ fn demanded(world: &World, demand: Demand) -> String {
     match demand {
         Demand::Begin => "rotate".to_owned(),
         Demand::BreakGlass => "break the glass".to_owned(),
+        Demand::Retry => "try again".to_owned(),
         Demand::Abort => "abort".to_owned(),
         Demand::Rollback => "roll back".to_owned(),
         Demand::Compromise(i) => {

@@ -32,7 +32,7 @@ const fn restart(words: &'static str, kept: bool, rebooted: Option<Clock>) -> Ph
 }
 
 /// A line for each event.
-const PHRASES: [Phrase; 49] = [
+const PHRASES: [Phrase; 50] = [
     Phrase("tick", Nothing(Event::Tick), ""),
     Phrase("timer", Nothing(Event::Timer), ""),
     Phrase("journal acknowledges", Nothing(Event::Synced), ""),
@@ -80,6 +80,7 @@ const PHRASES: [Phrase; 49] = [
     operator("operator: keep", Demand::Resolve(Resolution::Keep)),
     operator("operator: forget", Demand::Resolve(Resolution::Forget)),
     operator("operator: break the glass", Demand::BreakGlass),
+    operator("operator: try again", Demand::Retry),
     operator("operator: stop and keep", Demand::Shutdown(AtStop::Keep)),
     operator("operator: stop and revoke", Demand::Shutdown(AtStop::Revoke)),
 ];

@@ -1,6 +1,6 @@
 //! Any input in any state: it is taken, or it is refused, changes nothing, and the refusal says what was legal.
 //!
-//! Every reachable state of four pinned configurations is asked every input: of each kind with what is under way, with
+//! Every reachable state of five pinned configurations is asked every input: of each kind with what is under way, with
 //! what is not, with what is long over; at this instant, earlier, and as late as there is.
 
 use std::collections::hash_map::DefaultHasher;
@@ -74,6 +74,8 @@ const fn kind(input: Input) -> &'static str {
         Input::Gap => "gap",
         Input::Mandate(_) => "mandate",
         Input::BreakGlass(_) => "break the glass",
+        Input::Pause(_) => "pause",
+        Input::Retry => "retry",
     }
 }
 
@@ -98,8 +100,9 @@ fn outcomes() -> Vec<Outcome> {
 
 /// What this machine may be told, sensible or not.
 fn inputs(world: &World, machine: &Rotation) -> Vec<Input> {
-    let mut inputs = vec![Input::Begin, Input::Abort, Input::Rollback, Input::Timeout, Input::Gap];
+    let mut inputs = vec![Input::Begin, Input::Abort, Input::Rollback, Input::Timeout, Input::Gap, Input::Retry];
     inputs.extend([world.now, Instant(u64::MAX)].map(Input::Mandate));
+    inputs.extend([Instant(0), Instant(u64::MAX)].map(Input::Pause));
     inputs.extend([Certainty::WithLogin, Certainty::Confirmed].map(Input::BreakGlass));
     let verdicts = [Verdict::Served { took: CENTURY }, Verdict::Refused, Verdict::Slow];
     for generation in generations(world) {
@@ -136,6 +139,7 @@ fn helps(illegal: Illegal, input: Input, machine: &Rotation) -> bool {
             | Input::Compromise(_)
             | Input::Sample { .. }
             | Input::BreakGlass(_)
+            | Input::Retry
             | Input::Resolve(_)
             | Input::Shutdown(_),
         ) => {
@@ -231,7 +235,7 @@ fn any_input_in_any_state_is_taken_or_refused_without_a_trace() {
     for one in kinds {
         assert!(all.iter().any(|((_, kind), (taken, _))| *kind == one && *taken > 0), "{one} was never taken");
         let refused = all.iter().any(|((_, kind), (_, refused))| *kind == one && *refused > 0);
-        assert!(refused || ["timeout", "gap", "mandate"].contains(&one), "{one} was never refused");
+        assert!(refused || ["timeout", "gap", "mandate", "pause"].contains(&one), "{one} was never refused");
     }
     insta::assert_snapshot!(matrix(&all));
 }

@@ -240,8 +240,8 @@ impl<P: Provider, J: Journal, S: Store> Driver<P, J, S> {
         let (stalled, reason) = (self.machine.stalled(), self.last_words.clone());
         let (debt, debt_ends) = self.machine.debt().map(|debt| (debt.mint, debt.ub)).unzip();
         let (calls, lost_reports) = (self.calls, self.face.switch.lost_reports());
-        let status = Status::of(self.machine.phase());
-        self.face.status.send_replace(Status { debt, debt_ends, calls, lost_reports, stalled, reason, ..status });
+        let (status, paused) = (Status::of(self.machine.phase()), self.machine.paused());
+        self.face.status.send_replace(Status { debt, debt_ends, paused, calls, lost_reports, stalled, reason, ..status });
     }
 
     /// What certainly is dead is given to nobody, until the provider says otherwise.

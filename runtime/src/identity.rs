@@ -197,6 +197,8 @@ pub struct Status {
     pub debt: Option<Mint>,
     /// When that one is dead by itself, the clocks' skew apart.
     pub debt_ends: Option<Instant>,
+    /// Until when no rotation begins because one is due, if somebody wants that.
+    pub paused: Option<Instant>,
     /// How the effects of this process ended.
     pub calls: Calls,
     /// Reports on canaries that were lost because too many came at once: what was reported stands for them.
@@ -330,6 +332,30 @@ impl Identity {
         self.wish(Wish::Resolve(resolution)).await
     }
 
+    /// Until then, in the time of the clock that the identity was set up with, no rotation begins because one is due; what is
+    /// urgent, or asked for, begins all the same. An instant that has passed ends a pause. It ends with this process: whoever
+    /// wants it to outlast that asks the next one.
+    ///
+    /// Not cancel safe, as [`rotate`](Self::rotate) is not.
+    ///
+    /// # Errors
+    ///
+    /// Not any more: see [`AskError`].
+    pub async fn pause(&self, until: Instant) -> Result<(), AskError> {
+        self.wish(Wish::Pause(until)).await
+    }
+
+    /// Has the end of a credential that could not be ended yet tried again at once, whatever its back-off says.
+    ///
+    /// Not cancel safe, as [`rotate`](Self::rotate) is not.
+    ///
+    /// # Errors
+    ///
+    /// As for [`rotate`](Self::rotate).
+    pub async fn retry(&self) -> Result<(), AskError> {
+        self.wish(Wish::Retry).await
+    }
+
     /// Ends the identity in order, once the round is over, and waits for its end as long as `within`.
     ///
     /// With [`AtStop::Keep`] the credential is left for a successor, and nothing else is. With [`AtStop::Revoke`] new work
@@ -414,6 +440,7 @@ impl Status {
             second_held: 0,
             debt: None,
             debt_ends: None,
+            paused: None,
             calls: Calls::default(),
             lost_reports: 0,
             stalled: false,

@@ -1,7 +1,7 @@
 //! What others than its owner may see of an identity and ask of it.
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
-use turquoise_core::{Certainty, Generation, Input, Mint, Resolution};
+use turquoise_core::{Certainty, Generation, Input, Instant, Mint, Resolution};
 
 use crate::credentials::{Credentials, NotReady};
 use crate::driver::Command;
@@ -22,6 +22,10 @@ pub enum Wish {
     BreakGlass(Certainty),
     /// [`Identity::resolve`](crate::Identity::resolve)
     Resolve(Resolution),
+    /// [`Identity::pause`](crate::Identity::pause)
+    Pause(Instant),
+    /// [`Identity::retry`](crate::Identity::retry)
+    Retry,
 }
 
 /// The side of an identity that an operator sees: what happens, where it stands, and what may be asked for. It keeps nothing
@@ -90,6 +94,8 @@ impl Wish {
             Self::Compromise(generation) => Input::Compromise(generation),
             Self::BreakGlass(certainty) => Input::BreakGlass(certainty),
             Self::Resolve(resolution) => Input::Resolve(resolution),
+            Self::Pause(until) => Input::Pause(until),
+            Self::Retry => Input::Retry,
         }
     }
 }

@@ -12,18 +12,21 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tracing_subscriber::filter::LevelFilter;
-use turquoise::core::{Mint, Policy};
+use turquoise::core::{Generation, Mint, Policy};
 use turquoise::journal::FileJournal;
 use turquoise::memory::{WhenLockingFails, harden};
 use turquoise::port::{
-    Base, Compacted, Contract, Credential, Entry, Journal, Minted, NotCompacted, NotDurable, Observed, Provider, Reply, Store,
-    StoreError,
+    Base, Compacted, Contract, Credential, Entry, Handle, Journal, Minted, NotCompacted, NotDurable, Observed, Provider, Reply,
+    Store, StoreError,
 };
 use turquoise::sink::{FileSink, Mode};
-use turquoise::vault::{Probe, Role, TokenConfig, TokenProvider, Upstream};
+use turquoise::vault::{
+    App, Issued, LoginConfig, LoginProvider, Method, Probe, Role, SecretIdConfig, SecretIdProvider, TokenConfig, TokenProvider,
+    Upstream,
+};
 use turquoise::{Identity, Setup};
 
-use crate::{Command, PROBED, Place, Point, Side, Told, policy};
+use crate::{Command, Kind, PROBED, Place, Point, Side, Told};
 
 /// Rotates one identity; tells what happens as lines of JSON; obeys `rotate`, `release` and `stop` on standard input.
 #[derive(clap::Parser)]
@@ -34,13 +37,19 @@ pub struct Args {
     /// The published file
     #[arg(long)]
     sink: PathBuf,
-    /// The file that the first token comes in
+    /// What is rotated
+    #[arg(long, value_enum, default_value_t)]
+    kind: Kind,
+    /// The file that the first token or the first secret id comes in, or the secret id to log in with
     #[arg(long)]
-    token_file: PathBuf,
+    secret_file: PathBuf,
+    /// The file that the role id comes in, of what is not minted through a token role
+    #[arg(long)]
+    role_id_file: Option<PathBuf>,
     /// The server; each of its nodes, if it has several
     #[arg(long, required = true)]
     address: Vec<String>,
-    /// The role that tokens are minted through
+    /// The role that tokens are minted through; that of an AppRole, which is mounted by this name, too
     #[arg(long)]
     role: Role,
     /// Where to stand still: before-record-4, after-call-7
@@ -77,19 +86,42 @@ pub fn main(args: Args) -> ExitCode {
 /// On one thread: whoever holds a call there holds everything.
 #[tokio::main(flavor = "current_thread")]
 async fn run(args: Args) -> Result<(), Box<dyn Error>> {
-    let gate = Arc::new(Gate { hold: args.hold, ..Gate::default() });
+    let nodes = args.address.iter().map(|node| node.parse()).collect::<Result<Vec<_>, _>>()?;
+    let (role, policy) = (args.role.clone(), args.kind.policy());
+    let upstream = Upstream { timeout: policy.patience, ..Upstream::new(nodes) };
+    let probes = vec![Probe { path: PROBED.parse()?, max_latency: None }];
+    let (role_id_file, secret_id_file) = (args.role_id_file.clone().unwrap_or_default(), args.secret_file.clone());
+    match args.kind {
+        Kind::Token => {
+            let config = TokenConfig { probes, ..TokenConfig::new(upstream, role, args.secret_file.clone()) };
+            live(args, TokenProvider::new(config)?).await
+        }
+        Kind::Login => {
+            let mount = role.to_string().parse()?;
+            let method = Method::AppRole { mount, role_id_file, secret_id_file: Some(secret_id_file), role: Some(role) };
+            let Policy { probation, login_life, .. } = policy;
+            let config = LoginConfig { probes, probation, login_life, ..LoginConfig::new(upstream, method) };
+            live(args, LoginProvider::new(config)?).await
+        }
+        Kind::SecretId => {
+            let app = App { mount: role.to_string().parse()?, role };
+            let config = SecretIdConfig { upstream, app, role_id_file, secret_id_file, probes, issued: Issued::Outlive };
+            live(args, SecretIdProvider::new(config)?).await
+        }
+    }
+}
+
+async fn live(args: Args, provider: impl Provider) -> Result<(), Box<dyn Error>> {
+    let policy = args.kind.policy();
+    let gate = Arc::new(Gate { hold: args.hold, full: policy.full, ..Gate::default() });
     let mut commands = listen(&gate);
     let opened = FileJournal::open(&args.journal)?;
-    let nodes = args.address.iter().map(|node| node.parse()).collect::<Result<Vec<_>, _>>()?;
-    let mut config = TokenConfig::new(Upstream::new(nodes), args.role, args.token_file);
-    config.probes = vec![Probe { path: PROBED.parse()?, max_latency: None }];
-    config.upstream.timeout = policy().patience;
-    let provider = Gated { inner: TokenProvider::new(config)?, gate: Arc::clone(&gate) };
+    let provider = Gated { inner: provider, gate: Arc::clone(&gate) };
     let journal = Gated { inner: opened.journal, gate: Arc::clone(&gate) };
     let store = Gated { inner: FileSink::open(&args.sink, Mode::PRIVATE)?, gate };
     let setup = Setup::new(provider, journal, opened.history, store)?;
-    let delta = args.delta.map_or(policy().delta, Duration::from_secs);
-    let policy = Policy { delta, ..policy() };
+    let delta = args.delta.map_or(policy.delta, Duration::from_secs);
+    let policy = Policy { delta, ..policy };
     let identity = Identity::start(Setup { policy, memory: WhenLockingFails::Refuse, ..setup }).await?;
     let mut progress = identity.progress();
     loop {
@@ -139,6 +171,8 @@ fn tell(told: &Told) {
 #[derive(Default)]
 struct Gate {
     hold: Option<Point>,
+    /// A life that is shorter is cut.
+    full: Duration,
     records: AtomicU64,
     calls: AtomicU64,
     released: Mutex<bool>,
@@ -238,7 +272,7 @@ impl<P: Provider> Provider for Gated<P> {
     }
 
     async fn set_life(&self, with: &Credential, life: Duration) -> Reply<Duration> {
-        let call = if life < policy().full { "shorten" } else { "extend or renew" };
+        let call = if life < self.gate.full { "shorten" } else { "extend or renew" };
         self.gate.around_call(call, self.inner.set_life(with, life)).await
     }
 
@@ -248,5 +282,17 @@ impl<P: Provider> Provider for Gated<P> {
 
     async fn observe(&self, target: &Credential, witness: &Credential) -> Reply<Observed> {
         self.gate.around_call("observe", self.inner.observe(target, witness)).await
+    }
+
+    async fn revoke_named(&self, target: &Handle, with: &Credential) -> Reply<()> {
+        self.gate.around_call("revoke by name", self.inner.revoke_named(target, with)).await
+    }
+
+    async fn observe_named(&self, target: &Handle, witness: &Credential) -> Reply<Observed> {
+        self.gate.around_call("observe by name", self.inner.observe_named(target, witness)).await
+    }
+
+    async fn discover(&self, lost: Generation, witness: &Credential) -> Reply<Option<Handle>> {
+        self.gate.around_call("discover", self.inner.discover(lost, witness)).await
     }
 }

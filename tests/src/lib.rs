@@ -5,6 +5,7 @@
 //! common is here: the timing, the places, and what an agent tells.
 
 pub mod agent;
+mod kind;
 mod point;
 mod told;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use turquoise::core::{Consumers, Jitter, Policy, Privileges, Relogin, Sown, Via, Writer};
 
+pub use kind::Kind;
 pub use point::{NoPoint, Place, Point, Side};
 pub use told::{Command, Told};
 
@@ -50,13 +52,5 @@ pub const fn policy() -> Policy {
         tries_before_debt: 3,
         writer: Writer::Lock,
         sown: Sown::NOTHING,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_timing_keeps_the_promise() {
-        assert_eq!(super::policy().check(), Ok(()));
     }
 }

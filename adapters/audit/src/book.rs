@@ -268,13 +268,22 @@ impl<'a> Mint<'a> {
     }
 }
 
+/// Mounts and roles may have any of these words in their names.
 fn is_login(entry: &Entry) -> bool {
-    entry.path.starts_with("auth/") && !entry.path.starts_with("auth/token/") && entry.path.contains("/login")
+    let mut last = entry.path.rsplit('/').take(2);
+    is_of_a_method(&entry.path) && !entry.path.contains("/role/") && last.any(|part| part == "login")
 }
+
+/// What a login with a secret id is told that is of no use; others are told of the server's troubles, or of a client that went away.
+const DEAD_SECRET_ID: &str = "invalid credentials";
 
 /// Whether only a rotation asks for this.
 fn is_management(path: &str) -> bool {
-    path.starts_with("auth/token/") || path.contains("secret-id")
+    path.starts_with("auth/token/") || (is_of_a_method(path) && path.contains("/role/") && path.contains("secret-id"))
+}
+
+fn is_of_a_method(path: &str) -> bool {
+    path.starts_with("auth/") && !path.starts_with("auth/token/")
 }
 
 struct Writing<'a> {
@@ -477,7 +486,7 @@ fn use_it(one: &mut Credential, entry: &Entry) {
     }
     let of_no_use = match one.kind {
         Kind::Token => !management && entry.bears_the_dead(),
-        Kind::SecretId => is_login(entry) && matches!(entry.answer, Answer::Refused(_)),
+        Kind::SecretId => is_login(entry) && matches!(&entry.answer, Answer::Refused(words) if &**words == DEAD_SECRET_ID),
     };
     if of_no_use {
         one.refused.push(entry.at);

@@ -14,7 +14,7 @@ impl Told {
             let current = base.checkpoint.current.generation;
             reading.journal(current);
             reading.announced.archived = base.checkpoint.mints;
-            reading.current = Some(current);
+            reading.serves(Some(current));
         }
         for entry in &history.entries {
             reading.take(entry);
@@ -41,6 +41,12 @@ struct Reading {
 impl Reading {
     fn journal(&mut self, generation: Generation) {
         self.announced.journal = format!("{:08x}", generation.incarnation);
+    }
+
+    /// Answers what was current before.
+    fn serves(&mut self, generation: Option<Generation>) -> Option<Generation> {
+        self.announced.current.extend(generation.map(|generation| generation.to_string()));
+        std::mem::replace(&mut self.current, generation)
     }
 
     fn ends(&mut self, generation: Option<Generation>) {
@@ -78,8 +84,14 @@ impl Reading {
                 self.candidate = Some(mint.generation);
             }
             Step::LoggedIn { .. } | Step::Issued { .. } => self.made(handle.as_ref()),
-            Step::Ready => self.current = self.candidate.take(),
-            Step::Promoted { .. } => self.retiring = std::mem::replace(&mut self.current, self.candidate.take()),
+            Step::Ready => {
+                let first = self.candidate.take();
+                self.serves(first);
+            }
+            Step::Promoted { .. } => {
+                let next = self.candidate.take();
+                self.retiring = self.serves(next);
+            }
             Step::RolledBack { .. } => std::mem::swap(&mut self.current, &mut self.retiring),
             // A provider ends what it was given otherwise than it had asked for.
             Step::IssueRefused | Step::LoginFailed { .. } => {

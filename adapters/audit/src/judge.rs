@@ -40,6 +40,8 @@ pub struct Announced {
     pub mints: BTreeSet<String>,
     /// Those that were to be ended.
     pub ends: BTreeSet<String>,
+    /// Those that were made current.
+    pub current: BTreeSet<String>,
     /// Those that were known to be dead.
     pub dead: BTreeSet<String>,
     /// The handles by which their makers knew them.
@@ -93,6 +95,12 @@ impl Told {
             self.hashes.insert(hash(name.as_ref())?, name.as_ref().to_owned());
         }
         Ok(())
+    }
+
+    /// Whether it was made current, as far as a journal says.
+    fn may_be_current(&self, one: &Credential) -> bool {
+        let rotation = one.rotation.as_deref().zip(self.announced.as_ref());
+        rotation.is_none_or(|(rotation, announced)| !announced.covers(rotation) || announced.current.contains(rotation))
     }
 
     /// What a name of the log stands for, as far as that is known.
@@ -194,9 +202,11 @@ impl<'a> Bench<'a> {
         if by == By::Others || self.told.waived.contains(&one.name()) { Blame::Nobody } else { Blame::Ours }
     }
 
-    /// All that were made current.
+    /// All that were made current. What did no work was not, if the journal does not say so: its maker may have looked at it.
     fn taken(&self) -> impl Iterator<Item = (&'a Credential, SystemTime)> + use<'a> {
-        self.book.credentials.iter().filter_map(|one| one.taken().map(|taken| (one, taken)))
+        let told = self.told;
+        let known = self.book.credentials.iter().filter(|one| one.worked > 0 || told.may_be_current(one));
+        known.filter_map(|one| one.taken().map(|taken| (one, taken)))
     }
 
     /// The one that superseded this one before a moment.

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::admin::{Client, Root};
 use crate::guard::Guarded;
-use crate::server::{Folder, check_alive, free_ports, launch};
+use crate::server::{Folder, check_alive, free_ports, launch, place, temporary};
 use crate::{AdminError, Binary, ServerError};
 
 const NODES: usize = 3;
@@ -62,8 +62,7 @@ impl Cluster {
     }
 
     fn start_once(binary: &Binary, ready_within: Duration) -> Result<Self, ServerError> {
-        let folder = tempfile::Builder::new().prefix("turquoise-openbao-").tempdir();
-        let folder = folder.map_err(|why| ServerError::Folder { folder: std::env::temp_dir(), why })?;
+        let folder = temporary().map_err(|why| ServerError::Folder { folder: place(), why })?;
         let trouble = |why| ServerError::Folder { folder: folder.path().to_owned(), why };
         let mut key = Vec::new();
         let random = fs::File::open("/dev/urandom").map_err(trouble)?;

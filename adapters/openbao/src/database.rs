@@ -86,7 +86,8 @@ impl Database {
         command.arg(programs.join("postgres")).arg("-D").arg(&data);
         command.args(["-c", "listen_addresses=", "-c", "fsync=off", "-c"]);
         command.arg(format!("unix_socket_directories={}", folder.path().display()));
-        let mut database = Self { process: Guarded::spawn(command, File::create(&log)?)?, folder };
+        let output = File::create(&log)?;
+        let mut database = Self { process: Guarded::spawn(command, output.try_clone()?, output)?, folder };
         database.wait(&log)?;
         Ok(database)
     }

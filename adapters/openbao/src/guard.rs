@@ -31,9 +31,10 @@ shift
 exec "$@" 3<&-
 "#;
 
-/// A server process in a process group of its own, so that a Ctrl-C meant for the parent does not reach it.
+/// A process in a process group of its own, so that a Ctrl-C meant for the parent does not reach it. It ends when this is
+/// dropped, and when the process that holds this ends, in whatever manner.
 #[derive(Debug)]
-pub(crate) struct Guarded {
+pub struct Guarded {
     child: Child,
     group: Pid,
     /// Held, never written. Not left in `child`, whose `wait` would close it, and the watcher would take that for our death.
@@ -48,21 +49,26 @@ impl Guarded {
         command.arg(program).args(["server", "-config"]).arg(config);
         // Audit logs of several nodes must have the same, so a relative, name.
         command.current_dir(config.parent().unwrap_or(Path::new("/")));
-        Self::spawn(command, log)
+        Self::spawn(command, log.try_clone()?, log)
     }
 
-    /// A command that lacks the program and its arguments.
-    pub(crate) fn command(doomed: Option<&Path>) -> Command {
+    /// A command that lacks the program and its arguments. If this process dies without ending it, `doomed` is removed, too.
+    #[must_use]
+    pub fn command(doomed: Option<&Path>) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", GUARDED, "sh"]).arg(doomed.unwrap_or(Path::new("")));
         command
     }
 
     /// Starts a [`command`](Self::command), with of the environment only the `PATH`: a server's settings can be overruled by
-    /// variables.
-    pub(crate) fn spawn(mut command: Command, log: File) -> io::Result<Self> {
+    /// variables. What it is given as its standard output need not be for output: a socket can be handed over so.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn spawn(mut command: Command, stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) -> io::Result<Self> {
         command.env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "PATH"));
-        command.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log).process_group(0);
+        command.stdin(Stdio::piped()).stdout(stdout).stderr(stderr).process_group(0);
         let mut child = command.spawn()?;
         let lifeline = child.stdin.take().ok_or_else(|| io::Error::other("no pipe to the child"))?;
         Ok(Self { group: Pid::from_child(&child), child, _lifeline: lifeline })
@@ -72,13 +78,21 @@ impl Guarded {
         self.child.id()
     }
 
-    /// Sends the server, but not its watcher, a signal.
-    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+    /// Sends the process, but not its watcher, a signal.
+    ///
+    /// # Errors
+    ///
+    /// What the system says: most likely it has ended.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
         Ok(kill_process(self.group, signal)?)
     }
 
-    /// How the server ended, if it did.
-    pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+    /// How the process ended, if it did.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
     }
 

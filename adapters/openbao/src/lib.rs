@@ -9,6 +9,8 @@
 //! 3. [`Server::admin`] and the helpers beside it set up what a rotation needs; [`Server::audit_log`] is where the server
 //!    writes down what it saw, which `turquoise-audit` reads.
 //!
+//! [`Guarded`] is how they are run, for other processes that must not outlive the one that started them.
+//!
 //! [`Cluster`] is three such servers that keep one store between them. [`Database`] is a `PostgreSQL` for a server to make users of.
 //!
 //! Everything blocks. Nothing here is fit for production: plain HTTP, one key share, and the root token kept in memory.
@@ -25,4 +27,5 @@ pub use admin::{Accessor, AdminError, Minted, Root};
 pub use binary::{Binary, ObtainError, TURQUOISE_BAO};
 pub use cluster::Cluster;
 pub use database::{Database, DatabaseError};
+pub use guard::Guarded;
 pub use server::{Accessors, Options, Server, ServerError, TlsFiles};

@@ -8,6 +8,7 @@ use std::process::ExitStatus;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::statvfs;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -58,7 +59,7 @@ impl Accessors {
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Where the server keeps everything: an empty folder, or one to be created. It stays when the server goes. By default a
-    /// new temporary folder, which does not.
+    /// new temporary folder, which does not: in memory (`/dev/shm`), unless `TMPDIR` names another place or there is no room.
     pub folder: Option<PathBuf>,
     /// How long the server may take to listen, and then again to serve; 30 s by default, where 3 s are usual for both.
     pub ready_within: Duration,
@@ -416,6 +417,22 @@ listener "tcp" {{
     )
 }
 
+/// In memory, where there is room: a server syncs each write, twice, and a disk that is busy with other things takes seconds for it.
+const MEMORY: &str = "/dev/shm";
+/// Many times what a server ever needs that serves for minutes, in bytes.
+const ROOM: u64 = 1 << 30;
+
+/// Where temporary folders are: as `TMPDIR` says, or in memory.
+pub(crate) fn place() -> PathBuf {
+    let has_room = || statvfs(MEMORY).is_ok_and(|found| found.f_bavail.saturating_mul(found.f_frsize) >= ROOM);
+    if std::env::var_os("TMPDIR").is_none() && has_room() { PathBuf::from(MEMORY) } else { std::env::temp_dir() }
+}
+
+/// A folder that goes with whoever holds it.
+pub(crate) fn temporary() -> io::Result<TempDir> {
+    tempfile::Builder::new().prefix("turquoise-openbao-").tempdir_in(place())
+}
+
 /// Where a server keeps everything.
 #[derive(Debug)]
 pub(crate) enum Folder {
@@ -431,10 +448,10 @@ pub(crate) enum Folder {
 impl Folder {
     fn new(given: Option<PathBuf>) -> Result<Self, ServerError> {
         let folder = match given {
-            None => tempfile::Builder::new().prefix("turquoise-openbao-").tempdir().map(Self::Temporary),
+            None => temporary().map(Self::Temporary),
             Some(path) => std::path::absolute(&path).map(Self::Given),
         };
-        let folder = folder.map_err(|why| ServerError::Folder { folder: std::env::temp_dir(), why })?;
+        let folder = folder.map_err(|why| ServerError::Folder { folder: place(), why })?;
         fs::create_dir_all(folder.path()).map_err(|why| folder.trouble(why))?;
         let mut entries = fs::read_dir(folder.path()).map_err(|why| folder.trouble(why))?;
         if entries.next().is_some() {

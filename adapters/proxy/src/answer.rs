@@ -32,6 +32,8 @@ pub(crate) enum Fault {
     Bad(&'static str),
     #[error("missing 'X-Vault-Request' header")]
     NotMeant,
+    #[error("permission denied: turquoise: this local token is good no more, read its file again")]
+    Stale,
     #[error("turquoise: there is nothing here")]
     Nothing,
     #[error("turquoise: this is asked for by POST")]
@@ -49,6 +51,7 @@ impl Fault {
             Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Bad(_) => StatusCode::BAD_REQUEST,
             Self::NotMeant => StatusCode::PRECONDITION_FAILED,
+            Self::Stale => StatusCode::FORBIDDEN,
             Self::Nothing => StatusCode::NOT_FOUND,
             Self::NotPost => StatusCode::METHOD_NOT_ALLOWED,
         }
@@ -87,6 +90,14 @@ pub(crate) fn json_of(status: StatusCode, document: &Value) -> Response<Reply> {
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Text of this media type.
+pub(crate) fn text_of(status: StatusCode, kind: &'static str, text: String) -> Response<Reply> {
+    let mut response = Response::new(Reply::of(text.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }
 

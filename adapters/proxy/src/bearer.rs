@@ -6,7 +6,7 @@ use http::header::{AUTHORIZATION, CONNECTION, EXPECT, HOST, HeaderName, HeaderVa
 use turquoise_runtime::memory::{ExposeSecret as _, Secret};
 use zeroize::Zeroizing;
 
-use crate::local::LocalToken;
+use crate::local::{Accepted, LocalToken};
 use crate::settings::AutoAuth;
 
 pub(crate) const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
@@ -24,24 +24,33 @@ pub(crate) enum Bearer {
     Theirs(Zeroizing<Vec<u8>>),
     /// With none.
     Nobody,
+    /// Not at all: it shows a local token that is none any more, and that no server is to see.
+    Stale,
 }
 
 impl Bearer {
     /// Of a request by its headers.
-    pub(crate) fn of(headers: &HeaderMap, local: Option<&LocalToken>, auto: AutoAuth) -> Self {
-        let mut theirs = None;
+    pub(crate) fn of(headers: &HeaderMap, local: Option<&Accepted>, auto: AutoAuth) -> Self {
+        let (mut theirs, mut is_stale) = (None, false);
         for token in shown(headers) {
-            if local.is_some_and(|local| local.is(token)) {
+            if local.is_some_and(|local| local.find(token).is_some()) {
                 return Self::Ours;
             }
+            is_stale |= LocalToken::is_written_so(token);
             theirs = theirs.or(Some(token));
         }
         match (theirs, auto) {
             (_, AutoAuth::Force) | (None, AutoAuth::On) => Self::Ours,
+            _ if is_stale => Self::Stale,
             (Some(token), _) => Self::Theirs(Zeroizing::new(token.to_vec())),
             (None, AutoAuth::Off) => Self::Nobody,
         }
     }
+}
+
+/// The local token that a request shows.
+pub(crate) fn shown_local<'a>(headers: &HeaderMap, local: &'a Accepted) -> Option<&'a LocalToken> {
+    shown(headers).find_map(|token| local.find(token))
 }
 
 /// The tokens that a request shows, in either header.
@@ -102,6 +111,7 @@ pub(crate) fn strip_ours(headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::local::Locals;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         pairs
@@ -115,6 +125,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let local = LocalToken::in_file(&folder.path().join("local")).expect("a new one");
         let text = local.expose_secret().to_owned();
+        let local = Locals::new(Some(local)).now().expect("there is one");
         let of = |pairs: &[(&'static str, &str)], auto| Bearer::of(&headers(pairs), Some(&local), auto);
         let theirs = || Bearer::Theirs(Zeroizing::new(b"s.x".to_vec()));
         for auto in [AutoAuth::Off, AutoAuth::On] {
@@ -129,6 +140,13 @@ mod tests {
             assert!(of(none, AutoAuth::On) == Bearer::Ours);
         }
         assert!(of(&[("x-vault-token", "s.x")], AutoAuth::Force) == Bearer::Ours);
+        let other = format!("turq_{}", "x".repeat(43));
+        for stale in
+            [&[("x-vault-token", other.as_str())][..], &[("x-vault-token", "s.x"), ("authorization", &format!("Bearer {other}"))]]
+        {
+            assert!(of(stale, AutoAuth::On) == Bearer::Stale);
+            assert!(of(stale, AutoAuth::Force) == Bearer::Ours);
+        }
     }
 
     #[test]

@@ -5,15 +5,15 @@
 
 use std::borrow::Cow;
 
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use turquoise_runtime::memory::ExposeSecret as _;
 
 use crate::answer::{Fault, empty, json_of};
-use crate::bearer::Bearer;
+use crate::bearer::{Bearer, shown_local};
 use crate::known::Known;
-use crate::local::LocalToken;
+use crate::local::{Accepted, LocalToken};
 use crate::reply::Reply;
 
 /// Names the local token, and gives no power.
@@ -48,10 +48,9 @@ enum By<'a> {
 }
 
 /// Which token it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Subject {
-    /// The local one.
-    Local,
+enum Subject<'a> {
+    /// A local one: this, if a token was named and not its accessor.
+    Local(Option<&'a LocalToken>),
     /// One of ours.
     Ours,
     /// Nobody's that we know.
@@ -110,7 +109,7 @@ impl<'a> Form<'a> {
     pub(crate) fn judge(&self, asked: &Asked<'_>) -> Verdict {
         let answer = |response| Verdict::Answer(Box::new(response));
         let subject = self.subject(asked);
-        match (self.verb, subject) {
+        match (self.verb, &subject) {
             (_, Subject::Other) | (Verb::Lookup, Subject::Ours) => Verdict::Pass,
             // Whether that is a namespace's token store or somebody's secret cannot be told: it is not passed on with a
             // token that it may end or tell, and it is not said to be done.
@@ -118,13 +117,13 @@ impl<'a> Form<'a> {
                 let why = "this would end or tell the token that all share: name the namespace by X-Vault-Namespace";
                 answer(Fault::Bad(why).into())
             }
-            (Verb::Revoke, Subject::Local | Subject::Ours) => answer(empty(StatusCode::NO_CONTENT)),
+            (Verb::Revoke, Subject::Local(_) | Subject::Ours) => answer(empty(StatusCode::NO_CONTENT)),
             (Verb::Renew, Subject::Ours) => Verdict::Look,
-            (verb, Subject::Local) => answer(local(verb, self.by == By::Accessor, asked.local)),
+            (verb, Subject::Local(token)) => answer(local(verb, *token)),
         }
     }
 
-    fn subject(&self, asked: &Asked<'_>) -> Subject {
+    fn subject<'b>(&self, asked: &Asked<'b>) -> Subject<'b> {
         let named = || serde_json::from_slice::<Named>(asked.body).unwrap_or_default();
         match self.by {
             By::Caller => caller(asked),
@@ -164,22 +163,26 @@ pub(crate) struct Asked<'a> {
     pub(crate) method: &'a Method,
     pub(crate) query: &'a str,
     pub(crate) body: &'a [u8],
+    pub(crate) headers: &'a HeaderMap,
     pub(crate) bearer: &'a Bearer,
-    pub(crate) local: Option<&'a LocalToken>,
+    pub(crate) local: Option<&'a Accepted>,
     pub(crate) known: &'a Known,
 }
 
-fn caller(asked: &Asked<'_>) -> Subject {
+/// Who shows one local token is not told another one.
+fn caller<'a>(asked: &Asked<'a>) -> Subject<'a> {
     match asked.bearer {
-        Bearer::Ours => Subject::Local,
+        Bearer::Ours => Subject::Local(asked.local.map(|local| shown_local(asked.headers, local).unwrap_or(local.current()))),
         Bearer::Theirs(token) if asked.known.is_token(token) => Subject::Ours,
-        Bearer::Theirs(_) | Bearer::Nobody => Subject::Other,
+        Bearer::Theirs(_) | Bearer::Nobody | Bearer::Stale => Subject::Other,
     }
 }
 
-fn named_by(name: &str, asked: &Asked<'_>) -> Subject {
-    if name == ACCESSOR || asked.local.is_some_and(|local| local.is(name.as_bytes())) {
-        Subject::Local
+fn named_by<'a>(name: &str, asked: &Asked<'a>) -> Subject<'a> {
+    if name == ACCESSOR {
+        Subject::Local(None)
+    } else if let Some(token) = asked.local.and_then(|local| local.find(name.as_bytes())) {
+        Subject::Local(Some(token))
     } else if !name.is_empty() && (asked.known.is_accessor(name) || asked.known.is_token(name.as_bytes())) {
         Subject::Ours
     } else {
@@ -188,9 +191,8 @@ fn named_by(name: &str, asked: &Asked<'_>) -> Subject {
 }
 
 /// What is said of the local token.
-fn local(verb: Verb, by_accessor: bool, local: Option<&LocalToken>) -> http::Response<Reply> {
-    // An accessor gives no token.
-    let token = local.filter(|_| !by_accessor).map_or("", |local| local.expose_secret());
+fn local(verb: Verb, token: Option<&LocalToken>) -> http::Response<Reply> {
+    let token = token.map_or("", |token| token.expose_secret());
     let (data, auth) = if verb == Verb::Lookup {
         let data = json!({
             "accessor": ACCESSOR, "creation_time": 0, "creation_ttl": PERIOD, "display_name": "turquoise", "entity_id": "",

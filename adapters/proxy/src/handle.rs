@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, UPGRADE};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, UPGRADE};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -16,16 +16,17 @@ use tokio::io::copy_bidirectional;
 use tokio::sync::OwnedSemaphorePermit;
 use turquoise_runtime::Guard;
 
-use crate::answer::{Fault, empty, json_of};
+use crate::answer::{Fault, empty, json_of, text_of};
 use crate::bearer::{Bearer, TOKEN, strip_hop, strip_ours};
 use crate::forms::{Asked, Form, Verdict, renewed};
 use crate::forward::{Parcel, Pinned};
+use crate::local::Accepted;
 use crate::pace::Busy;
 use crate::reply::Reply;
 use crate::request::Outgoing;
 use crate::seen::Interest;
 use crate::serve::{Shared, Stage};
-use crate::settings::{Quit, RequestHeader, Role};
+use crate::settings::{Metrics, Quit, RequestHeader, Role};
 use crate::whole::whole;
 
 const MEANT: HeaderName = HeaderName::from_static("x-vault-request");
@@ -56,10 +57,14 @@ impl Handler {
             Ok(place) => self.route(request, Underway { _busy: busy, _place: place }).await,
             Err(_) => Err(Fault::Crowded),
         };
-        let response = response.unwrap_or_else(|fault| {
+        let mut response = response.unwrap_or_else(|fault| {
             self.shared.counts.faults.fetch_add(1, Ordering::Relaxed);
             fault.into()
         });
+        let is_last = *self.shared.stage.borrow() != Stage::Open && response.status() != StatusCode::SWITCHING_PROTOCOLS;
+        if is_last {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         tracing::debug!(%method, path, status = response.status().as_u16(), took_us = began.elapsed().as_micros(), "answered");
         Ok(response)
     }
@@ -70,7 +75,7 @@ impl Handler {
             return self.own(own, request.method()).map(|response| response.map(|body| body.with(underway)));
         }
         if self.role == Role::MetricsOnly {
-            return Err(Fault::Nothing);
+            return self.look_only(path).map(|response| response.map(|body| body.with(underway)));
         }
         let is_meant = request.headers().get(MEANT).is_some_and(|value| value == "true");
         if self.request_header == RequestHeader::Required && !is_meant {
@@ -85,10 +90,11 @@ impl Handler {
         let posted = |response| if method == Method::POST || method == Method::PUT { Ok(response) } else { Err(Fault::NotPost) };
         match (path, self.role) {
             ("metrics", _) => {
-                let mut response = Response::new(Reply::of(self.shared.metrics().into()));
-                let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-                response.headers_mut().insert(CONTENT_TYPE, kind);
-                Ok(response)
+                let (kind, text) = match &self.shared.hooks.metrics {
+                    Some(Metrics { kind, write }) => (*kind, write()),
+                    None => ("text/plain; version=0.0.4; charset=utf-8", self.shared.figures().text()),
+                };
+                Ok(text_of(StatusCode::OK, kind, text))
             }
             // There is no cache: it is empty already.
             ("cache-clear", Role::Everything) => posted(empty(StatusCode::OK)),
@@ -101,19 +107,39 @@ impl Handler {
         }
     }
 
+    /// What there is where there are metrics alone, by the names that the program's own endpoint has.
+    fn look_only(&self, path: &str) -> Result<Response<Reply>, Fault> {
+        const TEXT: &str = "text/plain; charset=utf-8";
+        match path {
+            "/metrics" => self.own("metrics", &Method::GET),
+            "/healthz" => Ok(text_of(StatusCode::OK, TEXT, "ok\n".to_owned())),
+            "/readyz" => Ok(match self.shared.hooks.ready.as_ref().map(|ready| ready()) {
+                Some(Err(why)) => text_of(StatusCode::SERVICE_UNAVAILABLE, TEXT, why),
+                Some(Ok(told)) => text_of(StatusCode::OK, TEXT, told),
+                None => text_of(StatusCode::OK, TEXT, "\n".to_owned()),
+            }),
+            _ => Err(Fault::Nothing),
+        }
+    }
+
     async fn pass(&self, mut request: Request<Incoming>, underway: Underway) -> Result<Response<Reply>, Fault> {
         let shared = &*self.shared;
-        let (local, forward) = (shared.local.as_ref(), &shared.forward);
+        let (local, forward) = (shared.locals.now(), &shared.forward);
+        let local = local.as_deref();
         let upgrade = upgrade(&mut request);
         let (head, body) = request.into_parts();
         let body = Outgoing::take(body, &forward.limits).await?;
         let bearer = Bearer::of(&head.headers, local, shared.auto_auth);
+        if bearer == Bearer::Stale {
+            return Err(Fault::Stale);
+        }
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
         let path = normal(head.uri.path())?;
         let path = path.strip_prefix("/v1/").unwrap_or_default();
         let query = head.uri.query().unwrap_or_default();
-        let asked = Asked { method: &head.method, query, body: body.kept(), bearer: &bearer, local, known: &forward.known };
         let form = Form::of(path);
+        let (method, headers, kept) = (&head.method, &head.headers, body.kept());
+        let asked = Asked { method, query, body: kept, headers, bearer: &bearer, local, known: &forward.known };
         match form.as_ref().map_or(Verdict::Pass, |form| form.judge(&asked)) {
             Verdict::Pass => {}
             Verdict::Answer(response) => return Ok((*response).map(|body| body.with(underway))),
@@ -137,7 +163,7 @@ impl Handler {
             parcel.headers.remove(TOKEN);
             parcel.headers.remove(AUTHORIZATION);
         }
-        self.keep_local(&parcel)?;
+        keep_local(local, &parcel)?;
         let (response, guard) = match interest {
             Some(_) => forward.ours(parcel).await.map(|(response, guard)| (response, Some(guard)))?,
             None => (forward.send(parcel, None).await?, None),
@@ -148,16 +174,6 @@ impl Handler {
             }
             _ => Ok(self.reply(response, interest, guard, underway)),
         }
-    }
-
-    /// The local token goes nowhere, wherever in a request it is.
-    fn keep_local(&self, parcel: &Parcel) -> Result<(), Fault> {
-        let Some(local) = &self.shared.local else { return Ok(()) };
-        let mut texts = parcel.headers.values().map(HeaderValue::as_bytes).chain([parcel.target.as_bytes(), parcel.body.kept()]);
-        if texts.any(|text| local.is_in(text)) {
-            return Err(Fault::Bad("the local token is good for X-Vault-Token and Authorization alone, and goes no further"));
-        }
-        Ok(())
     }
 
     /// A renewal of a token of ours: its life is not the client's to set, so the server is asked how long it is.
@@ -177,7 +193,7 @@ impl Handler {
         let forward = &self.shared.forward;
         let response = match bearer {
             Bearer::Ours => forward.ours(question).await?.0,
-            Bearer::Theirs(_) | Bearer::Nobody => forward.send(question, None).await?,
+            Bearer::Theirs(_) | Bearer::Nobody | Bearer::Stale => forward.send(question, None).await?,
         };
         let status = response.status();
         let body = whole(response.into_body(), LONGEST).await.ok_or_else(|| Fault::Broken("the reply broke off".to_owned()))?;
@@ -231,6 +247,16 @@ impl Handler {
         let (head, _) = response.into_parts();
         Response::from_parts(head, Reply::of(bytes::Bytes::new()))
     }
+}
+
+/// A local token goes nowhere, wherever in a request it is.
+fn keep_local(local: Option<&Accepted>, parcel: &Parcel) -> Result<(), Fault> {
+    let Some(local) = local else { return Ok(()) };
+    let mut texts = parcel.headers.values().map(HeaderValue::as_bytes).chain([parcel.target.as_bytes(), parcel.body.kept()]);
+    if texts.any(|text| local.is_in(text)) {
+        return Err(Fault::Bad("the local token is good for X-Vault-Token and Authorization alone, and goes no further"));
+    }
+    Ok(())
 }
 
 /// What is no request for anything of the server's. Of one that has a length and is chunked, hyper takes the length away and

@@ -1,7 +1,7 @@
 //! The API proxy: programs that cannot be changed are given a token that never changes, and their requests go on with the
 //! credential that serves.
 //!
-//! A [`Proxy`] listens where [`Setup`] says and passes requests on to Vault or OpenBao. Who shows the [`LocalToken`] is given the
+//! A [`Proxy`] serves who comes in by its [`Door`]s and passes requests on to Vault or OpenBao. Who shows the [`LocalToken`] is given the
 //! credential that serves; a token of the client's own passes untouched.
 //!
 //! 1. *No request goes out without a token where ours was wanted.* Before the first login, and whenever nothing serves, the answer
@@ -29,8 +29,9 @@
 //! 8. *The token goes to configured nodes only.* A read that is redirected to one is sent there; a redirect of anything else to one is
 //!    passed on without the host, so that the client comes back here; one to a stranger becomes a 503.
 //!
-//! A successor listens beside its predecessor (`SO_REUSEPORT`; for a unix socket, by taking its name over) or on a socket that both
-//! inherit. [`Proxy::stop`] takes nothing more on, and finishes what is under way.
+//! A successor opens its doors beside its predecessor's (`SO_REUSEPORT`; for a unix socket, by taking its name over) or on a socket
+//! that both inherit: who comes in there waits until it is started. [`Proxy::stop`] takes nothing more on, and finishes what is under
+//! way; a kept connection ends with its next answer, or after [`Limits::linger`].
 //!
 //! # What is copied
 //!
@@ -40,6 +41,7 @@
 mod answer;
 mod bearer;
 mod budget;
+mod door;
 mod doubt;
 mod forms;
 mod forward;
@@ -48,6 +50,7 @@ mod known;
 mod listen;
 mod local;
 mod pace;
+mod remote;
 mod reply;
 mod request;
 mod seen;
@@ -55,8 +58,10 @@ mod serve;
 mod settings;
 mod whole;
 
-pub use listen::{Bound, LONGEST_SOCKET_PATH, ListenError, check_socket_path};
+pub use door::Door;
+pub use listen::{Bound, LONGEST_SOCKET_PATH, ListenError, check_socket_path, inherited_left};
 pub use local::{LocalToken, LocalTokenError};
+pub use remote::{Ended, Figures, Remote};
 pub use seen::Dependents;
-pub use serve::{Proxy, StartError, Stopped};
-pub use settings::{At, AutoAuth, Hooks, Limits, Listener, Metrics, Quit, RequestHeader, Role, Setup};
+pub use serve::{Proxy, Stopped};
+pub use settings::{At, AutoAuth, Family, Hooks, Limits, Listener, Metrics, Quit, Ready, RequestHeader, Role, Setup};

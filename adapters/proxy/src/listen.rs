@@ -13,10 +13,11 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use listenfd::ListenFd;
+use rustix::net::sockopt::socket_acceptconn;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
-use turquoise_http::Wire;
+use turquoise_http::{TlsError, Wire};
 
-use crate::settings::At;
+use crate::settings::{At, Family};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1_024;
@@ -48,6 +49,9 @@ pub enum ListenError {
         /// The path.
         path: PathBuf,
     },
+    /// What is to be shown there cannot be shown.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Nobody gave us such a socket.
     #[error(
         "no socket named `{name}` was inherited{}: give it to the service (FileDescriptorName= in the socket's unit)",
@@ -56,8 +60,20 @@ pub enum ListenError {
     NotInherited {
         /// The name that was asked for.
         name: String,
-        /// The names of those that were.
+        /// The names of those that were, and that no listener has taken.
         found: Vec<String>,
+    },
+    /// It is something else than the listener is to have.
+    #[error(
+        "the inherited socket `{name}` is {found}, and its listener is for {wanted}: give it the other type, or another socket"
+    )]
+    Unlike {
+        /// The name that was asked for.
+        name: String,
+        /// What it is.
+        found: &'static str,
+        /// What it is to be.
+        wanted: &'static str,
     },
 }
 
@@ -126,7 +142,7 @@ impl Socket {
         match at {
             At::Tcp(address) => tcp(*address).map_err(|cause| ListenError::Io { at: address.to_string(), cause }),
             At::Unix { path, mode, user, group } => unix(path, *mode, *user, *group),
-            At::Inherited(name) => INHERITED.lock().unwrap_or_else(PoisonError::into_inner).take(name),
+            At::Inherited { name, family } => INHERITED.lock().unwrap_or_else(PoisonError::into_inner).take(name, *family),
         }
     }
 
@@ -247,7 +263,8 @@ static INHERITED: LazyLock<Mutex<Inherited>> = LazyLock::new(|| Mutex::new(Inher
 /// What whoever started us has opened for us.
 struct Inherited {
     sockets: ListenFd,
-    names: Vec<String>,
+    /// Of those that are not taken yet.
+    names: Vec<Option<String>>,
 }
 
 impl Inherited {
@@ -255,24 +272,53 @@ impl Inherited {
     fn from_environment() -> Self {
         let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
         let sockets = ListenFd::from_env();
-        let names = names.split(':').chain(std::iter::repeat("unknown")).take(sockets.len()).map(str::to_owned).collect();
+        let names = names.split(':').chain(std::iter::repeat("unknown")).take(sockets.len());
+        let names = names.map(|name| Some(name.to_owned())).collect();
         Self { sockets, names }
     }
 
-    fn take(&mut self, name: &str) -> Result<Socket, ListenError> {
+    /// Of several with the same name, the first that is not taken.
+    fn take(&mut self, name: &str, family: Family) -> Result<Socket, ListenError> {
         let fault = |cause| ListenError::Io { at: format!("the inherited socket `{name}`"), cause };
-        let missing = || ListenError::NotInherited { name: name.to_owned(), found: self.names.clone() };
-        let at = self.names.iter().position(|found| found == name).ok_or_else(missing)?;
-        if let Ok(Some(listener)) = self.sockets.take_unix_listener(at) {
-            listener.set_nonblocking(true).map_err(fault)?;
-            return UnixListener::from_std(listener)
-                .and_then(|listener| Socket::of_unix(listener, Source::Inherited))
-                .map_err(fault);
+        let at = self.names.iter().position(|found| found.as_deref() == Some(name));
+        let at = at.ok_or_else(|| ListenError::NotInherited { name: name.to_owned(), found: self.left() })?;
+        let unlike = |found| ListenError::Unlike { name: name.to_owned(), found, wanted: family.name() };
+        let (as_unix, as_tcp) = (self.sockets.take_unix_listener(at), self.sockets.take_tcp_listener(at));
+        let (kind, listens) = match (as_unix, as_tcp) {
+            (Ok(Some(listener)), _) => {
+                listener.set_nonblocking(true).map_err(fault)?;
+                let listens = socket_acceptconn(&listener);
+                (Kind::Unix(UnixListener::from_std(listener).map_err(fault)?), listens)
+            }
+            (Err(_), Ok(Some(listener))) => {
+                listener.set_nonblocking(true).map_err(fault)?;
+                let listens = socket_acceptconn(&listener);
+                (Kind::Tcp(TcpListener::from_std(listener).map_err(fault)?), listens)
+            }
+            _ => return Err(unlike("no stream socket")),
+        };
+        self.names[at] = None;
+        if !listens.map_err(|why| fault(why.into()))? {
+            return Err(unlike("a socket that does not listen"));
         }
-        let listener = self.sockets.take_tcp_listener(at).map_err(fault)?.ok_or_else(missing)?;
-        listener.set_nonblocking(true).map_err(fault)?;
-        TcpListener::from_std(listener).and_then(|listener| Socket::of_tcp(listener, Source::Inherited)).map_err(fault)
+        match (kind, family) {
+            (Kind::Tcp(listener), Family::Tcp) => Socket::of_tcp(listener, Source::Inherited).map_err(fault),
+            (Kind::Unix(listener), Family::Unix) => Socket::of_unix(listener, Source::Inherited).map_err(fault),
+            (Kind::Tcp(_), Family::Unix) => Err(unlike(Family::Tcp.name())),
+            (Kind::Unix(_), Family::Tcp) => Err(unlike(Family::Unix.name())),
+        }
     }
+
+    fn left(&self) -> Vec<String> {
+        self.names.iter().flatten().cloned().collect()
+    }
+}
+
+/// The names of inherited sockets (`LISTEN_FDNAMES`) that no [`Door`](crate::Door) has been opened at: nobody is let in there, and who
+/// connects waits for ever.
+#[must_use]
+pub fn inherited_left() -> Vec<String> {
+    INHERITED.lock().unwrap_or_else(PoisonError::into_inner).left()
 }
 
 #[cfg(test)]
@@ -304,7 +350,7 @@ mod tests {
         fs::write(&path, "a file").expect("it is free");
         let refused = Socket::open(&at);
         assert!(matches!(refused, Err(ListenError::NotASocket { .. })), "{refused:?}");
-        let none = Socket::open(&At::Inherited("api".to_owned()));
+        let none = Socket::open(&At::Inherited { name: "api".to_owned(), family: Family::Tcp });
         assert!(matches!(none, Err(ListenError::NotInherited { .. })), "{none:?}");
     }
 }

@@ -4,10 +4,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq as _;
+use tokio::time::Instant;
 use turquoise_runtime::memory::{ExposeSecret as _, Secret};
 use zeroize::Zeroizing;
 
@@ -66,7 +69,8 @@ impl LocalToken {
         read(path)?.ok_or_else(|| LocalTokenError::Content { path: path.to_owned() })
     }
 
-    /// A new token in this file, whatever it held. A proxy that runs knows the one that it was started with.
+    /// A new token in this file, whatever it held. A proxy that runs knows the one that it was started with, until it is told of
+    /// another one ([`Remote::replace_local_token`](crate::Remote::replace_local_token)).
     ///
     /// # Errors
     ///
@@ -79,6 +83,13 @@ impl LocalToken {
     /// Whether this is it. How long that takes says nothing of where the two differ.
     pub(crate) fn is(&self, shown: &[u8]) -> bool {
         self.bytes().ct_eq(shown).into()
+    }
+
+    /// Whether this is written as local tokens are, and as no token of a server is.
+    pub(crate) fn is_written_so(shown: &[u8]) -> bool {
+        let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+        let letters = shown.strip_prefix(PREFIX.as_bytes());
+        letters.is_some_and(|letters| letters.len() == LETTERS && letters.iter().all(is_letter))
     }
 
     /// Whether it is anywhere in this.
@@ -108,6 +119,69 @@ impl LocalToken {
 impl turquoise_runtime::memory::ExposeSecret<str> for LocalToken {
     fn expose_secret(&self) -> &str {
         self.token.expose_secret()
+    }
+}
+
+/// The local tokens that a proxy takes, which may change while it runs.
+#[derive(Default)]
+pub(crate) struct Locals(RwLock<Option<Arc<Accepted>>>);
+
+/// The local tokens that are taken at a time: one, and for a while the one before it.
+pub(crate) struct Accepted {
+    current: Arc<LocalToken>,
+    /// Until when.
+    before: Option<(Arc<LocalToken>, Instant)>,
+}
+
+impl Locals {
+    pub(crate) fn new(token: Option<LocalToken>) -> Self {
+        Self(RwLock::new(token.map(|token| Arc::new(Accepted { current: Arc::new(token), before: None }))))
+    }
+
+    /// Those of now.
+    pub(crate) fn now(&self) -> Option<Arc<Accepted>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on this one is taken, and for so long the one that was until now. The one before that is not.
+    pub(crate) fn replace(&self, token: LocalToken, overlap: Duration) {
+        let until = Instant::now() + overlap;
+        let mut accepted = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let before = accepted.take().map(|old| (Arc::clone(&old.current), until));
+        *accepted = Some(Arc::new(Accepted { current: Arc::new(token), before }));
+    }
+
+    /// Lets go of the one before if its time is over.
+    pub(crate) fn sweep(&self) {
+        let is_over = |old: &Accepted| old.before.as_ref().is_some_and(|(_, until)| *until <= Instant::now());
+        if self.now().is_some_and(|old| is_over(&old)) {
+            let mut accepted = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            if let Some(old) = accepted.take_if(|old| is_over(old)) {
+                *accepted = Some(Arc::new(Accepted { current: Arc::clone(&old.current), before: None }));
+            }
+        }
+    }
+}
+
+impl Accepted {
+    /// The one in the file.
+    pub(crate) fn current(&self) -> &LocalToken {
+        &self.current
+    }
+
+    fn all(&self) -> impl Iterator<Item = &LocalToken> {
+        let before = self.before.as_ref().filter(|(_, until)| Instant::now() < *until);
+        [&*self.current].into_iter().chain(before.map(|(token, _)| &**token))
+    }
+
+    /// The one of them that this is.
+    pub(crate) fn find(&self, shown: &[u8]) -> Option<&LocalToken> {
+        self.all().find(|token| token.is(shown))
+    }
+
+    /// Whether one of them is anywhere in this.
+    pub(crate) fn is_in(&self, text: &[u8]) -> bool {
+        self.all().any(|token| token.is_in(text))
     }
 }
 
@@ -159,9 +233,7 @@ fn read(path: &Path) -> Result<Option<LocalToken>, LocalTokenError> {
     let content = || LocalTokenError::Content { path: path.to_owned() };
     file.take(128).read_to_string(&mut found).map_err(|_| content())?;
     let token = found.trim_end();
-    let letters = token.strip_prefix(PREFIX).ok_or_else(content)?;
-    let fits = letters.len() == LETTERS && letters.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    if fits { Ok(Some(LocalToken { token: token.into() })) } else { Err(content()) }
+    if LocalToken::is_written_so(token.as_bytes()) { Ok(Some(LocalToken { token: token.into() })) } else { Err(content()) }
 }
 
 #[cfg(test)]
@@ -193,6 +265,28 @@ mod tests {
             fs::write(&path, other).expect("it is ours");
             assert!(matches!(LocalToken::in_file(&path), Err(LocalTokenError::Content { .. })), "{other:?} was taken");
         }
+    }
+
+    #[test]
+    fn the_one_before_is_taken_for_a_while_and_let_go_of() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("local");
+        let one = |token: &LocalToken| token.expose_secret().to_owned();
+        let first = LocalToken::in_file(&path).expect("a new one");
+        let mut texts = vec![one(&first)];
+        let locals = Locals::new(Some(first));
+        let now = || locals.now().expect("there are some");
+        let hour = Duration::from_hours(1);
+        for (overlap, taken) in
+            [(hour, &[true, true][..]), (hour, &[false, true, true]), (Duration::ZERO, &[false, false, false, true])]
+        {
+            let next = LocalToken::replace(&path).expect("another");
+            texts.push(one(&next));
+            locals.replace(next, overlap);
+            locals.sweep();
+            assert_eq!(texts.iter().map(|text| now().find(text.as_bytes()).is_some()).collect::<Vec<_>>(), taken);
+        }
+        assert!(now().before.is_none(), "it is let go of");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use tokio::time::Instant;
 use turquoise_runtime::Guard;
+use turquoise_runtime::core::Generation;
 
 /// The longest reply that is looked at.
 const LONGEST: usize = 1 << 20;
@@ -73,8 +74,7 @@ pub(crate) struct Seen {
 struct Child {
     accessor: String,
     ends: Instant,
-    /// Held, not looked at.
-    _guard: Guard,
+    guard: Guard,
 }
 
 /// What a request asks for, as far as its reply is of interest.
@@ -186,6 +186,13 @@ impl Seen {
         self.children.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// The same of one generation's.
+    pub(crate) fn children_of(&self, generation: Generation) -> usize {
+        self.remove(|_| false);
+        let children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
+        children.iter().filter(|child| child.guard.mint().generation == generation).count()
+    }
+
     /// Lets go of what has expired.
     pub(crate) fn sweep(&self) {
         self.remove(|_| false);
@@ -198,7 +205,7 @@ impl Seen {
             (Interest::Renewal, _) => self.leases.iter().for_each(|leases| leases.renewed(&made.lease_id, life)),
             (Interest::Child, Some(auth)) if !auth.orphan && !auth.accessor.is_empty() => {
                 let ends = Instant::now() + Duration::from_secs(auth.lease_duration);
-                let child = Child { accessor: auth.accessor, ends, _guard: guard };
+                let child = Child { accessor: auth.accessor, ends, guard };
                 self.remove(|_| false);
                 let mut children = self.children.lock().unwrap_or_else(PoisonError::into_inner);
                 if children.len() < CHILDREN {

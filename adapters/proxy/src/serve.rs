@@ -1,6 +1,5 @@
 //! The proxy itself: listeners, connections, and their end.
 
-use std::fmt::Write as _;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,17 +13,19 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
-use turquoise_http::{TlsError, Wire, server_config};
+use turquoise_http::Wire;
 use turquoise_vault::ConfigError;
 
 use crate::answer::Fault;
+use crate::door::Door;
 use crate::forward::Forward;
 use crate::handle::Handler;
-use crate::listen::{Bound, ListenError, Socket};
-use crate::local::LocalToken;
+use crate::listen::{Bound, Socket};
+use crate::local::Locals;
 use crate::pace::{Pace, Paced};
+use crate::remote::Figures;
 use crate::seen::{Dependents, Seen};
 use crate::settings::{AutoAuth, Hooks, Limits, Setup};
 
@@ -37,24 +38,10 @@ const LEAST_HEAD: usize = 8 << 10;
 /// After an accept that failed, most of all because there are too many files.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// Why a proxy does not begin.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// It cannot listen.
-    #[error(transparent)]
-    Listen(#[from] ListenError),
-    /// What a listener is to show cannot be shown.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// The server cannot be reached as it is configured.
-    #[error(transparent)]
-    Upstream(#[from] ConfigError),
-}
-
 /// A proxy that listens. Dropped, it ends at once, and cuts what is under way.
 #[derive(Debug)]
 pub struct Proxy {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     listeners: JoinSet<()>,
     bound: Vec<Bound>,
 }
@@ -62,7 +49,7 @@ pub struct Proxy {
 /// What all connections share.
 pub(crate) struct Shared {
     pub(crate) forward: Forward,
-    pub(crate) local: Option<LocalToken>,
+    pub(crate) locals: Locals,
     pub(crate) auto_auth: AutoAuth,
     pub(crate) hooks: Hooks,
     pub(crate) seen: Seen,
@@ -108,13 +95,13 @@ pub enum Stopped {
 }
 
 impl Proxy {
-    /// Listens, and serves from now on. Nothing is asked of the server before a client asks. Must be called within a Tokio
-    /// runtime.
+    /// Serves from now on who comes in, and who waits already. Nothing is asked of the server before a client asks. Must be called
+    /// within a Tokio runtime.
     ///
     /// # Errors
     ///
-    /// See [`StartError`]; nothing is listened on then.
-    pub fn start(setup: Setup) -> Result<Self, StartError> {
+    /// The server cannot be reached as it is configured; nothing is listened on then.
+    pub fn start(setup: Setup) -> Result<Self, ConfigError> {
         Self::start_with(setup, None)
     }
 
@@ -123,11 +110,11 @@ impl Proxy {
     /// # Errors
     ///
     /// As for [`start`](Self::start).
-    pub fn start_with(setup: Setup, dependents: Option<Arc<dyn Dependents>>) -> Result<Self, StartError> {
-        let Setup { credentials, upstream, local_token, auto_auth, listeners: places, limits, hooks } = setup;
+    pub fn start_with(setup: Setup, dependents: Option<Arc<dyn Dependents>>) -> Result<Self, ConfigError> {
+        let Setup { credentials, upstream, local_token, auto_auth, doors, limits, hooks } = setup;
         let shared = Arc::new(Shared {
             forward: Forward::new(credentials, &upstream, limits)?,
-            local: local_token,
+            locals: Locals::new(local_token),
             auto_auth,
             hooks,
             seen: Seen::new(dependents),
@@ -137,17 +124,12 @@ impl Proxy {
             connections: Arc::new(Semaphore::new(limits.connections)),
             told: Arc::new(Semaphore::new(TOLD)),
         });
-        let mut opened = Vec::new();
-        for place in &places {
-            let tls = place.tls.as_ref().map(|(certificate, key)| server_config(certificate, key)).transpose()?;
-            opened.push((Socket::open(&place.at)?, tls.map(|config| TlsAcceptor::from(Arc::new(config)))));
-        }
         let (mut listeners, mut bound) = (JoinSet::new(), Vec::new());
-        for (place, (socket, tls)) in places.into_iter().zip(opened) {
-            tracing::info!(at = %socket.bound, role = ?place.role, tls = tls.is_some(), "listening");
+        for Door { socket, tls, listener } in doors {
+            tracing::info!(at = %socket.bound, role = ?listener.role, tls = tls.is_some(), "listening");
             bound.push(socket.bound.clone());
             let shared = Arc::clone(&shared);
-            let handler = Handler { shared, role: place.role, request_header: place.request_header, quit: place.quit };
+            let handler = Handler { shared, role: listener.role, request_header: listener.request_header, quit: listener.quit };
             listeners.spawn(listen(socket, tls, Arc::new(handler)));
         }
         listeners.spawn(sweep(Arc::clone(&shared)));
@@ -163,11 +145,11 @@ impl Proxy {
     /// What it has to say of itself, as text for Prometheus.
     #[must_use]
     pub fn metrics(&self) -> String {
-        self.shared.metrics()
+        self.shared.figures().text()
     }
 
     /// Ends in order: from now on nothing new is taken on, what is under way is finished, for so long, and what is still under way
-    /// then is cut off.
+    /// then is cut off. A kept connection ends with its next answer, or after [`Limits::linger`].
     ///
     /// Not cancel safe: dropped before it ends, it cuts off what is under way.
     pub async fn stop(mut self, within: Duration) -> Stopped {
@@ -190,22 +172,17 @@ impl Drop for Proxy {
 }
 
 impl Shared {
-    pub(crate) fn metrics(&self) -> String {
+    pub(crate) fn figures(&self) -> Figures {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let limits = &self.forward.limits;
-        let mut text = String::new();
-        for (name, kind, value) in [
-            ("requests_total", "counter", count(&self.counts.requests)),
-            ("faults_total", "counter", count(&self.counts.faults)),
-            ("replays_total", "counter", count(&self.forward.replays)),
-            ("in_flight", "gauge", (limits.in_flight - self.in_flight.available_permits()) as u64),
-            ("connections", "gauge", (limits.connections - self.connections.available_permits()) as u64),
-            ("children", "gauge", self.seen.children() as u64),
-        ] {
-            // Writing to a string does not fail.
-            let _ = writeln!(text, "# TYPE turquoise_proxy_{name} {kind}\nturquoise_proxy_{name} {value}");
+        Figures {
+            requests: count(&self.counts.requests),
+            faults: count(&self.counts.faults),
+            replays: count(&self.forward.replays),
+            in_flight: (limits.in_flight - self.in_flight.available_permits()) as u64,
+            connections: (limits.connections - self.connections.available_permits()) as u64,
+            children: self.seen.children() as u64,
         }
-        text + &self.hooks.metrics.as_ref().map_or(String::new(), |metrics| metrics())
     }
 }
 
@@ -232,7 +209,7 @@ async fn listen(socket: Socket, tls: Option<TlsAcceptor>, handler: Arc<Handler>)
     }
 }
 
-/// Lets go of leases and children that have expired: nobody says so.
+/// Lets go of leases and children that have expired, which nobody says, and of a local token whose time is over.
 async fn sweep(shared: Arc<Shared>) {
     let mut stage = shared.stage.subscribe();
     let over = stage.wait_for(|stage| *stage != Stage::Open);
@@ -240,7 +217,10 @@ async fn sweep(shared: Arc<Shared>) {
     loop {
         tokio::select! {
             _ = &mut over => return,
-            () = sleep(SWEEP) => shared.seen.sweep(),
+            () = sleep(SWEEP) => {
+                shared.seen.sweep();
+                shared.locals.sweep();
+            }
         }
     }
 }
@@ -307,7 +287,7 @@ where
     let mut connection = pin!(connection);
     let mut tick = interval(limits.head_time.min(limits.idle).min(limits.write) / 2);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut seen = Stage::Open;
+    let (mut seen, mut leaves) = (Stage::Open, None);
     loop {
         tokio::select! {
             ended = &mut connection => {
@@ -319,10 +299,15 @@ where
             changed = stage.wait_for(|stage| *stage != seen) => match changed.map(|stage| *stage) {
                 Ok(Stage::Draining) => {
                     seen = Stage::Draining;
-                    connection.as_mut().graceful_shutdown();
+                    // Its next answer ends it. Closed now, it might meet a request that is just being written.
+                    leaves = Some(Instant::now() + limits.linger);
                 }
                 Ok(Stage::Cut | Stage::Open) | Err(_) => return,
             },
+            () = sleep_until(leaves.unwrap_or_else(Instant::now)), if leaves.is_some() => {
+                leaves = None;
+                connection.as_mut().graceful_shutdown();
+            }
             _ = tick.tick() => if let Some(why) = pace.overdue(&limits) {
                 tracing::debug!(why, "a connection is ended");
                 return;

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use turquoise_runtime::Credentials;
 use turquoise_vault::Upstream;
 
+use crate::door::Door;
 use crate::local::LocalToken;
 
 /// A proxy, before it listens.
@@ -23,8 +24,8 @@ pub struct Setup {
     pub local_token: Option<LocalToken>,
     /// Who else is given it.
     pub auto_auth: AutoAuth,
-    /// Where to listen.
-    pub listeners: Vec<Listener>,
+    /// Where clients come in.
+    pub doors: Vec<Door>,
     /// How much of anything is taken on.
     pub limits: Limits,
     /// What the proxy has from the program around it.
@@ -83,7 +84,30 @@ pub enum At {
         group: Option<u32>,
     },
     /// A socket that whoever started us has opened (`LISTEN_FDS`), by its name (`LISTEN_FDNAMES`). It is never removed.
-    Inherited(String),
+    Inherited {
+        /// Its name. Of several with the same name each listener gets another one, in their order.
+        name: String,
+        /// What it must be.
+        family: Family,
+    },
+}
+
+/// What kind of socket is inherited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// One with an address.
+    Tcp,
+    /// One in the file system, or with no name at all.
+    Unix,
+}
+
+impl Family {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "a TCP socket",
+            Self::Unix => "a unix socket",
+        }
+    }
 }
 
 /// What a listener serves.
@@ -92,7 +116,7 @@ pub enum Role {
     /// The server's API, and ours.
     #[default]
     Everything,
-    /// The metrics, and nothing else.
+    /// The metrics and the health, also as `/metrics`, `/healthz` and `/readyz`, and nothing else.
     MetricsOnly,
 }
 
@@ -119,14 +143,25 @@ pub enum Quit {
 /// What the proxy has from the program around it.
 #[derive(Clone, Default)]
 pub struct Hooks {
-    /// What `/agent/v1/metrics` and `/proxy/v1/metrics` answer, after the proxy's own: text for Prometheus.
+    /// What `/agent/v1/metrics` and `/proxy/v1/metrics` answer; without it, [`Proxy::metrics`](crate::Proxy::metrics).
     pub metrics: Option<Metrics>,
+    /// What `/readyz` answers where there are metrics alone: 200 with these words, or 503 with those. Without it, 200.
+    pub ready: Option<Ready>,
     /// Rung when a client asks us to end.
     pub quit: Arc<Notify>,
 }
 
+/// Says whether something serves.
+pub type Ready = Arc<dyn Fn() -> Result<String, String> + Send + Sync>;
+
 /// Writes metrics.
-pub type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
+#[derive(Clone)]
+pub struct Metrics {
+    /// The media type of what is written.
+    pub kind: &'static str,
+    /// Writes them as they are now.
+    pub write: Arc<dyn Fn() -> String + Send + Sync>,
+}
 
 impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -163,6 +198,9 @@ pub struct Limits {
     pub wait: Duration,
     /// How long requests wait for another credential when the server refuses the one that serves.
     pub replaced: Duration,
+    /// At the end, so long a kept connection may still bring a request, with whose answer it ends: a client that is about to write
+    /// one does not meet a connection that has just been closed.
+    pub linger: Duration,
 }
 
 impl Default for Limits {
@@ -181,6 +219,7 @@ impl Default for Limits {
             write: Duration::from_mins(1),
             wait: Duration::from_secs(2),
             replaced: Duration::from_secs(10),
+            linger: Duration::from_secs(1),
         }
     }
 }

@@ -50,11 +50,6 @@ impl Dependents {
         Self { transport, known: Arc::default() }
     }
 
-    /// The same list, whose leases are revoked over another transport.
-    pub(crate) fn through(&self, transport: &Arc<Transport>) -> Self {
-        Self { transport: Arc::clone(transport), known: Arc::clone(&self.known) }
-    }
-
     /// Leases of an identity whose provider these are of.
     #[must_use]
     pub fn leases(&self, credentials: Credentials) -> Leases {
@@ -88,6 +83,18 @@ impl Dependents {
     pub fn renewed(&self, lease: &LeaseId, life: Duration) {
         let ends = Instant::now() + life;
         self.with(|known| known.iter_mut().filter(|one| one.id == *lease).for_each(|one| one.ends = ends));
+    }
+
+    /// How many leases of a generation's token are known and live.
+    #[must_use]
+    pub fn count(&self, generation: Generation) -> usize {
+        self.sweep();
+        self.with(|known| known.iter().filter(|one| one.generation == generation).count())
+    }
+
+    /// As `self`, for another way to the same server.
+    pub(crate) fn by(&self, transport: Arc<Transport>) -> Self {
+        Self { transport, known: Arc::clone(&self.known) }
     }
 
     /// The work of a lease is over. The lease itself is revoked before its token ends.

@@ -35,6 +35,11 @@ impl Holder {
         Ok(Self { dependents: Dependents::new(Arc::clone(&transport)), transport, probes })
     }
 
+    /// With the list of what hangs from the tokens of one that this takes the place of.
+    pub(crate) fn keeping(self, dependents: &Dependents) -> Self {
+        Self { dependents: dependents.by(Arc::clone(&self.transport)), ..self }
+    }
+
     /// Takes over the token in a file: it is looked up, and nothing about it is changed. Answers its entity, too.
     pub(crate) async fn adopt(&self, file: &Path) -> Result<(Minted, String), Failure> {
         let secret = handed_over(file)?;

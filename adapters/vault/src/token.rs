@@ -39,17 +39,16 @@ impl TokenProvider {
         Ok(Self { holder, through, token_file, policies, entity_alias, entity: Entity::default() })
     }
 
-    /// In the place of another one, whose tokens it goes on with: what hangs from them is its own to end.
-    #[must_use]
-    pub fn after(mut self, predecessor: &Self) -> Self {
-        self.holder.dependents = predecessor.holder.dependents.through(&self.holder.transport);
-        self
-    }
-
     /// What hangs from the tokens that it makes; keep it before the provider is given away.
     #[must_use]
     pub fn dependents(&self) -> Dependents {
         self.holder.dependents.clone()
+    }
+
+    /// For one that takes the place of another in an identity that goes on: with that one's list of what hangs from its tokens.
+    #[must_use]
+    pub fn keeping(self, dependents: &Dependents) -> Self {
+        Self { holder: self.holder.keeping(dependents), ..self }
     }
 
     async fn adopt(&self) -> Result<Minted, Failure> {

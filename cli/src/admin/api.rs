@@ -10,20 +10,27 @@ use hyper::body::Incoming;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
-use turquoise::core::{Certainty, Generation, Mint, Resolution};
+use turquoise::core::{Certainty, Generation, Instant, Mint, Resolution};
+use turquoise::proxy::LocalToken;
 use turquoise::{AskError, Status, Wish};
 
-use super::desk::{Desk, Seat};
+use super::desk::{Desk, Now, Seat};
 use super::metrics::OPEN_METRICS;
 use super::server::Routes;
-use super::shape::{Accepted, BreakGlass, Complaint, Compromise, Plans, REVOKE_FIRST, Resolve, Standings};
+use super::shape::{
+    Accepted, BreakGlass, Complaint, Compromise, Overlap, Pause, Plans, REVOKE_FIRST, Replaced, Resolve, Standings,
+};
+use crate::pause;
 
 /// The longest body that is read, and the time that it may take.
 const BODY: usize = 4 << 10;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The driver answers at once, unless it is gone.
 const ANSWER: Duration = Duration::from_secs(5);
+/// So long a local token that was replaced may still be taken.
+const LONGEST_OVERLAP: Duration = Duration::from_hours(32 * 24);
 /// So long who asks for events may wait for one.
 const LONGEST_WAIT: u64 = 30;
 
@@ -88,12 +95,19 @@ async fn route(
         (&Method::GET, ["v1", "events"]) => events(desk, query, closing).await,
         (&Method::GET, ["v1", "identities", name]) => Ok(json(StatusCode::OK, &find(desk, name)?.standing(desk.now()))),
         (&Method::GET, ["v1", "identities", name, "plan"]) => Ok(json(StatusCode::OK, &find(desk, name)?.planned(desk.now()))),
+        (&Method::POST, ["v1", "identities", name, "local-token"]) => {
+            let seat = find(desk, name)?;
+            let replaced = replace_local_token(&seat, &read(body).await?, desk.now()).await?;
+            Ok(json(StatusCode::OK, &replaced))
+        }
         (&Method::POST, ["v1", "identities", name, verb]) => {
             let seat = find(desk, name)?;
             let body = read(body).await?;
             let after = desk.last();
-            let wish = wish(verb, &seat.operator.status(), &body)?;
+            let now = desk.now();
+            let wish = wish(verb, &seat.operator.status(), &body, now)?;
             ask(&seat, wish).await?;
+            note_pause(&seat, wish, now)?;
             tracing::info!(identity = seat.name, ?wish, "asked for over the admin socket");
             Ok(json(StatusCode::ACCEPTED, &Accepted { after }))
         }
@@ -123,7 +137,17 @@ fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(|why| Refusal::bad(format!("the body is not as it must be: {why}")))
 }
 
-fn wish(verb: &str, status: &Status, body: &[u8]) -> Result<Wish, Refusal> {
+/// A pause is to outlast this process.
+fn note_pause(seat: &Seat, wish: Wish, now: Now) -> Result<(), Refusal> {
+    let Wish::Pause(until) = wish else { return Ok(()) };
+    let lasts = Some(until).filter(|until| *until > now.boot);
+    seat.facts.paused.note(lasts.map(|until| now.when(until))).map_err(|why| {
+        let told = format!("it is so in this process, and the next one will not know of it: {why}: look at the journal's folder");
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, told)
+    })
+}
+
+fn wish(verb: &str, status: &Status, body: &[u8], now: Now) -> Result<Wish, Refusal> {
     let bare = |wish| match body {
         [] | b"{}" => Ok(wish),
         _ => Err(Refusal::bad(format!("{verb} takes no body"))),
@@ -132,6 +156,17 @@ fn wish(verb: &str, status: &Status, body: &[u8]) -> Result<Wish, Refusal> {
         "rotate" => bare(Wish::Rotate),
         "abort" => bare(Wish::Abort),
         "rollback" => bare(Wish::Rollback),
+        "retry" => bare(Wish::Retry),
+        "resume" => bare(Wish::Pause(Instant::default())),
+        "pause" => {
+            let Pause { seconds } = parsed(body)?;
+            let lasts = Duration::from_secs(seconds);
+            if lasts > pause::LONGEST {
+                let days = pause::LONGEST.as_secs() / 86_400;
+                return Err(Refusal::bad(format!("a pause lasts {days} days at most: ask again when it is over")));
+            }
+            Ok(Wish::Pause(now.boot + lasts))
+        }
         "compromise" => {
             let Compromise { generation } = if body.is_empty() { Compromise::default() } else { parsed(body)? };
             let found = match generation {
@@ -197,6 +232,27 @@ async fn ask(seat: &Seat, wish: Wish) -> Result<(), Refusal> {
     }
 }
 
+/// The file has it first: what a crash leaves behind is taken at the next start.
+async fn replace_local_token(seat: &Seat, body: &[u8], now: Now) -> Result<Replaced, Refusal> {
+    let Overlap { overlap } = parsed(body)?;
+    let overlap = Duration::from_secs(overlap);
+    if overlap > LONGEST_OVERLAP {
+        return Err(Refusal::bad(format!("an overlap is at most {} s", LONGEST_OVERLAP.as_secs())));
+    }
+    let found = seat.proxied().and_then(|proxied| Some((proxied.remote.clone(), proxied.local_token.clone()?)));
+    let (remote, file) = found.ok_or_else(|| {
+        let why = "it has no local token: write local_token_file in `api_proxy`, and a `listener`";
+        Refusal::new(StatusCode::CONFLICT, why)
+    })?;
+    let path = file.clone();
+    let failed = |why: String| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, why);
+    let made = spawn_blocking(move || LocalToken::replace(&path)).await.map_err(|why| failed(why.to_string()))?;
+    let token = made.map_err(|why| failed(why.to_string()))?;
+    remote.replace_local_token(token, overlap).map_err(|why| Refusal::new(StatusCode::GONE, why.to_string()))?;
+    tracing::info!(identity = seat.name, ?overlap, "the local token was replaced");
+    Ok(Replaced { file: file.display().to_string(), old_until: now.after(overlap) })
+}
+
 async fn events(desk: &Desk, query: &str, closing: &mut watch::Receiver<bool>) -> Result<Answer, Refusal> {
     let (mut after, mut wait, mut identity) = (0, 0, None);
     let number = |name: &str, value: &str| value.parse().map_err(|_| Refusal::bad(format!("{name} is a whole number")));
@@ -222,13 +278,20 @@ fn metrics(desk: &Desk) -> Result<Answer, Refusal> {
     Ok(answer)
 }
 
-/// Whether something serves; what does not is named.
 fn ready(desk: &Desk) -> Answer {
+    match readiness(desk) {
+        Ok(told) => text(StatusCode::OK, told),
+        Err(told) => text(StatusCode::SERVICE_UNAVAILABLE, told),
+    }
+}
+
+/// Whether something serves; what does not is named.
+pub(crate) fn readiness(desk: &Desk) -> Result<String, String> {
     let seats = desk.seats();
     let idle: Vec<_> = seats.iter().filter_map(|seat| Some((&seat.name, seat.operator.serving().err()?))).collect();
     let told = idle.iter().map(|(name, why)| format!("{name}: {why}\n")).collect::<Vec<_>>().concat();
-    let status = if idle.len() < seats.len() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    text(status, if told.is_empty() && seats.is_empty() { "there is no identity yet\n".to_owned() } else { told + "\n" })
+    let told = if told.is_empty() && seats.is_empty() { "there is no identity yet\n".to_owned() } else { told + "\n" };
+    if idle.len() < seats.len() { Ok(told) } else { Err(told) }
 }
 
 fn text(status: StatusCode, text: String) -> Answer {

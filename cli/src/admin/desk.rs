@@ -1,7 +1,8 @@
 //! Who is administered, and what happened to them: what the socket, the metrics and the alerts are told from.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use humantime::format_rfc3339_seconds;
@@ -10,13 +11,16 @@ use turquoise::core::{
     Instant, Jitter, Mint, NeedsOperator, Phase, PhaseKind, Policy, Rest, Steady, Step, StuckReason, Validating,
 };
 use turquoise::port::Reason;
+use turquoise::proxy::Remote;
+use turquoise::vault::Dependents;
 use turquoise::{BootClock, Clock as _, Operator, Progress, Status};
 
 use super::alert::{Alert, Bell};
 use super::metrics::Metrics;
-use super::shape::{Ends, Happened, Held, Moment, Owed, Planned, Scheduled, Since, Standing};
+use super::shape::{Ends, Hanging, Happened, Held, Moment, Owed, Planned, Scheduled, Since, Standing};
 use crate::calendar::Calendar;
 use crate::demo::told::Told;
+use crate::pause::Paused;
 
 /// So many events are kept for those who ask late.
 const KEPT: usize = 256;
@@ -29,6 +33,8 @@ pub(crate) struct Facts {
     pub(crate) policy: Policy,
     /// When it is due, if a calendar says so.
     pub(crate) calendar: Option<Calendar>,
+    /// Where it stands for the next process until when it is paused.
+    pub(crate) paused: Paused,
 }
 
 /// An identity that is administered.
@@ -36,7 +42,19 @@ pub(crate) struct Seat {
     pub(crate) name: String,
     pub(crate) operator: Operator,
     pub(crate) facts: Facts,
+    /// Once its listeners are open, if it has any.
+    proxied: OnceLock<Proxied>,
     seen: Mutex<Seen>,
+}
+
+/// What programs reach the server through, with the credential of an identity.
+#[derive(Clone)]
+pub(crate) struct Proxied {
+    pub(crate) remote: Remote,
+    /// The leases that were made through it, where they are kept count of.
+    pub(crate) leases: Option<Dependents>,
+    /// The file of the local token, if it has one.
+    pub(crate) local_token: Option<PathBuf>,
 }
 
 /// What this process has seen of an identity.
@@ -92,7 +110,8 @@ impl Desk {
 
     /// One more, or another one in the place of one that had this name.
     pub(crate) fn seat(&self, name: &str, operator: Operator, facts: Facts) -> Arc<Seat> {
-        let seat = Arc::new(Seat { name: name.to_owned(), operator, facts, seen: Mutex::default() });
+        let (proxied, seen) = (OnceLock::new(), Mutex::default());
+        let seat = Arc::new(Seat { name: name.to_owned(), operator, facts, proxied, seen });
         let mut seats = locked(&self.seats);
         seats.retain(|seat| seat.name != name);
         seats.push(Arc::clone(&seat));
@@ -103,6 +122,14 @@ impl Desk {
     /// Tells of it no more.
     pub(crate) fn unseat(&self, name: &str) {
         locked(&self.seats).retain(|seat| seat.name != name);
+    }
+
+    /// The listeners of an identity are open.
+    pub(crate) fn attach(&self, name: &str, proxied: Proxied) {
+        if let Some(seat) = self.find(name) {
+            // There is one proxy for each.
+            let _ = seat.proxied.set(proxied);
+        }
     }
 
     /// The number of the last event.
@@ -259,6 +286,11 @@ impl Now {
         };
         Moment { at: format_rfc3339_seconds(at).to_string(), in_seconds }
     }
+
+    /// So long from now.
+    pub(crate) fn after(self, time: Duration) -> Moment {
+        Moment { at: format_rfc3339_seconds(self.wall + time).to_string(), in_seconds: time.as_secs_f64() }
+    }
 }
 
 /// The credentials that a phase speaks of beside the debt, each with its part in it and the end of its life.
@@ -315,6 +347,7 @@ impl Seat {
             slot: mint.slot.to_string(),
             role: role.to_owned(),
             in_flight,
+            dependents: self.hanging(mint),
             since: seen.success.filter(|(current, _)| *current == mint).map(|(_, at)| format_rfc3339_seconds(at).to_string()),
             expires: ends.map(|at| now.moment(at)),
         };
@@ -335,6 +368,7 @@ impl Seat {
             second,
             debt,
             next_rotation: self.next_rotation(&status, now).map(|at| now.date(at)),
+            paused: status.paused.map(|at| now.moment(at)),
             grace_ends: grace_ends(&status.state).map(|at| now.moment(at)),
             needs_operator: needs_operator(&status.state).map(str::to_owned),
             stalled: status.stalled,
@@ -345,8 +379,18 @@ impl Seat {
         }
     }
 
+    pub(crate) fn proxied(&self) -> Option<&Proxied> {
+        self.proxied.get()
+    }
+
+    /// What hangs from a credential, as far as it went through here.
+    pub(crate) fn hanging(&self, Mint { generation, .. }: Mint) -> Hanging {
+        let Some(Proxied { remote, leases, .. }) = self.proxied() else { return Hanging::default() };
+        Hanging { leases: leases.as_ref().map_or(0, |leases| leases.count(generation)), children: remote.children(generation) }
+    }
+
     pub(crate) fn planned(&self, now: Now) -> Planned {
-        let (status, Facts { provider, policy, calendar }) = (self.operator.status(), &self.facts);
+        let (status, Facts { provider, policy, calendar, .. }) = (self.operator.status(), &self.facts);
         let current = status.state.current();
         // By then it is renewed at the latest: see `Policy::renewal` in the core.
         let left = if matches!(policy.jitter, Jitter::None) { policy.full / 2 } else { policy.full / 3 };

@@ -16,9 +16,11 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use turquoise::core::PhaseKind;
+use turquoise::proxy::Figures;
 
 use super::alert::Rung;
 use super::desk::{Desk, Now, Seat, needs_operator, roles};
+use super::shape::Hanging;
 
 /// What the text is, by its media type.
 pub(crate) const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -51,6 +53,13 @@ struct InPhase {
 struct InRole {
     identity: String,
     role: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Hung {
+    identity: String,
+    role: &'static str,
+    kind: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -93,6 +102,47 @@ pub(crate) struct Metrics {
     calls: Family<Asked, Counter>,
     alerts: Family<Outcome, Counter>,
     took: Family<Of, Histogram>,
+    dependents: Family<Hung, Gauge>,
+    proxy: OfProxies,
+}
+
+/// What proxies say of themselves.
+#[derive(Default)]
+struct OfProxies {
+    requests: Family<Of, Counter>,
+    faults: Family<Of, Counter>,
+    replays: Family<Of, Counter>,
+    in_flight: Family<Of, Gauge>,
+    connections: Family<Of, Gauge>,
+}
+
+impl OfProxies {
+    fn register(&self, to: &mut Registry) {
+        let to = to.sub_registry_with_prefix("proxy");
+        to.register("requests", "Requests that came to the listeners", self.requests.clone());
+        to.register("faults", "Requests answered by the proxy, and not by the server", self.faults.clone());
+        to.register("replays", "Requests sent again with another credential after a 403", self.replays.clone());
+        to.register("in_flight", "Requests under way", self.in_flight.clone());
+        to.register("connections", "Open connections of clients", self.connections.clone());
+    }
+
+    fn clear(&self) {
+        for family in [&self.requests, &self.faults, &self.replays] {
+            family.clear();
+        }
+        self.in_flight.clear();
+        self.connections.clear();
+    }
+
+    fn fill(&self, of: &Of, figures: &Figures) {
+        let Figures { requests, faults, replays, in_flight, connections, .. } = *figures;
+        for (family, count) in [(&self.requests, requests), (&self.faults, faults), (&self.replays, replays)] {
+            family.get_or_create(of).inc_by(count);
+        }
+        for (family, value) in [(&self.in_flight, in_flight), (&self.connections, connections)] {
+            family.get_or_create(of).set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
+    }
 }
 
 impl Metrics {
@@ -116,6 +166,8 @@ impl Metrics {
             calls: Family::default(),
             alerts: Family::default(),
             took,
+            dependents: Family::default(),
+            proxy: OfProxies::default(),
         };
         metrics.register();
         metrics
@@ -165,6 +217,8 @@ impl Metrics {
             seconds(),
             self.took.clone(),
         );
+        to.register("dependents", "What was made with a credential through a listener, and lives", self.dependents.clone());
+        self.proxy.register(to);
     }
 
     /// A round is over.
@@ -203,6 +257,8 @@ impl Metrics {
         self.renewals.clear();
         self.calls.clear();
         self.alerts.clear();
+        self.dependents.clear();
+        self.proxy.clear();
     }
 
     fn fill(&self, seat: &Seat, now: Now) {
@@ -220,6 +276,13 @@ impl Metrics {
             if let Some(ends) = ends {
                 self.expiration.get_or_create(&labels).set(unix(now.when(ends)));
             }
+            if seat.proxied().is_some() {
+                let Hanging { leases, children } = seat.hanging(mint);
+                for (kind, count) in [("lease", leases), ("child", children)] {
+                    let labels = Hung { identity: seat.name.clone(), role, kind };
+                    self.dependents.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+                }
+            }
             if role == "current" {
                 put(&self.generation, mint.generation.number.into());
             }
@@ -227,6 +290,9 @@ impl Metrics {
         for phase in PHASES {
             let labels = InPhase { identity: seat.name.clone(), phase: format!("{phase:?}") };
             self.phase.get_or_create(&labels).set((phase == status.phase).into());
+        }
+        if let Some(figures) = seat.proxied().and_then(|proxied| proxied.remote.figures()) {
+            self.proxy.fill(&of, &figures);
         }
         put(&self.serving, seat.operator.serving().is_ok().into());
         put(&self.debt, status.debt.is_some().into());

@@ -21,13 +21,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use turquoise::{BootClock, Operator};
+use turquoise::{BootClock, Operator, proxy};
 
 pub(crate) use alert::{Alarm, Receiver, is_webhook};
-pub(crate) use desk::Facts;
+pub(crate) use desk::{Facts, Proxied};
 
 use alert::{Bell, NoAlarm};
 use desk::Desk;
+use metrics::OPEN_METRICS;
 use server::{Listener, Routes, SocketFile};
 
 /// So long answers under way may take at the end.
@@ -101,6 +102,19 @@ impl Admin {
     /// Tells of it no more.
     pub(crate) fn unseat(&self, name: &str) {
         self.desk.unseat(name);
+    }
+
+    /// The listeners of an identity are open.
+    pub(crate) fn attach(&self, name: &str, proxied: Proxied) {
+        self.desk.attach(name, proxied);
+    }
+
+    /// What is told at the listeners of a proxy to those who only look.
+    pub(crate) fn looks(&self) -> (proxy::Metrics, proxy::Ready) {
+        let (metrics, ready) = (Arc::clone(&self.desk), Arc::clone(&self.desk));
+        // Nothing but the writing to memory can fail, and that does not.
+        let write = Arc::new(move || metrics.metrics.read(&metrics).unwrap_or_default());
+        (proxy::Metrics { kind: OPEN_METRICS, write }, Arc::new(move || api::readiness(&ready)))
     }
 
     /// Listens on a socket whose file has this mode from its first moment on: who may write to it may ask for everything.

@@ -20,12 +20,22 @@ pub(crate) struct Held {
     pub(crate) slot: String,
     /// `current`, `candidate`, `retiring` or `going`.
     pub(crate) role: String,
-    /// How much work of this process holds it.
+    /// How much work of this process holds it, what hangs from it included.
     pub(crate) in_flight: usize,
+    /// What hangs from it, as far as it was made through this process.
+    pub(crate) dependents: Hanging,
     /// When it became current, if this process has seen that.
     pub(crate) since: Option<String>,
     /// Until when it certainly lives; of one that is going, when it is dead by itself.
     pub(crate) expires: Option<Moment>,
+}
+
+/// What was made with a credential and lives: it ends with it at the latest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Hanging {
+    pub(crate) leases: usize,
+    /// Tokens that are its children.
+    pub(crate) children: usize,
 }
 
 /// A credential of an earlier round whose end is not confirmed.
@@ -59,6 +69,8 @@ pub(crate) struct Standing {
     pub(crate) second: Option<Held>,
     pub(crate) debt: Option<Owed>,
     pub(crate) next_rotation: Option<Moment>,
+    /// Until when nothing begins because it is due.
+    pub(crate) paused: Option<Moment>,
     pub(crate) grace_ends: Option<Moment>,
     /// Why an operator is needed, if that is so.
     pub(crate) needs_operator: Option<String>,
@@ -154,6 +166,23 @@ pub(crate) struct Accepted {
     pub(crate) after: u64,
 }
 
+/// The body of `local-token`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Overlap {
+    /// So many seconds the one that was until now is taken as well.
+    pub(crate) overlap: u64,
+}
+
+/// There is another local token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Replaced {
+    /// Where it is.
+    pub(crate) file: String,
+    /// Until when the one before it is taken.
+    pub(crate) old_until: Moment,
+}
+
 /// Why not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Complaint {
@@ -178,6 +207,14 @@ pub(crate) struct BreakGlass {
     /// Even where no login gives another credential afterwards.
     #[serde(default)]
     pub(crate) even_without_login: bool,
+}
+
+/// The body of `pause`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pause {
+    /// For so many seconds from now.
+    pub(crate) seconds: u64,
 }
 
 /// The word that breaks the glass.

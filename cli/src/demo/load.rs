@@ -1,7 +1,6 @@
-//! The load: reads with the credential that serves, each counted, none tried twice.
+//! The load: reads with the credential that serves, each counted.
 
 use std::error::Error;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,63 +10,38 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use turquoise::Credentials;
 use turquoise::aws_iam::{Caller, sign};
 use turquoise::memory::{ExposeSecret as _, Secret};
 
+use super::count::Tally;
+use super::iam;
 use super::site::{Provider, Site};
 use super::trouble::Trouble;
-use super::{iam, vault};
 
-/// A slower answer is a failure.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// So many failures are told in words.
-const TOLD: usize = 3;
+/// A slower answer is a failure. The clients of the server itself wait for a minute.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Tasks that read by the handle.
 const WORKERS: usize = 4;
 
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
 
-/// What became of the requests.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Count {
-    pub(crate) served: u64,
-    pub(crate) failed: u64,
-    /// The first failures, in words.
-    pub(crate) failures: Vec<String>,
-}
-
-impl Count {
-    pub(crate) const fn all(&self) -> u64 {
-        self.served + self.failed
-    }
-}
-
-/// A count that several work on.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Tally(Arc<Mutex<Count>>);
-
-impl Tally {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Count> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn add(&self, result: Result<(), String>) {
-        let mut count = self.lock();
-        match result {
-            Ok(()) => count.served += 1,
-            Err(why) => {
-                count.failed += 1;
-                if count.failures.len() < TOLD {
-                    count.failures.push(why);
-                }
-            }
-        }
-    }
+/// Why a request failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The server does not let this credential do that.
+    #[error("{0}")]
+    Refused(String),
+    /// The connection broke before the whole answer had come.
+    #[error("{0}")]
+    Cut(String),
+    /// Another answer, or none in time.
+    #[error("{0}")]
+    Other(String),
 }
 
 /// A credential, as a request bears it.
@@ -88,12 +62,7 @@ pub(crate) struct Reads {
 impl Reads {
     /// What work does there.
     pub(crate) fn of(site: &Site) -> Result<Self, String> {
-        let address = &site.address;
-        let uri = match site.provider {
-            Provider::VaultToken => format!("{address}/v1/{}", vault::SECRET),
-            Provider::AwsIam => iam::read(address),
-        };
-        Self::at(&uri, site.provider)
+        Self::at(&site.work(), site.provider)
     }
 
     pub(crate) fn at(uri: &str, provider: Provider) -> Result<Self, String> {
@@ -112,20 +81,22 @@ impl Reads {
     }
 
     /// One request. What is not answered with 200 is an error, in the server's words.
-    pub(crate) async fn read(&self, held: Held<'_>) -> Result<(), String> {
+    pub(crate) async fn read(&self, held: Held<'_>) -> Result<(), Failure> {
         let timed = timeout(PATIENCE, self.exchange(held)).await;
-        timed.unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs())))
+        timed.unwrap_or_else(|_| Err(Failure::Other(format!("no answer within {} s", PATIENCE.as_secs()))))
     }
 
-    async fn exchange(&self, bearer: Held<'_>) -> Result<(), String> {
+    async fn exchange(&self, bearer: Held<'_>) -> Result<(), Failure> {
         let mut request = Request::new(Empty::new());
         *request.uri_mut() = self.uri.clone();
-        self.bear(&mut request, bearer)?;
-        let (head, body) = self.client.request(request).await.map_err(|why| chain(&why))?.into_parts();
-        let body = body.collect().await.map_err(|why| chain(&why))?.to_bytes();
+        self.bear(&mut request, bearer).map_err(Failure::Other)?;
+        let (head, body) = self.client.request(request).await.map_err(|why| Failure::Cut(chain(&why)))?.into_parts();
+        let body = body.collect().await.map_err(|why| Failure::Cut(chain(&why)))?.to_bytes();
+        let told = || format!("{}: {}", head.status, words(&body));
         match head.status {
             StatusCode::OK => Ok(()),
-            other => Err(format!("{other}: {}", words(&body))),
+            StatusCode::FORBIDDEN => Err(Failure::Refused(told())),
+            _ => Err(Failure::Other(told())),
         }
     }
 }
@@ -200,9 +171,11 @@ async fn work(credentials: Credentials, reads: Reads, tally: Tally, mut stop: wa
             _ = stop.changed() => break,
             _ = pace.tick() => {}
         }
-        tally.add(match credentials.acquire() {
+        let began = Instant::now();
+        let result = match credentials.acquire() {
             Ok(guard) => reads.read(Held { id: &guard.handle().0, secret: guard.secret() }).await,
-            Err(not_ready) => Err(not_ready.to_string()),
-        });
+            Err(not_ready) => Err(Failure::Other(not_ready.to_string())),
+        };
+        tally.add(result, began.elapsed());
     }
 }

@@ -1,54 +1,27 @@
-//! The table at the end: what the load, the journal and the server say, and what must be.
+//! The table at the end: what the clients and a journal say, and what must be, whosoever's credentials were rotated.
 
 use turquoise::core::{AbandonReason, Step};
-use turquoise::journal::FileJournal;
 use turquoise::port::Entry;
 
-use super::load::Count;
-use super::scene::Scene;
+use super::count::Tally;
 use super::show::{Line, Show, table};
 use super::trouble::Trouble;
 
 /// Fewer requests would be no load.
 const LEAST: u64 = 200;
-/// The credentials of the story: the first, and the candidates of four rotations.
-pub(crate) const MADE: usize = 5;
-/// The third is the one that cannot do its work.
-pub(crate) const USELESS: usize = 2;
-/// The fourth is the one at whose making the process is killed.
-pub(crate) const KILLED: usize = 3;
-/// The last serves at the end.
-pub(crate) const CURRENT: usize = MADE - 1;
 
-/// Prints the table; any wrong line is trouble.
-pub(crate) async fn judge(scene: &impl Scene, show: &Show) -> Result<(), Trouble> {
-    let (handle, sink) = (show.handle.lock().clone(), show.sink.lock().clone());
-    // Whoever rotated has let go of it.
-    let journal = FileJournal::open(&scene.site().journal())?.history;
-    let mut lines = Vec::from(load(&handle, &sink));
-    lines.extend(Rounds::of(&journal.entries).lines());
-    lines.extend(scene.facts(&journal).await?);
-    lines.push(Line::fact("time, in seconds", format!("{:.1}", show.elapsed())));
-    let wrong = table(&lines)?;
-    for failure in handle.failures.iter().chain(&sink.failures) {
-        show.note(format_args!("a request failed: {failure}"))?;
-    }
-    if wrong == 0 { Ok(()) } else { Err(Trouble::Wrong(wrong)) }
-}
-
-fn load(handle: &Count, sink: &Count) -> [Line; 3] {
-    let least = || format!("{LEAST} or more");
-    let failed = handle.failed + sink.failed;
+/// What became of the requests of one kind of client: its two lines have these names.
+pub(crate) fn client([served, failed]: [&'static str; 2], tally: &Tally) -> [Line; 2] {
+    let (count, failures) = (tally.count(), tally.failed());
     [
-        Line::must("requests served, by the handle", handle.served, handle.served >= LEAST, least()),
-        Line::must("requests served, by the sink file", sink.served, sink.served >= LEAST, least()),
-        Line::must("requests failed", failed, failed == 0, 0),
+        Line::must(served, count.served, count.served >= LEAST, format_args!("{LEAST} or more")),
+        Line::must(failed, failures, failures == 0, 0),
     ]
 }
 
-/// What the journal says of the rotations, of which none is under way.
+/// What a journal says of the rotations, of which none is under way.
 #[derive(Default)]
-struct Rounds {
+pub(crate) struct Rounds {
     begun: usize,
     done: usize,
     /// Those of the abandoned whose candidate was refused.
@@ -56,7 +29,7 @@ struct Rounds {
 }
 
 impl Rounds {
-    fn of(entries: &[Entry]) -> Self {
+    pub(crate) fn of(entries: &[Entry]) -> Self {
         let (mut rounds, mut promoted) = (Self::default(), false);
         for step in entries.iter().map(|entry| entry.record.step) {
             match step {
@@ -65,7 +38,10 @@ impl Rounds {
                     promoted = false;
                 }
                 Step::Promoted { .. } => promoted = true,
-                Step::Cleared if promoted => rounds.done += 1,
+                Step::Cleared if promoted => {
+                    rounds.done += 1;
+                    promoted = false;
+                }
                 Step::AbandonIntent { reason: AbandonReason::ProbeRefused, .. } => rounds.refused += 1,
                 _ => {}
             }
@@ -73,13 +49,29 @@ impl Rounds {
         rounds
     }
 
-    fn lines(&self) -> [Line; 2] {
-        let Self { begun, done, refused } = *self;
-        let abandoned = begun - done;
-        let told = format!("{abandoned} ({refused} useless)");
+    /// Two lines of these names; so many rotations must be done, and so many abandoned, one of them for its useless candidate.
+    pub(crate) fn lines(&self, [did, gave_up]: [&'static str; 2], done: usize, abandoned: usize) -> [Line; 2] {
+        let (given_up, refused) = (self.begun - self.done, self.refused);
         [
-            Line::must("rotations done", done, done == 2, 2),
-            Line::must("rotations abandoned", told, abandoned == 2 && refused == 1, "2, one of them useless"),
+            Line::must(did, self.done, self.done == done, done),
+            Line::must(
+                gave_up,
+                format_args!("{given_up} ({refused} useless)"),
+                given_up == abandoned && refused == 1,
+                format_args!("{abandoned}, one of them useless"),
+            ),
         ]
     }
+}
+
+/// Prints the table; any wrong line is trouble.
+pub(crate) fn conclude(mut lines: Vec<Line>, show: &Show) -> Result<(), Trouble> {
+    lines.push(Line::fact("time, in seconds", format_args!("{:.1}", show.elapsed())));
+    let wrong = table(&lines)?;
+    for tally in show.tallies().into_iter().filter(|tally| tally.failed() > 0) {
+        for failure in tally.count().failures {
+            show.note(format_args!("a request failed: {failure}"))?;
+        }
+    }
+    if wrong == 0 { Ok(()) } else { Err(Trouble::Wrong(wrong)) }
 }

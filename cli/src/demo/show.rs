@@ -9,7 +9,7 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 use turquoise::core::Color;
 
-use super::load::Tally;
+use super::count::Tally;
 use super::told::Told;
 use super::trouble::Trouble;
 
@@ -25,13 +25,21 @@ pub(crate) struct Show {
     start: Instant,
     /// What the handle gave its credentials to.
     pub(crate) handle: Tally,
+    /// What the client of a sidecar's proxy reports.
+    pub(crate) proxy: Tally,
     /// What the reader of the sink file reports.
     pub(crate) sink: Tally,
 }
 
 impl Show {
     pub(crate) fn new() -> Self {
-        Self { start: Instant::now(), handle: Tally::default(), sink: Tally::default() }
+        let [handle, proxy, sink] = Default::default();
+        Self { start: Instant::now(), handle, proxy, sink }
+    }
+
+    /// All that is counted.
+    pub(crate) const fn tallies(&self) -> [&Tally; 3] {
+        [&self.handle, &self.proxy, &self.sink]
     }
 
     /// Seconds since the beginning.
@@ -45,18 +53,18 @@ impl Show {
     }
 
     /// Something that a rotation did.
-    pub(crate) fn step(&self, told: &Told) -> io::Result<()> {
+    pub(crate) fn step(&self, whose: &str, told: &Told) -> io::Result<()> {
         let Told { label, phase, words, .. } = told;
-        let served = self.handle.lock().served + self.sink.lock().served;
-        let failed = self.handle.lock().failed + self.sink.lock().failed;
+        let served: u64 = self.tallies().iter().map(|tally| tally.count().served).sum();
+        let failed: u64 = self.tallies().iter().map(|tally| tally.failed()).sum();
         let fault = if failed == 0 { Style::new() } else { BAD };
         let color = if label.starts_with(Color::Blue.name()) { BLUE } else { GREEN };
         let time = self.elapsed();
         line(format_args!(
-            "{time:>6.1}s {served:>7} {fault}{failed:>6}{fault:#}  {color}{label:<8}{color:#} {phase:<10}  {words}"
+            "{time:>6.1}s {served:>7} {fault}{failed:>6}{fault:#}  {whose:<7}  {color}{label:<8}{color:#} {phase:<10}  {words}"
         ))?;
         match &told.reason {
-            Some(reason) => line(format_args!("{:45}{DIM}{reason}{DIM:#}", "")),
+            Some(reason) => line(format_args!("{:54}{DIM}{reason}{DIM:#}", "")),
             None => Ok(()),
         }
     }
@@ -69,7 +77,8 @@ pub(crate) fn headline(text: &str) -> io::Result<()> {
 
 /// What the columns of the following steps mean.
 pub(crate) fn columns(noun: &str) -> io::Result<()> {
-    line(format_args!("{DIM}{:>7} {:>7} {:>6}  {:<8} {:<10}  what happens{DIM:#}", "time", "served", "failed", noun, "phase"))
+    let (time, served, failed, whose, phase) = ("time", "served", "failed", "of the", "phase");
+    line(format_args!("{DIM}{time:>7} {served:>7} {failed:>6}  {whose:<7}  {noun:<8} {phase:<10}  what happens{DIM:#}"))
 }
 
 /// One line of the final table.

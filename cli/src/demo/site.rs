@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use super::{iam, vault};
+
 /// Whose credentials are rotated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Provider {
@@ -12,6 +14,11 @@ pub(crate) enum Provider {
     VaultToken,
     /// Access keys of an AWS IAM
     AwsIam,
+}
+
+/// How a value is written on a command line.
+pub(crate) fn name(value: &impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 /// Where everything is. No secret among it: those are in files.
@@ -28,12 +35,19 @@ pub(crate) struct Site {
 impl Site {
     /// For another process.
     pub(crate) fn args(&self) -> [OsString; 3] {
-        let provider = self.provider.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-        [provider.into(), self.folder.clone().into(), self.address.clone().into()]
+        [name(&self.provider).into(), self.folder.clone().into(), self.address.clone().into()]
     }
 
     pub(crate) fn journal(&self) -> PathBuf {
         self.folder.join("journal")
+    }
+
+    /// What work reads.
+    pub(crate) fn work(&self) -> String {
+        match self.provider {
+            Provider::VaultToken => vault::read(&self.address),
+            Provider::AwsIam => iam::read(&self.address),
+        }
     }
 
     /// The file that readers open.

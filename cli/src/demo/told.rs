@@ -80,7 +80,7 @@ fn words(step: Step, phase: PhaseKind) -> String {
     let words = match step {
         Step::Recovered { .. } if phase == PhaseKind::Abandoning => "a crash cut it short: discarded; the other serves on",
         Step::Recovered { .. } => "a new process takes over what the journal and the slots hold",
-        Step::LoginIntent { .. } => "about to adopt the token in the file",
+        Step::LoginIntent { .. } => "the first token is asked for",
         Step::LoginFailed { .. } => "the token cannot be had yet",
         Step::LoggedIn { .. } => "the server accepts it; it goes into its slot and the file",
         Step::Ready => "published: work may begin",

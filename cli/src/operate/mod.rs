@@ -1,6 +1,7 @@
 //! What an operator asks of a sidecar that runs: where it stands, and what it is to do.
 
-mod client;
+pub(crate) mod client;
+mod pause;
 mod round;
 mod screen;
 mod show;
@@ -9,15 +10,19 @@ mod watch;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::ValueEnum;
+use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::admin::shape::{Accepted, BreakGlass, Compromise, Planned, Plans, REVOKE_FIRST, Resolve, Standing, Standings};
+use crate::admin::shape::{
+    Accepted, BreakGlass, Compromise, Overlap, Planned, Plans, REVOKE_FIRST, Replaced, Resolve, Standing, Standings,
+};
 use crate::file::check;
 use crate::say::complain;
 use client::{Client, Trouble};
+pub(crate) use pause::{Pause, Resume, pause, resume};
 
 /// Where a sidecar listens that says nothing else.
 pub(crate) const SOCKET: &str = "/run/turquoise/admin.sock";
@@ -134,6 +139,7 @@ pub(crate) struct Plan {
 Examples:
   turquoise debt
   turquoise debt --format json
+  turquoise debt retry payments   try at once to end what is owed
 
 A debt is tried on by itself, and ends at the latest with the life of what is owed.
 
@@ -141,8 +147,12 @@ Exit codes:
   0   there is none
   1   local or usage error
   3   no sidecar listens on the socket
+  5   retry: there is nothing that can be tried now
   11  there is some")]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Debt {
+    #[command(subcommand)]
+    what: Option<Settle>,
     /// The identity; all of them without it
     name: Option<String>,
     /// What is printed
@@ -150,6 +160,13 @@ pub(crate) struct Debt {
     format: Format,
     #[command(flatten)]
     at: At,
+}
+
+/// What is done about a debt.
+#[derive(clap::Subcommand)]
+enum Settle {
+    /// Try at once to end what is owed
+    Retry(Which),
 }
 
 /// `rotate`
@@ -302,6 +319,44 @@ pub(crate) struct ResolveArgs {
     at: At,
 }
 
+/// `local-token`
+#[derive(Subcommand)]
+pub(crate) enum LocalToken {
+    /// Make a new one
+    Rotate(LocalTokenRotate),
+}
+
+/// `local-token rotate`
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  turquoise local-token rotate                  then have programs read the file again, within the hour
+  turquoise local-token rotate --overlap 2d
+  turquoise local-token rotate --overlap 0s     others know it: it is refused at once
+
+The new one is in the file that the old one was in (`local_token_file`), mode 0600.
+The old one is taken until the overlap is over, or the sidecar ends. Where no
+sidecar runs: remove the file, and the next start makes another one.
+
+Exit codes:
+  0   it was replaced
+  1   local or usage error
+  3   no sidecar listens on the socket
+  5   refused: the identity has no local token")]
+pub(crate) struct LocalTokenRotate {
+    /// The identity: the label of its `rotation` stanza; not needed if there is one only
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+    /// So long the old one is taken as well, at most 32 days
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = humantime::parse_duration)]
+    overlap: Duration,
+    /// What is printed
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    #[command(flatten)]
+    at: At,
+}
+
 /// How a command ended that was not refused.
 type Ended = Result<u8, Trouble>;
 
@@ -441,6 +496,9 @@ async fn planned(client: &Client, name: &str) -> Result<Planned, Trouble> {
 }
 
 pub(crate) fn debt(args: &Debt) -> ExitCode {
+    if let Some(Settle::Retry(which)) = &args.what {
+        return ended("debt retry", ask_all(which, "retry", &json!({})));
+    }
     ended("debt", async {
         let told = standings(&args.at, args.name.as_ref()).await?;
         let owed = told.identities.iter().filter_map(|standing| Some((standing, standing.debt.as_ref()?)));
@@ -554,12 +612,29 @@ pub(crate) fn resolve(args: &ResolveArgs) -> ExitCode {
         };
         let client = args.at.client()?;
         let Standings { identities } = client.get("/v1/identities").await?;
-        let name = match (&args.name, &identities[..]) {
-            (Some(name), _) => name.clone(),
-            (None, [only]) => only.name.clone(),
-            (None, _) => return Err(Trouble::Usage(format!("name one of {}", names(&identities)))),
-        };
+        let name = named(args.name.as_ref(), &identities)?;
         ask(&client, &name, "resolve", &body).await?;
+        Ok(0)
+    })
+}
+
+/// The one that is named, or the only one.
+fn named(name: Option<&String>, identities: &[Standing]) -> Result<String, Trouble> {
+    match (name, identities) {
+        (Some(name), _) => Ok(name.clone()),
+        (None, [only]) => Ok(only.name.clone()),
+        (None, _) => Err(Trouble::Usage(format!("name one of {}", names(identities)))),
+    }
+}
+
+pub(crate) fn local_token(LocalToken::Rotate(args): &LocalToken) -> ExitCode {
+    ended("local-token", async {
+        let client = args.at.client()?;
+        let Standings { identities } = client.get("/v1/identities").await?;
+        let name = named(args.name.as_ref(), &identities)?;
+        let overlap = Overlap { overlap: args.overlap.as_secs() };
+        let replaced: Replaced = client.post(&format!("/v1/identities/{name}/local-token"), &overlap).await?;
+        print(args.format, &replaced, show::replaced)?;
         Ok(0)
     })
 }
@@ -578,6 +653,7 @@ mod tests {
             second: None,
             debt: None,
             next_rotation: None,
+            paused: None,
             grace_ends: None,
             needs_operator: None,
             stalled: false,

@@ -7,7 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use humantime::format_duration;
 use serde::Serialize;
 
-use crate::admin::shape::{Happened, Held, Moment, Owed, Planned, Plans, Scheduled, Standing, Standings};
+use crate::admin::shape::{Hanging, Happened, Held, Moment, Owed, Planned, Plans, Replaced, Scheduled, Standing, Standings};
 
 pub(super) const BLUE: Style = AnsiColor::BrightBlue.on_default().bold();
 pub(super) const GREEN: Style = AnsiColor::BrightGreen.on_default().bold();
@@ -59,10 +59,17 @@ pub(super) fn moment(moment: Option<&Moment>) -> String {
 fn credential(held: Option<&Held>) -> [String; 3] {
     match held {
         None => ["–".to_owned(), String::new(), String::new()],
-        Some(Held { generation, slot, role, in_flight, expires, .. }) => {
-            [format!("{slot} {generation}\n{role}"), moment(expires.as_ref()), in_flight.to_string()]
+        Some(Held { generation, slot, role, in_flight, dependents, expires, .. }) => {
+            let work = format!("{in_flight}{}", hanging(*dependents));
+            [format!("{slot} {generation}\n{role}"), moment(expires.as_ref()), work]
         }
     }
+}
+
+/// How much of the work that holds a credential hangs from it.
+fn hanging(Hanging { leases, children }: Hanging) -> String {
+    let some = |count: usize, what: &str| (count > 0).then(|| format!("\n{what}: {count}"));
+    [some(leases, "leases"), some(children, "children")].into_iter().flatten().collect()
 }
 
 pub(super) fn standings(told: &Standings) -> String {
@@ -100,6 +107,9 @@ pub(super) fn remarks(standing: &Standing) -> Vec<String> {
         told.push("it has stopped: start it again".to_owned());
     } else if let Some(why) = &standing.not_serving {
         told.push(format!("serves nothing: {why}"));
+    }
+    if let Some(until) = &standing.paused {
+        told.push(format!("paused, goes on {}: turquoise resume {name}", moment(Some(until))));
     }
     if let Some(Owed { generation, dead_by, .. }) = debt {
         told.push(format!("debt: {generation}, dead by itself {}", moment(dead_by.as_ref())));
@@ -171,6 +181,13 @@ pub(super) fn debts(owed: &[Owing<'_>]) -> String {
         table.add_row([(*identity).to_owned(), format!("{slot} {generation}"), moment(dead_by.as_ref()), reason]);
     }
     table.to_string()
+}
+
+pub(super) fn replaced(Replaced { file, old_until }: &Replaced) -> String {
+    match old_until.in_seconds {
+        0.0 => format!("a new local token is in {file}; the old one is refused"),
+        left => format!("a new local token is in {file}; the old one is taken for {} more", span(left)),
+    }
 }
 
 pub(super) fn step(happened: &Happened) -> String {

@@ -119,7 +119,7 @@ impl Rotation {
             return None;
         }
         let compromised = self.fold.is_compromised(current.mint.generation).then_some(Trigger::Compromise);
-        let due = rotate_at.filter(|at| self.now >= *at).map(|_| Trigger::Schedule);
+        let due = rotate_at.filter(|at| self.now >= self.paused.max(*at)).map(|_| Trigger::Schedule);
         let ending = self.expiring(current).filter(|at| self.now >= *at).map(|_| Trigger::Expiry);
         compromised.or(self.wishes.begin).or(ending).or(due)
     }
@@ -327,7 +327,7 @@ impl Rotation {
             return None;
         }
         let urgent = self.fold.is_compromised(current.mint.generation) || self.wishes.begin.is_some();
-        let due = rotate_at.into_iter().chain(self.expiring(current)).map(|at| at.max(cool_until));
+        let due = rotate_at.map(|at| at.max(self.paused)).into_iter().chain(self.expiring(current)).map(|at| at.max(cool_until));
         urgent.then_some(cool_until).into_iter().chain(due).min()
     }
 }

@@ -59,6 +59,8 @@ pub struct Rotation {
     woken: Option<Woken>,
     /// Until then this process alone may write, where a coordinator says so.
     mandate: Option<Instant>,
+    /// Until then no rotation begins because one is due.
+    paused: Instant,
     bucket: Bucket,
     stalled: bool,
     notices: Notices,
@@ -234,6 +236,7 @@ impl Rotation {
             light: Light::Unknown,
             woken: None,
             mandate: None,
+            paused: Instant::default(),
             bucket: Bucket::empty(&policy.budget.unwrap_or(Budget::NONE), now),
             stalled: false,
             notices: Notices::default(),
@@ -280,6 +283,8 @@ impl Rotation {
             Input::Sample { generation, verdict } => self.sampled(generation, verdict),
             Input::Gap => self.doubt(),
             Input::Mandate(until) => self.mandate = Some(until),
+            Input::Pause(until) => self.paused = until,
+            Input::Retry => self.hasten(),
             Input::BreakGlass(_) => self.wishes.glass = true,
             Input::Resolve(resolution) => self.wishes.resolve = Some(resolution),
             Input::Shutdown(how) => {
@@ -366,6 +371,12 @@ impl Rotation {
         self.woken.is_some()
     }
 
+    /// Until when no rotation begins because one is due, if an operator wants that.
+    #[must_use]
+    pub fn paused(&self) -> Option<Instant> {
+        Some(self.paused).filter(|until| *until > self.now)
+    }
+
     /// Whether something was asked for that is not yet on record.
     #[must_use]
     pub fn asked(&self) -> bool {
@@ -433,6 +444,7 @@ impl Rotation {
             woken.accepted.iter_mut().for_each(|generation| to.generation(generation));
         }
         self.mandate.iter_mut().for_each(|until| to.deadline(until));
+        to.deadline(&mut self.paused);
         to.deadline(self.bucket.full_at());
         to.deadline(&mut self.now);
     }
@@ -471,7 +483,7 @@ impl Rotation {
 
     /// Whether an operator may ask for this here.
     fn legal_wish(&self, input: Input) -> Result<(), Illegal> {
-        if self.stalled && !matches!(input, Input::Timeout | Input::Gap | Input::Mandate(_)) {
+        if self.stalled && !matches!(input, Input::Timeout | Input::Gap | Input::Mandate(_) | Input::Pause(_)) {
             return Err(Illegal::Stalled);
         }
         let phase = &self.fold.phase;
@@ -520,6 +532,11 @@ impl Rotation {
                     "resolve",
                     "only in NeedsOperator; to keep, there must be a credential whose secret is at hand, and the old one must not be compromised if it is that",
                 )
+            }
+            Input::Retry => {
+                let waits = matches!(self.duty, Duty::Due { .. }) && self.awaiting.is_none();
+                let legal = "only while the end of a credential waits to be tried again, and something can be tried";
+                (waits && self.ending().is_some() && self.wanted().is_some(), "try again", legal)
             }
             Input::Shutdown(how) => {
                 let over = self.is_over() || matches!(phase, Phase::NeedsOperator(_));
@@ -670,6 +687,21 @@ impl Rotation {
             Light::Dark => true,
         };
         self.light = if dark { Light::Dark } else { Light::Lit };
+    }
+
+    /// What waits to be tried again waits no longer.
+    fn hasten(&mut self) {
+        if let Duty::Due { at, .. } = &mut self.duty {
+            *at = (*at).min(self.now);
+        }
+    }
+
+    /// The credential that is being ended, as in [`Self::ending_mut`].
+    fn ending(&self) -> Option<&Going> {
+        match &self.fold.phase {
+            Phase::Steady(_) => self.fold.debt(),
+            phase => phase.going(),
+        }
     }
 
     /// The credential that is being ended: that of the phase, or the debt while the phase has nothing to end.

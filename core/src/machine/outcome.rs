@@ -6,7 +6,7 @@ use super::{Duty, Rotation};
 use crate::fold::fresh;
 use crate::lease::{Flight, Lease};
 use crate::message::{Applied, Effect, Outcome, Refusal};
-use crate::phase::{Arrival, Draining, End, Issuing, Phase, Secret, Vacant, Validating};
+use crate::phase::{Abandoning, Arrival, Draining, End, Going, Issuing, Phase, Revoking, Secret, Vacant, Validating};
 use crate::record::{AbandonReason, Proof, Step, StuckReason, Trigger, Via};
 use crate::seed::SeededBug;
 use crate::vocabulary::{Generation, Instant, Mint, OpId};
@@ -183,6 +183,14 @@ impl Rotation {
             Phase::Draining(Draining { rollback: Some(_), .. }) => Some(self.no_way_back()),
             // The grace goes on: it is the revocation that needs a witness.
             Phase::Draining(_) => self.retry(),
+            // Another login is the remedy, and it begins in Steady.
+            Phase::Revoking(Revoking { going, .. }) | Phase::Abandoning(Abandoning { going, .. })
+                if self.policy.relogin.is_possible() && self.fold.debt.is_none() =>
+            {
+                let Going { mint, secret, .. } = *going;
+                self.wishes.begin = Some(Trigger::Lost);
+                Some(Step::Owed { generation: mint.generation, secret })
+            }
             Phase::Steady(_) if self.policy.relogin.is_possible() => {
                 self.wishes.begin = self.wishes.begin.or(Some(Trigger::Lost));
                 self.retry()
@@ -293,6 +301,7 @@ impl Rotation {
         let policy = self.policy;
         let never = self.now + policy.full;
         self.forget_secret(outcome);
+        self.doubt_witness(outcome);
         let going = self.ending_mut()?;
         match outcome {
             Outcome::Applied(Applied::Dead) if policy.sown.is(SeededBug::DeathNotBelieved) => {
@@ -305,8 +314,19 @@ impl Rotation {
         self.retry()
     }
 
+    /// Who was refused a look may be accepted no more: that it was a moment ago is evidence no longer.
+    fn doubt_witness(&mut self, outcome: Outcome) {
+        let now = self.now;
+        if outcome == Outcome::NotApplied(Refusal::Refused)
+            && let Some(current) = self.fold.phase.current_mut()
+        {
+            current.accepted_until = now;
+        }
+    }
+
     /// A mint without answer was looked for. That it is not there says nothing: it may yet come.
     fn discovered(&mut self, outcome: Outcome) -> Option<Step> {
+        self.doubt_witness(outcome);
         let believed = self.policy.sown.is(SeededBug::NotFoundBelieved);
         match outcome {
             Outcome::Applied(Applied::Done) => self.ending_mut()?.secret = Secret::Named,

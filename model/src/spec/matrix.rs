@@ -5,10 +5,12 @@ use std::fmt::Write as _;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use serde_json::{Map, Value, json};
-use turquoise_core::{Applied, AtStop, Generation, Illegal, Input, Lsn, OpId, Outcome, PhaseKind, Resolution, Rotation};
+use turquoise_core::{
+    Applied, AtStop, Certainty, Generation, Illegal, Input, Lsn, OpId, Outcome, PhaseKind, Resolution, Rotation, Verdict,
+};
 
 use super::phases;
-use crate::config::{Config, Hostility, SINK};
+use crate::config::{Config, Hostility, SINK, STANDARD};
 use crate::world::{Process, World};
 
 /// The names of the inputs.
@@ -23,14 +25,20 @@ pub enum InputKind {
     Abort,
     Rollback,
     Compromise,
+    Sample,
+    BreakGlass,
+    Retry,
+    Pause,
     Resolve,
     Shutdown,
+    Gap,
+    Mandate,
     Timeout,
 }
 
 impl InputKind {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 17] = [
         Self::Durable,
         Self::NotDurable,
         Self::Completed,
@@ -39,8 +47,14 @@ impl InputKind {
         Self::Abort,
         Self::Rollback,
         Self::Compromise,
+        Self::Sample,
+        Self::BreakGlass,
+        Self::Retry,
+        Self::Pause,
         Self::Resolve,
         Self::Shutdown,
+        Self::Gap,
+        Self::Mandate,
         Self::Timeout,
     ];
 
@@ -50,6 +64,9 @@ impl InputKind {
             Self::Durable | Self::NotDurable => "only of the record that waits for the disk, and once",
             Self::Completed => "only of an effect that is under way, and once",
             Self::Idle => "only of a credential that new work no longer gets: the retiring one, or the last one at a stop",
+            Self::Pause => "always: what is due waits until then; a past instant ends the pause",
+            Self::Gap => "always: a sleep, or a clock that cannot be trusted",
+            Self::Mandate => "always: the lease that a coordinator gives",
             Self::Timeout => "always: nothing but the passing of time",
             _ => "",
         }
@@ -72,6 +89,15 @@ impl InputKind {
             Self::Abort => vec![Input::Abort],
             Self::Rollback => vec![Input::Rollback],
             Self::Compromise => generations().map(Input::Compromise).collect(),
+            Self::Sample => {
+                let verdict = Verdict::Refused;
+                generations().map(|generation| Input::Sample { generation, verdict }).collect()
+            }
+            Self::BreakGlass => vec![Input::BreakGlass(Certainty::Confirmed)],
+            Self::Retry => vec![Input::Retry],
+            Self::Pause => vec![Input::Pause(world.now)],
+            Self::Gap => vec![Input::Gap],
+            Self::Mandate => vec![Input::Mandate(world.now)],
             Self::Resolve => [Resolution::Keep, Resolution::Forget].map(Input::Resolve).to_vec(),
             Self::Shutdown => [AtStop::Keep, AtStop::Revoke].map(Input::Shutdown).to_vec(),
             Self::Timeout => vec![Input::Timeout],
@@ -125,7 +151,11 @@ impl Matrix {
     #[must_use]
     pub fn ask() -> Self {
         let mut matrix = Self::default();
-        walk(&ASKED, |world| matrix.add(world));
+        let canaries = STANDARD.iter().filter(|config| config.policy.canary.is_some());
+        let canaries = canaries.map(|config| Config { faults: 0, ..*config });
+        for config in canaries.chain([ASKED]) {
+            walk(&config, |world| matrix.add(world));
+        }
         matrix
     }
 

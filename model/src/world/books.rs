@@ -70,7 +70,8 @@ impl World {
             // Where nothing survives, all that may live is owed.
             Step::Recovered { .. } if lost => {
                 let minting = self.flight.iter().filter_map(|request| super::provider::makes(&request.effect));
-                ghost.debts.extend(self.live.iter().map(|credential| credential.generation).chain(minting));
+                let named = self.journal.debt().map(|debt| debt.mint.generation);
+                ghost.debts.extend(self.live.iter().map(|credential| credential.generation).chain(minting).chain(named));
                 ghost.debts.sort_unstable();
                 ghost.debts.dedup();
                 (ghost.committed, ghost.announced, ghost.previous, ghost.deadline) = (None, None, None, None);

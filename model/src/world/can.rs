@@ -137,7 +137,7 @@ impl World {
         };
         let mut demands = vec![Demand::Begin];
         if self.operator > 0 {
-            demands.extend([Demand::Abort, Demand::Rollback, Demand::BreakGlass]);
+            demands.extend([Demand::Abort, Demand::Rollback, Demand::BreakGlass, Demand::Retry]);
             demands.extend((0..).zip(&self.live).map(|(i, _)| Demand::Compromise(i)));
             demands.extend([AtStop::Keep, AtStop::Revoke].map(Demand::Shutdown));
         }
@@ -198,6 +198,7 @@ impl World {
             Demand::Compromise(i) => Input::Compromise(self.live[usize::from(i)].generation),
             Demand::Resolve(resolution) => Input::Resolve(resolution),
             Demand::BreakGlass => Input::BreakGlass(Certainty::Confirmed),
+            Demand::Retry => Input::Retry,
             Demand::Shutdown(how) => Input::Shutdown(how),
         }
     }

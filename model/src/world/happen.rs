@@ -8,7 +8,7 @@ use turquoise_core::{
 };
 
 use super::provider::Ask;
-use super::{BOOT, Clock, Credential, Demand, Event, INCARNATION, Process, Reader, Request, STRANGER, World, is_local};
+use super::{Clock, Credential, Demand, Event, INCARNATION, Process, Reader, Request, STRANGER, World, is_local};
 use crate::config::{Assumption, Config, LEASE, SLEEP};
 use crate::invariant::Invariant;
 
@@ -401,16 +401,16 @@ impl World {
         }
         if let Some(clock) = rebooted {
             self.journal.rewrite(&mut Reset(clock, self.now));
+            self.boot.0 += 1;
         }
         if self.journal.is_empty() {
-            self.journal = Ledger::new(INCARNATION, BOOT, self.now);
+            self.journal = Ledger::new(INCARNATION, self.boot, self.now);
         }
-        let BootId(boot) = self.journal.boot();
-        self.start(config, BootId(boot + u128::from(rebooted.is_some())));
+        self.start(config);
     }
 
-    pub(super) fn start(&mut self, config: &Config, boot: BootId) {
-        match Rotation::resume(config.policy, self.journal, boot, self.now, self.slots) {
+    pub(super) fn start(&mut self, config: &Config) {
+        match Rotation::resume(config.policy, self.journal, self.boot, self.now, self.slots) {
             Ok(machine) => {
                 if !recovers_alike(config, &self.journal, &machine, self.slots) {
                     self.violate(Invariant::S5);

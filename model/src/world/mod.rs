@@ -35,6 +35,8 @@ pub(crate) const STRANGER: Generation = Generation { incarnation: 666, number: 0
 pub struct World {
     /// The process, or how long it has been down.
     pub process: Process,
+    /// What the kernel says of its boot to whoever is started now.
+    pub boot: BootId,
     /// A process that was deposed in its sleep, and will wake up.
     pub rival: Option<Rotation>,
     /// Until when the coordinator's lease is the process's, or that of the one that was deposed.
@@ -318,6 +320,8 @@ pub enum Demand {
     Resolve(Resolution),
     /// End everything, and begin anew.
     BreakGlass,
+    /// Try again to end what could not be ended.
+    Retry,
     /// End.
     Shutdown(AtStop),
 }
@@ -329,6 +333,7 @@ impl World {
         let journal = Ledger::new(INCARNATION, BOOT, NOW);
         let mut world = Self {
             process: Process::Down(0),
+            boot: BOOT,
             rival: None,
             mandate: None,
             disabled: false,
@@ -347,7 +352,7 @@ impl World {
             now: NOW,
             violated: None,
         };
-        world.start(config, BOOT);
+        world.start(config);
         world.drain(None);
         world.normalise(config);
         world

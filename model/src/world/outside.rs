@@ -46,6 +46,7 @@ impl Outside {
         config.policy.evidence += config.policy.patience / 2;
         let world = World {
             process: Process::Down(0),
+            boot: BOOT,
             rival: None,
             mandate: None,
             disabled: false,

@@ -29,12 +29,12 @@ fn with_one_dependency() {
     cargo.args(["run", "--quiet", "--offline", "--manifest-path"]).arg(scratch.join("Cargo.toml"));
     // Beside what the tests are built with: what is the same is built already.
     cargo.arg("--target-dir").arg(Path::new(env!("CARGO_BIN_EXE_agent")).ancestors().nth(2).unwrap());
-    let run = cargo.arg("--").args([&site.address, role]).arg(site.token_file()).arg(folder.path()).output().unwrap();
+    let run = cargo.arg("--").args([&site.address, role]).arg(site.secret_file()).arg(folder.path()).output().unwrap();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
 
     let loaded = FileSink::open(&folder.path().join("token"), Mode::PRIVATE).unwrap().load().unwrap();
     assert_eq!((loaded.len(), server.live_tokens(role).unwrap()), (1, 1), "one token is kept, and one is alive");
-    let (serving, first) = (loaded[0].secret.expose_secret(), fs::read_to_string(site.token_file()).unwrap());
+    let (serving, first) = (loaded[0].secret.expose_secret(), fs::read_to_string(site.secret_file()).unwrap());
     assert_ne!(serving, first, "it is another one");
     let http = Http::new(&site.address);
     assert_eq!(http.get("auth/token/lookup-self", serving).unwrap().0, 200);

@@ -15,7 +15,7 @@ use turquoise::{Identity, Progress, Setup};
 use turquoise_openbao::{AdminError, Server};
 use turquoise_tests::PROBED;
 
-use crate::site::{lives, server};
+use crate::site::{count, lives, server};
 
 const ROLE: &str = "auth/secret-ids/role/app";
 
@@ -23,15 +23,6 @@ const ROLE: &str = "auth/secret-ids/role/app";
 fn consume(server: &Server, role_id: &str, secret_id: &str) -> Result<String, AdminError> {
     let reply = server.admin("POST", "auth/secret-ids/login", &json!({"role_id": role_id, "secret_id": secret_id}))?;
     Ok(reply["auth"]["accessor"].as_str().unwrap().to_owned())
-}
-
-/// How many there are at this path.
-fn count(server: &Server, path: &str) -> usize {
-    match server.admin("LIST", path, &Value::Null) {
-        Ok(reply) => reply["data"]["keys"].as_array().unwrap().len(),
-        Err(AdminError::Refused { status: 404, .. }) => 0,
-        Err(error) => panic!("{error}"),
-    }
 }
 
 /// One whole rotation, and that its end was seen.

@@ -44,8 +44,8 @@ impl Agent {
     pub(crate) fn start(site: &Site, how: How<'_>) -> Self {
         let log = site.next_log();
         let mut command = Command::new(env!("CARGO_BIN_EXE_agent"));
-        command.arg("--journal").arg(site.journal()).arg("--sink").arg(site.sink()).arg("--token-file").arg(site.token_file());
-        command.arg("--role").arg(&site.role);
+        command.arg("--journal").arg(site.journal()).arg("--sink").arg(site.sink()).arg("--secret-file").arg(site.secret_file());
+        command.arg("--role").arg(&site.role).arg("--kind").arg(site.kind.word()).arg("--role-id-file").arg(site.role_id_file());
         let there = [site.address.as_str()];
         for address in if how.addresses.is_empty() { &there } else { how.addresses } {
             command.arg("--address").arg(address);

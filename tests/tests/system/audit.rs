@@ -58,7 +58,8 @@ pub(crate) fn minted<'a>(log: &'a [Answered], role: &str) -> Vec<&'a str> {
     log.iter().filter(|line| line.request == create).filter_map(|line| line.issued.as_deref()).collect()
 }
 
-/// What a judge is told of an identity of these tests that is at rest, and of its journal.
+/// What a judge is told of an identity of these tests that is at rest, and of its journal. By the times of tokens also of a
+/// secret id, which is to be ended no later: its own end is far.
 pub(crate) fn told(journalled: &Journalled, until: SystemTime) -> Told {
     Told {
         grace: Some(policy().grace),

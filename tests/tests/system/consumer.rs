@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use turquoise_tests::policy;
+use serde_json::{Value, json};
+use turquoise_tests::{Kind, policy};
 
 use crate::http::Http;
 use crate::site::{Site, WORK};
@@ -34,29 +35,59 @@ pub(crate) struct Experience {
 pub(crate) struct Consumer {
     thread: Option<JoinHandle<Experience>>,
     stop: Arc<AtomicBool>,
-    http: Http,
+    reader: Reader,
     sink: PathBuf,
+}
+
+/// How it reads.
+#[derive(Clone)]
+struct Reader {
+    http: Arc<Http>,
+    /// What it logs in with beside a secret id, and where.
+    app: Option<(String, String)>,
+}
+
+impl Reader {
+    fn new(site: &Site) -> Self {
+        let login = format!("auth/{}/login", site.role);
+        let app = (site.kind == Kind::SecretId).then(|| (login, fs::read_to_string(site.role_id_file()).unwrap()));
+        Self { http: Arc::new(Http::new(&site.address)), app }
+    }
+
+    /// Reads with a published token, or with one that a published secret id logs in for, and ends that.
+    fn read(&self, published: &str) -> Result<(u16, Value), String> {
+        let Some((login, role_id)) = &self.app else { return self.http.get(WORK, published) };
+        let (status, answer) = self.http.put(login, "", &json!({"role_id": role_id, "secret_id": published}))?;
+        let Some(token) = answer["auth"]["client_token"].as_str() else {
+            // What a secret id is told that is dead.
+            return Ok((if status == 400 { 403 } else { status }, answer));
+        };
+        let read = self.http.get(WORK, token);
+        self.http.put("auth/token/revoke-self", token, &json!({}))?;
+        read
+    }
 }
 
 impl Consumer {
     pub(crate) fn start(site: &Site) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let (stopped, sink, http) = (Arc::clone(&stop), site.sink(), Http::new(&site.address));
+        let (stopped, sink, reader) = (Arc::clone(&stop), site.sink(), Reader::new(site));
+        let reading = reader.clone();
         let thread = thread::spawn(move || {
             let mut experience = Experience::default();
             while !stopped.load(Ordering::Relaxed) {
-                experience.work(&sink, &http);
+                experience.work(&sink, &reading);
                 thread::sleep(PACE);
             }
             experience
         });
-        Self { thread: Some(thread), stop, http: Http::new(&site.address), sink: site.sink() }
+        Self { thread: Some(thread), stop, reader, sink: site.sink() }
     }
 
     /// One read at once, which must be served; unless nothing is published yet.
     pub(crate) fn look(&self) -> bool {
         let mut now = Experience::default();
-        now.work(&self.sink, &self.http);
+        now.work(&self.sink, &self.reader);
         assert!(now.refused.is_empty() && now.unserved.is_empty(), "the published token does not work: {now:?}");
         now.served == 1
     }
@@ -79,7 +110,7 @@ impl Drop for Consumer {
 }
 
 impl Experience {
-    fn work(&mut self, sink: &Path, http: &Http) {
+    fn work(&mut self, sink: &Path, reader: &Reader) {
         let (read, token) = match self.token.take().filter(|(read, _)| read.elapsed() < REREAD) {
             Some(known) => known,
             None => match (Instant::now(), fs::read_to_string(sink)) {
@@ -91,8 +122,7 @@ impl Experience {
                 (_, Err(why)) => panic!("{why}"),
             },
         };
-        let answer = http.get(WORK, &token);
-        match answer {
+        match reader.read(&token) {
             Ok((200, _)) => self.served += 1,
             // Who takes longer than the grace from reading the file to using it has no claim.
             Ok((403, body)) if read.elapsed() < policy().grace => self.refused.push(body.to_string()),

@@ -74,7 +74,7 @@ impl Desk {
         self.server.write_policy(role, &printed.to_string()).unwrap();
         fs::write(site.folder().join("policy"), printed.to_string()).unwrap();
         let upstream = Upstream { timeout: policy().patience, ..Upstream::new([site.address.parse().unwrap()]) };
-        let config = TokenConfig { probes: vec![probe], ..TokenConfig::new(upstream, through, site.token_file()) };
+        let config = TokenConfig { probes: vec![probe], ..TokenConfig::new(upstream, through, site.secret_file()) };
         let provider = TokenProvider::new(config).unwrap();
         let dependents = provider.dependents();
         let opened = FileJournal::open(&site.journal()).unwrap();
@@ -264,7 +264,7 @@ async fn a_token_has_power_over_leases_of_its_paths_alone(desk: &Desk) {
     let token = identity.credentials().acquire().unwrap().secret().expose_secret().to_owned();
     let http = Http::new(&site.address);
     for path in [format!("sys/leases/revoke/{}", other.as_str().unwrap()), format!("sys/leases/revoke/{CREDS}/1")] {
-        assert_eq!(http.put(&path, &token, &json!({"lease_id": other})), Ok(403), "{path}");
+        assert_eq!(http.put(&path, &token, &json!({"lease_id": other})).unwrap().0, 403, "{path}");
     }
     let named = json!({"lease_id": other});
     desk.admin("sys/leases/lookup", &named);

@@ -16,6 +16,7 @@ mod survives_a_fault_at_every_call;
 mod survives_a_server_in_trouble;
 mod survives_sigkill_around_every_call;
 mod survives_sigkill_at_every_record;
+mod survives_sigkill_of_what_logs_in;
 mod survives_the_loss_of_a_leader;
 mod survives_what_others_do;
 mod the_journal_and_logs_hold_no_secret;

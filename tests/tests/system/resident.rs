@@ -9,18 +9,18 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::broadcast::Receiver;
-use turquoise::core::{BootId, Color, Illegal, Instant as Now, PhaseKind, Policy, Privileges, Relogin, StepKind, Via};
+use turquoise::core::{BootId, Color, Illegal, Instant as Now, PhaseKind, Policy, Privileges, StepKind};
 use turquoise::journal::FileJournal;
 use turquoise::sink::{FileSink, Mode};
 use turquoise::vault::{LoginConfig, LoginProvider, Method, Probe, Retry, Upstream, login_policy};
 use turquoise::{AskError, BootClock, Clock, Identity, Progress, Setup};
-use turquoise_openbao::{AdminError, Server};
-use turquoise_tests::{PROBED, policy};
+use turquoise_openbao::Server;
+use turquoise_tests::{Kind, PROBED, policy};
 
 use crate::agent::PATIENCE;
 use crate::audit;
 use crate::http::Http;
-use crate::site::{Journalled, WORK, lives};
+use crate::site::{Journalled, WORK, app_role, count, lives, mount_app_role, write_ids};
 
 const POLL: Duration = Duration::from_millis(100);
 
@@ -66,10 +66,8 @@ impl Clock for Leap {
 
 /// The timing of those who log in.
 pub(crate) fn logging_in() -> Policy {
-    let probation = policy().probation;
     // Time enough between two probes for something to happen.
-    let probe_every = Duration::from_millis(500);
-    Policy { mint: Via::Login, relogin: Relogin::Possible, login_life: probation, probe_every, ..policy() }
+    Policy { probe_every: Duration::from_millis(500), ..Kind::Login.policy() }
 }
 
 /// A way to log in at a server.
@@ -86,14 +84,9 @@ impl<'a> Door<'a> {
         let probe = |path: &str| Probe { path: path.parse().unwrap(), max_latency: None };
         let rules = login_policy(door.method().app().as_ref(), &[probe(PROBED), probe(WORK)], Privileges::OnlySelf);
         server.write_policy(name, &rules.to_string()).unwrap();
-        server.admin("POST", &format!("sys/auth/{name}"), &json!({"type": "approle"})).unwrap();
+        mount_app_role(server.root(), name);
         door.amend(&json!({}));
-        let text = |reply: &Value, field: &str| reply["data"][field].as_str().unwrap().to_owned();
-        let role = door.role();
-        let role_id = server.admin("GET", &format!("{role}/role-id"), &Value::Null).unwrap();
-        fs::write(door.path("role-id"), text(&role_id, "role_id")).unwrap();
-        let secret_id = server.admin("POST", &format!("{role}/secret-id"), &json!({})).unwrap();
-        fs::write(door.path("secret-id"), text(&secret_id, "secret_id")).unwrap();
+        write_ids(server.root(), name, &json!({}), door.folder.path());
         door
     }
 
@@ -102,11 +95,7 @@ impl<'a> Door<'a> {
         let life = policy().probation.as_secs();
         let mut rules = json!({"token_policies": [self.name], "token_no_default_policy": true, "token_ttl": life, "token_explicit_max_ttl": 0});
         rules.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-        self.server.admin("POST", &self.role(), &rules).unwrap();
-    }
-
-    fn role(&self) -> String {
-        format!("auth/{0}/role/{0}", self.name)
+        self.server.admin("POST", &app_role(&self.name), &rules).unwrap();
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -115,16 +104,12 @@ impl<'a> Door<'a> {
 
     fn method(&self) -> Method {
         let (mount, role) = (self.name.parse().unwrap(), Some(self.name.parse().unwrap()));
-        Method::AppRole { mount, role_id_file: self.path("role-id"), secret_id_file: Some(self.path("secret-id")), role }
+        Method::AppRole { mount, role_id_file: self.path("role-id"), secret_id_file: Some(self.path("first")), role }
     }
 
     /// How many tokens that logged in here are alive, by the server's own list.
     pub(crate) fn alive(&self) -> usize {
-        match self.server.admin("LIST", &format!("sys/leases/lookup/auth/{}/login", self.name), &Value::Null) {
-            Ok(reply) => reply["data"]["keys"].as_array().map_or(0, Vec::len),
-            Err(AdminError::Refused { status: 404, .. }) => 0,
-            Err(other) => panic!("{other}"),
-        }
+        count(self.server, &format!("sys/leases/lookup/auth/{}/login", self.name))
     }
 
     /// Those that logged in here, by the server's own log: all of them, and those that live.

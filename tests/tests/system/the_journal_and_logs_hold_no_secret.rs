@@ -37,7 +37,7 @@ fn tellers<'a>(secret: &str, places: &'a Places) -> Vec<&'a str> {
 fn the_journal_and_logs_hold_no_secret() {
     let site = Site::new(server(), "canary");
     let mut elsewhere = Places::new();
-    let mut secrets = vec![fs::read_to_string(site.token_file()).unwrap()];
+    let mut secrets = vec![fs::read_to_string(site.secret_file()).unwrap()];
     // A candidate that is refused, one that dies with its process, one that serves. The numbers are those of the record that
     // says that it is in its slot: after a login; after a recovery; after a recovery that clears what the crash left.
     for (run, rights, persisted) in [("a", Rights::Useless, 6), ("b", Rights::Good, 4), ("c", Rights::Good, 6)] {

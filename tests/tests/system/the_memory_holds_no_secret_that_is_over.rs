@@ -16,7 +16,7 @@ use crate::site::{Site, server};
 #[test]
 fn the_memory_holds_no_secret_that_is_over() {
     let site = Site::new(server(), "image");
-    let blue = fs::read_to_string(site.token_file()).unwrap();
+    let blue = fs::read_to_string(site.secret_file()).unwrap();
     let switch = Point { side: Side::After, place: Place::Record(8) };
     let mut agent = Agent::start(&site, How { hold: Some(switch), readable: true, ..How::default() });
     agent.until_steady();

@@ -18,6 +18,7 @@ fn told() -> Told {
         archived: 0,
         mints: [generation(2)].into(),
         ends: [generation(2)].into(),
+        current: [generation(2)].into(),
         dead: [].into(),
         handles: [(generation(2), accessor("green"))].into(),
     };
@@ -70,6 +71,18 @@ fn s1_a_life_that_runs_out_with_no_successor_is_dark() {
     let mut story = Story::default();
     story.mint(0.0, "root", "blue", None, 5).work(1.0, "blue").renew(4.0, "blue", 60).work(9.0, "blue");
     assert_eq!(story.findings(&told()), [] as [&str; 0], "it was renewed");
+}
+
+/// The process died before it could keep what its first login gave, and logged in anew.
+#[test]
+fn s1_a_login_that_served_nobody_was_never_current() {
+    let mut story = Story::default();
+    story.login(0.0, None, "lost", Some(1)).lookup_self(0.1, "lost").login(70.0, None, "green", Some(2)).work(71.0, "green");
+    let announced = Announced { mints: [generation(1), generation(2)].into(), ..told().announced.expect("it was given") };
+    let told = Told { announced: Some(announced), ends_within: None, ..told() };
+    assert_eq!(story.findings(&told), [] as [&str; 0]);
+    story.work(1.0, "lost");
+    assert_eq!(broken(&story, &told), [Property::S1], "it was used, whatever is on record");
 }
 
 #[test]
@@ -344,6 +357,9 @@ fn secret_ids_are_judged_as_tokens_are() {
     assert!(judgement.holds(), "{judgement}");
     assert_eq!(judgement.credentials.len(), 2, "{judgement}");
     assert_eq!(judgement.credentials[0].ended_by, Some(By::Ours));
+    // A login whose client went away says nothing of the secret id.
+    story.line(8.0, None, None, refused.clone(), json!({"error": "internal error"}));
+    assert!(story.log().judge(&role(), &told()).holds());
     // Whoever logs in with it in vain was using it.
     story.line(9.5, None, None, refused, json!({"error": "invalid credentials"}));
     assert_eq!(broken(&story, &Told { grace: Some(Duration::from_secs(20)), ..told() }), [Property::S2]);

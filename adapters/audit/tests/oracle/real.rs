@@ -83,6 +83,7 @@ fn told(handle: &str) -> Told {
         archived: 0,
         mints: generations.clone().into(),
         ends: generations.into(),
+        current: ["0badcafe-3".to_owned()].into(),
         dead: [].into(),
         handles: [("0badcafe-3".to_owned(), handle.to_owned())].into(),
     };

@@ -1,41 +1,52 @@
-//! A process that dies by SIGKILL: around each request of a login and a rotation, and on each record. The next one dies as well,
-//! and the one after that ends with one key, which serves, and rotates it as if nothing had been.
-//!
-//! The process is this same test program, told by its environment to do nothing but that.
+//! A process that dies by SIGKILL: around each request of a login and a rotation, before and after each record and each write to
+//! the survivor store, and somewhere in what follows from each record. The next one dies as well, and the one after that ends with
+//! one key, which serves, and rotates it as if nothing had been; and whoever read the published file all the while was never refused.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::Request;
-use http_body_util::Full;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
-use turquoise_aws_iam::{IamProvider, Key, Scope, sign};
-use turquoise_http::{Connector, Pool, nobody};
+use tokio::time::sleep;
+use turquoise_journal::FileJournal;
 use turquoise_moto::{Fault, Loss};
-use turquoise_runtime::Progress;
 use turquoise_runtime::core::StepKind;
 
-use crate::support::{Bench, EMULATOR, begin, config, policy_of_tests};
+use crate::process::{Process, Told, has};
+use crate::reading::{NEEDED, Reader, Worker, published};
+use crate::support::{Bench, EMULATOR};
 
 /// So many identities live at once.
 const AT_ONCE: usize = 6;
-/// No process waits longer for anything, on a machine that is busy.
-const PATIENCE: Duration = Duration::from_mins(1);
-/// What the process is told by.
-const FOLDER: &str = "TURQUOISE_TEST_FOLDER";
-const USER: &str = "TURQUOISE_TEST_USER";
-const ADDRESS: &str = "TURQUOISE_TEST_ADDRESS";
-/// How its lines begin: the test harness writes some of its own.
-const MARK: &str = "turquoise: ";
+
+/// What the first process does, if it is let.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Story {
+    /// Adopts the key that it was handed, and rotates well.
+    Good,
+    /// The new key is made, and the answer is lost: nobody has its secret.
+    Lost,
+}
+
+impl Story {
+    const BOTH: [Self; 2] = [Self::Good, Self::Lost];
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Good => "a login and a good rotation",
+            Self::Lost => "a rotation whose new key is made, and the answer lost",
+        }
+    }
+
+    fn stage(self, bench: &Bench) {
+        if self == Self::Lost {
+            bench.fault("CreateAccessKey", Loss::Reply, 1);
+        }
+    }
+}
 
 /// When a process dies.
 #[derive(Clone, Debug)]
@@ -44,102 +55,27 @@ enum Death {
     Around { action: String, skip: u32, is_done: bool },
     /// When so many records are durable, of which this is the last.
     On { records: usize, step: String },
+    /// While it stands still at a point; and the next one at another.
+    Held { story: Story, side: &'static str, place: String, name: String, again: &'static str },
 }
+
+/// Where the second process dies, if the first one stood still. Which of them, depends on the number of the death.
+const AGAIN: [&str; 4] = ["after record 1", "before write 1", "before record 1", "after write 1"];
 
 struct Row {
     death: Death,
+    /// The last durable step.
+    last: String,
     made: usize,
     outcome: &'static str,
-}
-
-/// The process that dies. Rotates once it serves; tells each record; ends with its input.
-#[tokio::test]
-#[ignore = "part of the other tests here"]
-async fn lives_as_it_is_told() {
-    let told = |name| std::env::var(name).unwrap();
-    let folder = PathBuf::from(told(FOLDER));
-    let provider = IamProvider::new(config(&told(ADDRESS), &told(USER), &folder)).unwrap();
-    let identity = begin(&folder, provider, policy_of_tests()).await;
-    let mut progress = identity.progress();
-    let ended = tokio::spawn(async { tokio::io::stdin().read_to_end(&mut Vec::new()).await });
-    identity.credentials().ready().await.unwrap();
-    while identity.rotate().await.is_err() {
-        tell(&mut progress);
-        sleep(Duration::from_millis(10)).await;
-    }
-    while !ended.is_finished() {
-        tell(&mut progress);
-        sleep(Duration::from_millis(5)).await;
-    }
-    identity.stop().await;
-}
-
-#[expect(clippy::print_stdout, reason = "whoever started the process listens")]
-fn tell(progress: &mut tokio::sync::broadcast::Receiver<Progress>) {
-    while let Ok(happened) = progress.try_recv() {
-        if let Progress::Recorded(recorded) = happened {
-            let (step, phase) = (recorded.record.step.kind(), recorded.phase.kind());
-            println!("{MARK}{step:?} {phase:?}{}", if recorded.debt.is_some() { " owes" } else { "" });
-        }
-    }
-}
-
-/// A process as we see it. Killed when dropped.
-struct Process {
-    child: Child,
-    _lifeline: ChildStdin,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
-impl Process {
-    fn start(bench: &Bench) -> Self {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "dying::lives_as_it_is_told", "--ignored", "--nocapture"]);
-        command.env(FOLDER, bench.folder.path()).env(USER, &bench.user).env(ADDRESS, EMULATOR.url());
-        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
-        let mut child = piped.spawn().unwrap();
-        let (lifeline, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        Self { child, _lifeline: lifeline, lines: BufReader::new(output).lines() }
-    }
-
-    /// The step of its next record, the phase after it, and a word if it owes something.
-    async fn hear(&mut self) -> String {
-        let heard = async {
-            loop {
-                let line = self.lines.next_line().await.unwrap().expect("it goes on");
-                if let Some((_, told)) = line.split_once(MARK) {
-                    return told.to_owned();
-                }
-            }
-        };
-        timeout(PATIENCE, heard).await.expect("it says something")
-    }
-
-    /// Its steps until it has rotated, well or badly, and nothing is under way.
-    async fn rotate(&mut self) -> Vec<String> {
-        let mut steps = Vec::new();
-        loop {
-            let told = self.hear().await;
-            steps.push(told.split(' ').next().unwrap_or_default().to_owned());
-            if told.ends_with(" Steady") && has(&steps, StepKind::IssueIntent) {
-                return steps;
-            }
-        }
-    }
-
-    async fn kill(mut self) {
-        self.child.kill().await.unwrap();
-    }
-}
-
-fn has(steps: &[String], step: StepKind) -> bool {
-    steps.iter().any(|taken| *taken == format!("{step:?}"))
+    /// Of the published file, all of them served.
+    reads: usize,
 }
 
 /// The requests of a process that nobody kills, by their kinds, and its records.
 async fn course() -> (Vec<(String, u32)>, Vec<String>) {
     let bench = Bench::new();
-    let mut process = Process::start(&bench);
+    let mut process = Process::start(&bench, None);
     let steps = process.rotate().await;
     process.kill().await;
     let mut seen = BTreeMap::new();
@@ -151,26 +87,28 @@ async fn course() -> (Vec<(String, u32)>, Vec<String>) {
     (numbered.collect(), steps)
 }
 
-/// What is published, if anything is, must serve.
-async fn look(bench: &Bench) {
-    let Ok(key) = Key::of_profile(&bench.published(), "default") else {
-        assert!(!bench.published().exists(), "something else than a key is published");
-        return;
-    };
-    let mut request = Request::new(Full::<Bytes>::default());
-    *request.uri_mut() = format!("{}/", EMULATOR.url()).parse().unwrap();
-    sign(&mut request, &[], Scope { service: "s3", region: "us-east-1" }, &key).unwrap();
-    let answer = Pool::new(Connector::new(Vec::new(), Arc::new(nobody()), None, PATIENCE)).send(&request).await.unwrap();
-    assert!(answer.status.is_success(), "what is published is refused: {}", String::from_utf8_lossy(&answer.body));
+/// The places that a process comes to which nobody kills. How it begins is the same in both stories.
+async fn places(story: Story) -> Vec<(String, String)> {
+    let bench = Bench::new();
+    story.stage(&bench);
+    let mut process = Process::start(&bench, None);
+    let steps = process.rotate().await;
+    assert_eq!(has(&steps, StepKind::Promoted), story == Story::Good, "{steps:?}");
+    let mut places = std::mem::take(&mut process.places);
+    process.kill().await;
+    if story == Story::Lost {
+        places.drain(..places.iter().position(|(_, name)| name == "IssueIntent").unwrap());
+    }
+    places
 }
 
-async fn die(death: Death) -> Row {
-    let bench = Bench::allowed(&["s3:ListAllMyBuckets"]);
-    match &death {
+/// The first process lives until it dies.
+async fn die_first(death: &Death, bench: &Bench) {
+    let process = match death {
         Death::Around { action, skip, is_done } => {
             let loss = if *is_done { Loss::LateReply } else { Loss::LateRequest };
             EMULATOR.fault(Fault { user: &bench.user, action, loss, skip: *skip, times: 1 }).unwrap();
-            let mut process = Process::start(&bench);
+            let mut process = Process::start(bench, None);
             let count = || EMULATOR.log(&bench.user).unwrap().iter().filter(|call| call.action == *action).count();
             let held = async {
                 while count() <= *skip as usize {
@@ -182,41 +120,89 @@ async fn die(death: Death) -> Row {
                 () = held => {}
                 _ = process.rotate() => {}
             }
-            process.kill().await;
-            EMULATOR.calm(&bench.user).unwrap();
+            process
         }
         Death::On { records, .. } => {
-            let mut process = Process::start(&bench);
+            let mut process = Process::start(bench, None);
             for _ in 0..*records {
                 process.hear().await;
             }
-            process.kill().await;
+            process
         }
-    }
-    look(&bench).await;
-    let at_death = EMULATOR.made(&bench.user).unwrap();
-    let mut process = Process::start(&bench);
-    process.hear().await;
+        Death::Held { story, side, place, name, .. } => {
+            story.stage(bench);
+            let mut process = Process::start(bench, Some(&format!("{side} {place}")));
+            assert_eq!(process.stand_still().await, *name, "{death:?}: it stands still elsewhere");
+            process
+        }
+    };
     process.kill().await;
+    EMULATOR.calm(&bench.user).unwrap();
+}
+
+/// So does the second.
+async fn die_again(death: &Death, bench: &Bench) {
+    let again = if let Death::Held { again, .. } = death { Some(*again) } else { None };
+    let mut process = Process::start(bench, again);
+    if again.is_some() {
+        process.stand_still().await;
+    } else {
+        let heard = process.hear().await;
+        assert!(matches!(heard, Told::Recorded { .. }), "{heard:?}");
+    }
+    process.kill().await;
+}
+
+/// What is published, if anything is, must serve.
+async fn look(bench: &Bench) {
+    if let Some(key) = published(&bench.published()) {
+        assert_eq!(Worker::new().read(&key).await, Ok(()), "what is published is refused");
+    }
+}
+
+/// The steps in the journal of a process that is dead. Of a copy: who is being started just then would inherit the lock.
+fn journalled(bench: &Bench) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("journal");
+    fs::copy(bench.folder.path().join("journal"), &copy).unwrap();
+    let opened = FileJournal::open(&copy).unwrap();
+    assert_eq!(opened.torn, None, "SIGKILL tears nothing");
+    opened.history.entries.iter().map(|entry| format!("{:?}", entry.record.step.kind())).collect()
+}
+
+async fn die(death: Death) -> Row {
+    let bench = Bench::allowed(NEEDED);
+    let reader = Reader::start(&bench);
+    die_first(&death, &bench).await;
+    look(&bench).await;
+    let (made_by_then, steps_by_then) = (EMULATOR.made(&bench.user).unwrap(), journalled(&bench));
+    die_again(&death, &bench).await;
     look(&bench).await;
     // The third is let live: it ends what the others left, and rotates.
-    let mut process = Process::start(&bench);
+    let mut process = Process::start(&bench, None);
     let steps = process.rotate().await;
     assert!(has(&steps, StepKind::Promoted), "{death:?}, and then: {steps:?}");
     process.kill().await;
     let made = EMULATOR.made(&bench.user).unwrap();
     let (serving, last) = (bench.keys(), made.last().cloned().into_iter().collect::<Vec<_>>());
     assert_eq!(serving, last, "{death:?}: only the last one is left of {made:?}");
-    assert_eq!(vec![Key::of_profile(&bench.published(), "default").unwrap().id], last, "{death:?}: it is what is published");
+    assert_eq!(published(&bench.published()).map(|key| vec![key.id]), Some(last), "{death:?}: it is what is published");
     look(&bench).await;
+    let asked = journalled(&bench).iter().filter(|step| *step == "IssueIntent").count();
+    assert!(made.len() <= 1 + asked, "{death:?}: nobody asked for all of {made:?}");
     let log = EMULATOR.log(&bench.user).unwrap();
     let has_made = |key: &String| log.iter().any(|call| call.key == *key && call.action == "CreateAccessKey");
-    let outcome = match at_death.get(1) {
+    let outcome = match made_by_then.get(1) {
         None => "the first key serves",
         Some(key) if has_made(key) => "the new key serves",
         Some(_) => "the new key is given up: the first one serves",
     };
-    Row { death, made: at_death.len(), outcome }
+    // Once a promotion is durable what was promoted serves; before it, the new key never does.
+    assert_eq!(has(&steps_by_then, StepKind::Promoted), outcome == "the new key serves", "{death:?}");
+    let last = steps_by_then.last().cloned().unwrap_or_else(|| "nothing".to_owned());
+    let reads = reader.stop().await;
+    assert!(reads > 0, "{death:?}: nobody read");
+    Row { death, last, made: made_by_then.len(), outcome, reads }
 }
 
 async fn all_die(deaths: Vec<Death>) -> Vec<Row> {
@@ -238,11 +224,37 @@ fn around(action: &str, skip: u32) -> [Death; 2] {
     [false, true].map(|is_done| Death::Around { action: action.to_owned(), skip, is_done })
 }
 
+/// Deaths while standing still: the side, the place, and what is done there.
+fn held<'a>(story: Story, points: impl IntoIterator<Item = (&'static str, &'a str, &'a str)>) -> Vec<Death> {
+    let death = |((side, place, name), again): ((_, &str, &str), &&'static str)| {
+        let (place, name, again) = (place.to_owned(), name.to_owned(), *again);
+        Death::Held { story, side, place, name, again }
+    };
+    points.into_iter().zip(AGAIN.iter().cycle()).map(death).collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn survives_sigkill_around_each_request_that_makes_or_ends_a_key() {
     let rows = all_die([around("CreateAccessKey", 0), around("DeleteAccessKey", 0)].concat()).await;
     let made: Vec<_> = rows.iter().map(|row| row.made).collect();
     assert_eq!(made, [1, 2, 2, 2], "keys by then");
+}
+
+/// A key that only the provider knows of, one that is kept and not on record, one that is promoted and not published, and a slot
+/// that is empty and not on record so; and a key whose secret nobody has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn survives_sigkill_between_what_is_done_and_what_is_on_record() {
+    let good = [
+        ("before", "record 5", "Issued"),
+        ("after", "write 3", "persist"),
+        ("before", "record 8", "Promoted"),
+        ("before", "write 4", "publish"),
+        ("after", "write 5", "clear"),
+    ];
+    let rows = all_die([held(Story::Good, good), held(Story::Lost, [("after", "record 5", "AbandonIntent")])].concat()).await;
+    let outcomes: Vec<_> = rows.iter().map(|row| row.outcome).collect();
+    let (given_up, serves) = ("the new key is given up: the first one serves", "the new key serves");
+    assert_eq!(outcomes, [given_up, given_up, given_up, serves, serves, given_up]);
 }
 
 /// With `UPDATE_DOCS=1` in the environment its table is written into `docs/access-keys.md`.
@@ -257,18 +269,43 @@ async fn survives_sigkill_around_every_request_and_on_every_record() {
         "{} deaths.\n\n| killed | keys made by then | what the third process goes on with |\n| --- | --- | --- |\n",
         rows.len()
     );
-    for Row { death, made, outcome } in &rows {
+    for Row { death, made, outcome, .. } in &rows {
         let when = match death {
             Death::Around { action, skip, is_done } => {
-                format!(
-                    "when `{action}` {} {}",
-                    skip + 1,
-                    if *is_done { "is done and not answered" } else { "is sent and not done" }
-                )
+                let how = if *is_done { "is done and not answered" } else { "is sent and not done" };
+                format!("when `{action}` {} {how}", skip + 1)
             }
             Death::On { step, .. } => format!("on {step}"),
+            Death::Held { .. } => unreachable!("there is none among them"),
         };
         writeln!(table, "| {when} | {made} | {outcome} |").unwrap();
     }
     crate::support::document("deaths", &table);
+}
+
+/// With `UPDATE_DOCS=1` in the environment its table is written into `docs/access-keys.md`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a campaign of minutes"]
+async fn survives_sigkill_before_and_after_every_record_and_every_write() {
+    let mut deaths = Vec::new();
+    for story in Story::BOTH {
+        let places = places(story).await;
+        let sides = places.iter().flat_map(|(place, name)| ["before", "after"].map(|side| (side, place.as_str(), name.as_str())));
+        deaths.extend(held(story, sides));
+    }
+    let rows = all_die(deaths).await;
+    let reads: usize = rows.iter().map(|row| row.reads).sum();
+    let mut table = format!("{} points; {reads} reads of the published file, none of them refused.\n", rows.len());
+    for story in Story::BOTH {
+        writeln!(table, "\nKilled in {}:\n", story.title()).unwrap();
+        table += "| killed | last durable record | keys made by then | killed again | what the third process goes on with |\n";
+        table += "| --- | --- | --- | --- | --- |\n";
+        for Row { death, last, made, outcome, .. } in &rows {
+            let Death::Held { story: of, side, name, again, .. } = death else { unreachable!("all of them are") };
+            if *of == story {
+                writeln!(table, "| {side} {name} | {last} | {made} | {again} | {outcome} |").unwrap();
+            }
+        }
+    }
+    crate::support::document("places", &table);
 }

@@ -4,26 +4,19 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use http::Request;
-use http_body_util::Full;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
-use turquoise_aws_iam::{Scope, sign};
-use turquoise_http::{Connector, Pool, nobody};
 use turquoise_moto::{Fault, Loss};
 use turquoise_runtime::Credentials;
 use turquoise_runtime::core::StepKind;
 
+use crate::reading::{NEEDED, PACE, Worker};
 use crate::support::{Bench, EMULATOR};
 
 /// So many rotations go on at once.
 const AT_ONCE: usize = 9;
-/// From one read of the work to its next.
-const PACE: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Debug)]
 struct Case {
@@ -58,17 +51,10 @@ async fn course() -> Vec<(String, u32)> {
 
 /// Reads with the key that serves, until it is aborted.
 async fn work(credentials: Credentials, told: tokio::sync::mpsc::UnboundedSender<Result<(), String>>) {
-    let pool = Pool::new(Connector::new(Vec::new(), Arc::new(nobody()), None, Duration::from_secs(10)));
+    let worker = Worker::new();
     loop {
         let guard = credentials.acquire().unwrap();
-        let mut request = Request::new(Full::<Bytes>::default());
-        *request.uri_mut() = format!("{}/", EMULATOR.url()).parse().unwrap();
-        sign(&mut request, &[], Scope { service: "s3", region: "us-east-1" }, &guard).unwrap();
-        let read = match pool.send(&request).await {
-            Ok(answer) if answer.status.is_success() => Ok(()),
-            Ok(answer) => Err(format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body))),
-            Err(why) => Err(why.to_string()),
-        };
+        let read = worker.read(&guard).await;
         drop(guard);
         // Nobody listens any more when it is just being aborted.
         drop(told.send(read));
@@ -77,7 +63,7 @@ async fn work(credentials: Credentials, told: tokio::sync::mpsc::UnboundedSender
 }
 
 async fn meet(case: Case) -> Row {
-    let bench = Bench::allowed(&["s3:ListAllMyBuckets"]);
+    let bench = Bench::allowed(NEEDED);
     let running = bench.start().await;
     let (told, mut reads) = tokio::sync::mpsc::unbounded_channel();
     let work = tokio::spawn(work(running.identity.credentials(), told));

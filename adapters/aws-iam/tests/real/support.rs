@@ -87,7 +87,7 @@ impl Bench {
 
     #[expect(clippy::large_types_passed_by_value, reason = "it is moved in, once")]
     async fn begin_with(&self, provider: impl Provider, policy: Policy) -> Identity {
-        begin(self.folder.path(), provider, policy).await
+        Identity::start(setup(self.folder.path(), provider, policy)).await.unwrap()
     }
 
     /// The ids of the keys that there are.
@@ -121,12 +121,12 @@ pub(crate) fn config(emulator: &str, user: &str, folder: &Path) -> IamConfig {
     }
 }
 
-/// An identity that may have no key yet.
+/// What an identity in a folder is made of.
 #[expect(clippy::large_types_passed_by_value, reason = "it is moved in, once")]
-pub(crate) async fn begin(folder: &Path, provider: impl Provider, policy: Policy) -> Identity {
+pub(crate) fn setup<P: Provider>(folder: &Path, provider: P, policy: Policy) -> Setup<P, FileJournal, FileSink> {
     let opened = FileJournal::open(&folder.join("journal")).unwrap();
     let form = Form::SharedCredentials { profile: "default".parse().unwrap() };
-    let setup = Setup {
+    Setup {
         policy,
         provider,
         journal: opened.journal,
@@ -135,8 +135,7 @@ pub(crate) async fn begin(folder: &Path, provider: impl Provider, policy: Policy
         clock: Box::new(BootClock::new().unwrap()),
         memory: WhenLockingFails::Warn,
         load: Load::unlimited(),
-    };
-    Identity::start(setup).await.unwrap()
+    }
 }
 
 pub(crate) struct Running {

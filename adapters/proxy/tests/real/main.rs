@@ -24,7 +24,7 @@ use tokio::process::Command;
 use tokio::task::JoinHandle;
 use turquoise_moto::Python;
 use turquoise_openbao::{Binary, Options, Server};
-use turquoise_proxy::{At, AutoAuth, Hooks, Limits, Listener, LocalToken, Proxy, Setup};
+use turquoise_proxy::{At, AutoAuth, Door, Hooks, Limits, Listener, LocalToken, Proxy, Setup};
 use turquoise_runtime::core::{Consumers, Mint, Policy, Privileges, Step};
 use turquoise_runtime::memory::ExposeSecret as _;
 use turquoise_runtime::port::{Credential, Entry, History, Journal, NotDurable, Store, StoreError};
@@ -119,7 +119,7 @@ fn setup(identity: &Identity, server: &str, folder: &Path) -> (Setup, String) {
         upstream: upstream(server),
         local_token: Some(local_token),
         auto_auth: AutoAuth::Off,
-        listeners: vec![Listener::new(At::Tcp(([127, 0, 0, 1], 0).into()))],
+        doors: vec![Door::open(&Listener::new(At::Tcp(([127, 0, 0, 1], 0).into()))).unwrap()],
         limits: Limits::default(),
         hooks: Hooks::default(),
     };

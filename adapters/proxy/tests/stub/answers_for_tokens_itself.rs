@@ -1,8 +1,12 @@
 //! What is asked about the local token is answered by the proxy, and what would end a token of ours too.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
+use turquoise_proxy::LocalToken;
+use turquoise_runtime::memory::ExposeSecret as _;
 
 use crate::common::{Bench, words};
 
@@ -65,4 +69,38 @@ async fn a_token_of_ours_is_neither_revoked_nor_given_another_life() {
     let last = [("POST", "/v1/auth/token/revoke-accessor")];
     let expected: Vec<_> = asked.into_iter().chain(last).map(|(method, path)| (method.to_owned(), path.to_owned())).collect();
     assert_eq!(heard, expected);
+}
+
+#[tokio::test]
+async fn a_local_token_that_is_replaced_is_good_for_its_overlap_and_goes_nowhere_after_it() {
+    let bench = Bench::new().await;
+    let remote = bench.proxy.as_ref().unwrap().remote();
+    let file = bench.folder.path().join("local");
+    let read = |token: &str, path: &str| {
+        let request = Request::get(path).header("x-vault-token", token).body(Full::<Bytes>::default()).unwrap();
+        async { bench.client.send(request).await }
+    };
+    let mut tokens = vec![bench.local.clone()];
+    for overlap in [Duration::from_hours(1), Duration::ZERO] {
+        let next = LocalToken::replace(&file).unwrap();
+        tokens.push(next.expose_secret().to_owned());
+        remote.replace_local_token(next, overlap).unwrap();
+        if tokens.len() == 2 {
+            for token in &tokens {
+                assert_eq!(read(token, "/v1/x").await.status(), StatusCode::OK);
+                let looked = read(token, "/v1/auth/token/lookup-self").await;
+                let other = tokens.iter().find(|other| *other != token).unwrap();
+                assert!(
+                    words(&looked).contains(token.as_str()) && !words(&looked).contains(other.as_str()),
+                    "none tells the other"
+                );
+            }
+        }
+    }
+    let heard = bench.stub.heard().len();
+    for (token, status) in tokens.iter().zip([StatusCode::FORBIDDEN, StatusCode::FORBIDDEN, StatusCode::OK]) {
+        assert_eq!(read(token, "/v1/x").await.status(), status);
+    }
+    assert_eq!(bench.stub.heard().len(), heard + 1, "no server sees one that is over");
+    assert_eq!(remote.figures().unwrap().faults, 2);
 }

@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
-use turquoise_proxy::{At, AutoAuth, Bound, Dependents, Hooks, Limits, Listener, LocalToken, Proxy, Setup};
+use turquoise_proxy::{At, AutoAuth, Bound, Dependents, Door, Hooks, Limits, Listener, LocalToken, Metrics, Proxy, Setup};
 use turquoise_runtime::core::{Consumers, Mint, Policy, Shortage, Trial};
 use turquoise_runtime::memory::ExposeSecret as _;
 use turquoise_runtime::port::{
@@ -213,7 +213,7 @@ pub(crate) struct Bench {
     pub(crate) client: Client,
     pub(crate) local: String,
     pub(crate) hooks: Hooks,
-    _folder: TempDir,
+    pub(crate) folder: TempDir,
     keys: Keys,
 }
 
@@ -223,8 +223,12 @@ pub(crate) struct Otherwise {
     pub(crate) limits: Limits,
     pub(crate) canary: Option<Trial>,
     pub(crate) listener: Listener,
+    /// Opened already, in the place of the listener's.
+    pub(crate) door: Option<Door>,
     pub(crate) upstream: Option<Vec<String>>,
     pub(crate) dependents: Option<Arc<dyn Dependents>>,
+    /// Whether the program around it has metrics.
+    pub(crate) metrics: bool,
 }
 
 /// Every request that can be sent again tries the candidate.
@@ -238,8 +242,10 @@ impl Default for Otherwise {
             limits: Limits::default(),
             canary: None,
             listener: Listener::new(At::Tcp(([127, 0, 0, 1], 0).into())),
+            door: None,
             upstream: None,
             dependents: None,
+            metrics: false,
         }
     }
 }
@@ -250,7 +256,7 @@ impl Bench {
     }
 
     pub(crate) async fn with(otherwise: Otherwise) -> Self {
-        let Otherwise { auto_auth, limits, canary, listener, upstream, dependents } = otherwise;
+        let Otherwise { auto_auth, limits, canary, listener, door, upstream, dependents, metrics } = otherwise;
         let (stub, keys, folder) = (Stub::default(), Keys::default(), tempfile::tempdir().unwrap());
         let setup = turquoise_runtime::Setup::new(keys.clone(), Memory, History::default(), Memory).unwrap();
         let soon = Duration::from_millis(10);
@@ -264,19 +270,22 @@ impl Bench {
         let addresses = upstream.unwrap_or(vec![format!("http://{}", stub.listen().await)]);
         let mut upstream = Upstream::new(addresses.iter().map(|address| address.parse().unwrap()));
         upstream.connect_timeout = Duration::from_secs(1);
-        let hooks = Hooks { metrics: Some(Arc::new(|| "of_the_program 1\n".to_owned())), ..Hooks::default() };
+        let write = Arc::new(|| "of_the_program 1\n".to_owned());
+        let metrics = metrics.then_some(Metrics { kind: "text/plain", write });
+        let ready = Some(Arc::new(|| Err("not yet\n".to_owned())) as _);
+        let hooks = Hooks { metrics, ready, ..Hooks::default() };
         let setup = Setup {
             credentials: identity.credentials(),
             upstream,
             local_token: Some(local),
             auto_auth,
-            listeners: vec![listener],
+            doors: vec![door.unwrap_or_else(|| Door::open(&listener).unwrap())],
             limits,
             hooks: hooks.clone(),
         };
         let proxy = Proxy::start_with(setup, dependents).unwrap();
         let client = Client { at: proxy.bound()[0].clone() };
-        Self { stub, identity, proxy: Some(proxy), client, local: text, hooks, _folder: folder, keys }
+        Self { stub, identity, proxy: Some(proxy), client, local: text, hooks, folder, keys }
     }
 
     pub(crate) fn credentials(&self) -> Credentials {

@@ -146,14 +146,18 @@ async fn it_ends_when_what_is_under_way_is_finished_or_the_time_is_over() {
 async fn a_listener_serves_what_its_role_says_and_ends_us_only_where_it_may() {
     let at = || At::Tcp(([127, 0, 0, 1], 0).into());
     let listener = Listener { role: Role::MetricsOnly, ..Listener::new(at()) };
-    let bench = Bench::with(Otherwise { listener, ..Otherwise::default() }).await;
+    let bench = Bench::with(Otherwise { listener: listener.clone(), ..Otherwise::default() }).await;
     for path in ["/agent/v1/metrics", "/proxy/v1/metrics"] {
         let text = bench.read(path).await;
-        assert!(
-            words(&text).contains("turquoise_proxy_requests_total ") && words(&text).ends_with("of_the_program 1\n"),
-            "{text:?}"
-        );
+        assert!(words(&text).contains("turquoise_proxy_requests_total "), "{text:?}");
     }
+    let of_the_program = Bench::with(Otherwise { listener, metrics: true, ..Otherwise::default() }).await;
+    for path in ["/agent/v1/metrics", "/metrics"] {
+        assert_eq!(words(&of_the_program.read(path).await), "of_the_program 1\n");
+    }
+    assert_eq!(words(&of_the_program.read("/healthz").await), "ok\n");
+    let ready = of_the_program.read("/readyz").await;
+    assert_eq!((ready.status(), words(&ready)), (StatusCode::SERVICE_UNAVAILABLE, "not yet\n"));
     for path in ["/v1/x", "/agent/v1/quit", "/agent/v1/cache-clear"] {
         assert_eq!(bench.read(path).await.status(), StatusCode::NOT_FOUND, "{path}");
     }

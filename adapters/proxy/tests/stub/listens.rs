@@ -1,13 +1,16 @@
-//! On TCP with TLS, on unix sockets, on what was inherited, and beside a predecessor.
+//! On TCP with TLS, on unix sockets, before anybody is let in, and beside a predecessor.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
+use http_body_util::BodyExt as _;
+use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
-use turquoise_proxy::{At, Bound, Listener};
+use turquoise_proxy::{At, Bound, Door, Limits, Listener, Stopped};
 
 use crate::common::{Bench, Otherwise, exchange};
 
@@ -40,7 +43,7 @@ async fn on_a_unix_socket_that_goes_when_it_ends() {
     assert_eq!(bench.client.at, Bound::Unix(path.clone()));
     let stream = UnixStream::connect(&path).await.unwrap();
     assert_eq!(exchange(stream, bench.get("/v1/x")).await.status(), StatusCode::OK);
-    bench.proxy.take().unwrap().stop(std::time::Duration::from_secs(30)).await;
+    bench.proxy.take().unwrap().stop(Duration::from_secs(30)).await;
     assert!(!path.exists());
 }
 
@@ -49,9 +52,44 @@ async fn beside_a_predecessor_whose_connections_are_not_lost() {
     let mut old = Bench::new().await;
     let at = At::Tcp(old.client.address());
     let new = Bench::with(Otherwise { listener: Listener::new(at), ..Otherwise::default() }).await;
-    old.proxy.take().unwrap().stop(std::time::Duration::from_secs(30)).await;
+    old.proxy.take().unwrap().stop(Duration::from_secs(30)).await;
     for _ in 0..10 {
         assert_eq!(new.read("/v1/x").await.status(), StatusCode::OK);
     }
     assert_eq!(new.stub.heard().len(), 10);
+}
+
+#[tokio::test]
+async fn who_comes_before_it_is_started_is_served_when_it_is() {
+    let door = Door::open(&Listener::new(At::Tcp(([127, 0, 0, 1], 0).into()))).unwrap();
+    let Bound::Tcp(address) = *door.bound() else { panic!("it is TCP") };
+    let early = TcpStream::connect(address).await.unwrap();
+    let bench = Bench::with(Otherwise { door: Some(door), ..Otherwise::default() }).await;
+    assert_eq!(exchange(early, bench.get("/v1/x")).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_kept_connection_ends_with_its_next_answer_or_when_it_has_lingered() {
+    for (linger, brings_more) in [(30_000, true), (20, false)] {
+        let limits = Limits { linger: Duration::from_millis(linger), ..Limits::default() };
+        let mut bench = Bench::with(Otherwise { limits, ..Otherwise::default() }).await;
+        let stream = TcpStream::connect(bench.client.address()).await.unwrap();
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let kept = sender.send_request(bench.get("/v1/x")).await.unwrap();
+        assert!(!kept.headers().contains_key("connection"));
+        kept.into_body().collect().await.unwrap();
+        let stopping = tokio::spawn(bench.proxy.take().unwrap().stop(Duration::from_secs(30)));
+        // It has begun to stop when nobody new is let in.
+        while TcpStream::connect(bench.client.address()).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        if brings_more {
+            let last = sender.send_request(bench.get("/v1/x")).await.unwrap();
+            assert_eq!((last.status(), &last.headers()["connection"]), (StatusCode::OK, &"close".parse().unwrap()));
+            last.into_body().collect().await.unwrap();
+        }
+        assert_eq!(stopping.await.unwrap(), Stopped::Drained);
+        connection.await.unwrap().unwrap();
+    }
 }

@@ -97,12 +97,12 @@ fn web_token(account: &str) -> String {
 }
 
 /// Each has a mount of its own: two refused logins of one are enough for a while.
-fn provider(mount: &str, api: &ApiServer, jwt_file: PathBuf) -> LoginProvider {
+fn provider(mount: &str, api: &str, jwt_file: PathBuf) -> LoginProvider {
     let server = server();
     server.admin("POST", &format!("sys/auth/{mount}"), &json!({"type": "kubernetes"})).unwrap();
     let authority = generate_simple_self_signed(["kubernetes".to_owned()]).unwrap().cert.pem();
     let cluster = json!({
-        "kubernetes_host": api.address, "kubernetes_ca_cert": authority,
+        "kubernetes_host": api, "kubernetes_ca_cert": authority,
         "token_reviewer_jwt": web_token("reviewer"), "disable_local_ca_jwt": true,
     });
     server.admin("POST", &format!("auth/{mount}/config"), &cluster).unwrap();
@@ -121,7 +121,7 @@ fn provider(mount: &str, api: &ApiServer, jwt_file: PathBuf) -> LoginProvider {
 async fn a_pod_rotates_by_its_service_account() {
     let (_server, folder, api) = (server(), TempDir::new().unwrap(), ApiServer::start().await);
     let jwt_file = folder.path().join("token");
-    let provider = provider("kubernetes", &api, jwt_file.clone());
+    let provider = provider("kubernetes", &api.address, jwt_file.clone());
     fs::write(&jwt_file, web_token("app")).unwrap();
     rotates(&provider).await;
     let asked = api.asked.lock().unwrap().clone();
@@ -139,7 +139,7 @@ async fn what_the_api_server_does_not_vouch_for_is_refused_and_after_two_tries_w
     let api = ApiServer::start().await;
     for (mount, says) in [("kubernetes-no", Says::No), ("kubernetes-nothing", Says::Nothing)] {
         let jwt_file = folder.path().join(mount);
-        let provider = provider(mount, &api, jwt_file.clone());
+        let provider = provider(mount, &api.address, jwt_file.clone());
         fs::write(&jwt_file, web_token("app")).unwrap();
         api.say(says);
         for _ in 0..2 {
@@ -151,4 +151,10 @@ async fn what_the_api_server_does_not_vouch_for_is_refused_and_after_two_tries_w
         fs::write(&jwt_file, format!("{}\n", web_token("app"))).unwrap();
         assert!(matches!(provider.login(mint(1)).await, Reply::Applied(_)));
     }
+    // Nor has it others where nobody listens: that this is an outage is in its own log alone.
+    let nowhere = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let jwt_file = folder.path().join("nowhere");
+    fs::write(&jwt_file, web_token("app")).unwrap();
+    let provider = provider("kubernetes-nowhere", &format!("http://{nowhere}"), jwt_file);
+    refused(provider.login(mint(1)).await, "403 Forbidden: permission denied");
 }

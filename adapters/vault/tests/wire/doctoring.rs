@@ -4,8 +4,8 @@ use std::fs;
 
 use tempfile::TempDir;
 use turquoise_runtime::core::Privileges;
-use turquoise_vault::TokenConfig;
 use turquoise_vault::doctor::{Outcome, Plan, Report, Verdict, token};
+use turquoise_vault::{Rule, TokenConfig};
 
 use crate::stub::{Act, Stub, answer, config};
 
@@ -60,7 +60,7 @@ async fn leases_that_a_rotation_would_end_are_warned_of() {
         ["database/creds/app", "sys/leases/renew/database/creds/app/1", "sys/leases/revoke/database/creds/app/1"]
             .map(|path| format!("/v1/{path}"))
     );
-    let missing: Vec<_> = report.missing().map(|rule| rule.path()).collect();
+    let missing: Vec<_> = report.missing().map(Rule::path).collect();
     assert!(missing.contains(&"sys/leases/revoke/database/creds/app/*"), "{missing:?}");
 
     let (report, _) = examine([begin(), vec![leased(1800), leased(1800), answer("200 OK", "{}")], sealed()].concat()).await;

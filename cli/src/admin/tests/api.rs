@@ -47,6 +47,12 @@ async fn what_is_legal_is_done_and_what_is_not_says_when_it_is() {
     let (status, why) = site.refused("compromise", "{\"generation\": \"77\"}").await;
     assert!(status == 409 && why.contains("-1 (blue)"), "{status} {why}");
 
+    let (status, why) = site.refused("local-token", "{\"overlap\": 60}").await;
+    assert!(status == 409 && why.contains("local_token_file"), "{status} {why}");
+    for bad in ["", "{}", "{\"overlap\": 9999999999}"] {
+        assert_eq!(site.refused("local-token", bad).await.0, 400, "{bad}");
+    }
+
     let work = site.identity.credentials().acquire().unwrap();
     let after = site.ask("rotate", "{}").await;
     site.until("ShortenIntent", after).await;
@@ -74,7 +80,7 @@ async fn what_makes_no_sense_says_so() {
     for (method, path, body, expected, word) in [
         ("GET", "/v1/identities/other", "", 404, "there are: app"),
         ("GET", "/v2/identities", "", 404, "docs/admin.md"),
-        ("POST", "/v1/identities/app/pause", "", 404, "docs/admin.md"),
+        ("POST", "/v1/identities/app/halt", "", 404, "docs/admin.md"),
         ("DELETE", "/v1/identities/app", "", 405, "GET"),
         ("POST", "/v1/identities/app/rotate", "{\"now\": true}", 400, "no body"),
         ("POST", "/v1/identities/app/resolve", "{\"keep\": \"1\", \"forget\": \"1\"}", 400, "body"),

@@ -12,11 +12,14 @@ use turquoise::core::{Consumers, Jitter, Mint};
 use turquoise::journal::FileJournal;
 use turquoise::memory::ExposeSecret as _;
 use turquoise::port::{Contract, Credential, Handle, Minted, Observed, Provider, Reason, Reply};
+use turquoise::proxy::{AutoAuth, Hooks, Limits, Proxy};
 use turquoise::sink::{FileSink, Mode};
-use turquoise::{Identity, Setup};
+use turquoise::vault::Upstream;
+use turquoise::{Identity, Setup, proxy};
 
 use crate::admin::shape::{Accepted, Complaint, Since, Standing};
-use crate::admin::{Admin, Alarm, Facts};
+use crate::admin::{Admin, Alarm, Facts, Proxied};
+use crate::pause::Paused;
 
 /// What is wrong with the service, if anything.
 #[derive(Default)]
@@ -96,6 +99,8 @@ pub(super) struct Site {
     pub(super) admin: Admin,
     pub(super) moods: Arc<Moods>,
     pub(super) folder: Arc<TempDir>,
+    /// Before no server, and with no listener.
+    _proxy: Proxy,
 }
 
 impl Site {
@@ -111,12 +116,24 @@ impl Site {
         setup.policy.probe_every = Duration::from_millis(1);
         setup.policy.backoff = backoff;
         setup.policy.backoff_cap = backoff;
-        let facts = Facts { provider: "keys".to_owned(), policy: setup.policy, calendar: None };
+        let paused = Paused::beside(&file("journal"));
+        let facts = Facts { provider: "keys".to_owned(), policy: setup.policy, calendar: None, paused };
         let identity = Identity::start(setup).await.unwrap();
         let mut admin = Admin::new(alarm).unwrap();
         admin.seat("app", identity.operator(), facts);
         admin.listen_unix(&file("admin.sock"), 0o600).unwrap();
-        Self { identity, admin, moods, folder }
+        let proxy = Proxy::start(proxy::Setup {
+            credentials: identity.credentials(),
+            upstream: Upstream::new(["http://127.0.0.1:1".parse().unwrap()]),
+            local_token: None,
+            auto_auth: AutoAuth::Off,
+            doors: Vec::new(),
+            limits: Limits::default(),
+            hooks: Hooks::default(),
+        });
+        let proxy = proxy.unwrap();
+        admin.attach("app", Proxied { remote: proxy.remote(), leases: None, local_token: None });
+        Self { identity, admin, moods, folder, _proxy: proxy }
     }
 
     /// Once something serves. What fails is not tried again before the test is over.

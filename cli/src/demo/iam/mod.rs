@@ -1,6 +1,9 @@
 //! The story of an access key.
 
+mod proof;
 mod scene;
+pub(crate) mod sidecar;
+mod story;
 mod words;
 
 use std::time::Duration;
@@ -13,7 +16,7 @@ use turquoise::sink::Form;
 use super::site::Site;
 use super::trouble::Trouble;
 
-pub(crate) use scene::Iam;
+pub(crate) use story::tell;
 pub(crate) use words::words;
 
 /// Whose keys are rotated.

@@ -6,16 +6,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 use turquoise::aws_iam::policy;
-use turquoise::core::StepKind;
 use turquoise::memory::ExposeSecret as _;
-use turquoise::port::History;
-use turquoise_moto::{Call, Emulator, EmulatorError, Fault, Key, Loss, User};
+use turquoise_moto::{Call, Emulator, EmulatorError, Fault, Key, KeyState, Loss, User};
 
 use super::{LAG, PROFILE, USER};
-use crate::demo::proof::{CURRENT, KILLED, MADE, USELESS};
-use crate::demo::scene::{Scene, Words};
-use crate::demo::show::{Line, Show};
-use crate::demo::sidecar::{Rotates as _, Sidecar};
+use crate::demo::show::Show;
 use crate::demo::site::{Provider, Site};
 use crate::demo::trouble::Trouble;
 use crate::demo::write_private;
@@ -23,28 +18,16 @@ use crate::demo::write_private;
 /// How often it is looked whether there is a second key.
 const LOOK: Duration = Duration::from_millis(20);
 
-pub(crate) struct Iam {
+/// The server with all that a rotation needs, and the folder that everything is in. Both go with it, also if this process is
+/// killed.
+pub(super) struct Iam {
     emulator: Arc<Emulator>,
-    site: Site,
+    pub(super) site: Site,
 }
 
-impl Scene for Iam {
-    const WORDS: Words = Words {
-        noun: "key",
-        adopted: "The first key is adopted, and the load begins",
-        load: [
-            "signed reads flow: by tasks in this process, which take the key from the handle for each of them,",
-            "and by another process, which knows nothing of us but a shared credentials file",
-        ],
-        spoilt: "2. A guard of the account switches off every key that is new",
-        mended: "the guard is told of us",
-        killed: "3. A process of its own takes over, and is killed while the answer with the new key is on its way",
-    };
-
-    // What was not answered has no name until it is found: meanwhile it is a debt.
-    const CLEAN: StepKind = StepKind::Died;
-
-    async fn build(show: &Show) -> Result<Self, Trouble> {
+impl Iam {
+    /// Gets it, starts it, sets it up, and has the first key made.
+    pub(super) async fn build(show: &Show) -> Result<Self, Trouble> {
         let screen = show.clone();
         // If a line cannot be written, neither can the next one, where it is noticed.
         let emulator = spawn_blocking(move || Emulator::start(|doing| drop(screen.note(doing)))).await??;
@@ -61,57 +44,40 @@ impl Scene for Iam {
         Ok(scene)
     }
 
-    fn site(&self) -> &Site {
-        &self.site
-    }
-
-    async fn spoil(&self) -> Result<(), Trouble> {
+    /// What is made from now on cannot do its work.
+    pub(super) async fn spoil(&self) -> Result<(), Trouble> {
         self.admin(|emulator| emulator.quarantine(USER)).await
     }
 
-    async fn mend(&self) -> Result<(), Trouble> {
+    /// Ends that.
+    pub(super) async fn mend(&self) -> Result<(), Trouble> {
         self.admin(|emulator| emulator.trust(USER)).await
     }
 
-    async fn rotate_halfway(&self, sidecar: &mut Sidecar, show: &Show) -> Result<(), Trouble> {
+    /// The next key is made, and the answer with it is lost.
+    pub(super) async fn lose_the_answer(&self) -> Result<(), Trouble> {
         let fault = Fault { user: USER, action: "CreateAccessKey", loss: Loss::LateReply, skip: 0, times: 1 };
-        self.admin(move |emulator| emulator.fault(fault)).await?;
-        sidecar.rotate().await?;
-        sidecar.until(StepKind::IssueIntent, show).await?;
+        self.admin(move |emulator| emulator.fault(fault)).await
+    }
+
+    /// Waits until there is one.
+    pub(super) async fn second_key(&self) -> Result<(), Trouble> {
         while self.admin(|emulator| emulator.keys(USER)).await?.len() < 2 {
             tokio::time::sleep(LOOK).await;
         }
-        Ok(show.note("IAM lists a second key, whose secret nobody has: it was in the answer")?)
+        Ok(())
     }
 
-    async fn facts(&self, _: &History) -> Result<Vec<Line>, Trouble> {
-        let made = self.admin(|emulator| emulator.made(USER)).await?;
-        let listed = self.admin(|emulator| emulator.keys(USER)).await?;
-        let log = self.admin(|emulator| emulator.log(USER)).await?;
-        let (dead, alive) = (made.len() - listed.len(), listed.len());
-        let is_last = alive == 1 && listed[0].active && made.get(CURRENT) == Some(&listed[0].id);
-        let is_read = |call: &&Call| call.action == "GET";
-        let refused = log.iter().filter(is_read).filter(|call| call.status != 200).count();
-        let used = |place: usize, is: fn(&Call) -> bool| {
-            log.iter().filter(|call| made.get(place) == Some(&call.key) && is(call)).count()
-        };
-        let (useless, lost) = (used(USELESS, |call| call.status == 200), used(KILLED, |_| true));
-        Ok(vec![
-            Line::must("keys made", made.len(), made.len() == MADE, MADE),
-            Line::must("keys dead", dead, dead == MADE - 1, MADE - 1),
-            Line::must("keys alive", alive, is_last, "1, the last, and active"),
-            Line::must("log of IAM: reads that were refused", refused, refused == 0, 0),
-            Line::must("log of IAM: requests served to the useless key", useless, useless == 0, 0),
-            Line::must("log of IAM: requests by the key that was lost", lost, lost == 0, 0),
-        ])
+    /// The keys that were ever made, those that there are, and what was done with them.
+    pub(super) async fn facts(&self) -> Result<(Vec<String>, Vec<KeyState>, Vec<Call>), Trouble> {
+        self.admin(|emulator| Ok((emulator.made(USER)?, emulator.keys(USER)?, emulator.log(USER)?))).await
     }
 
-    async fn check(&self) -> Result<(), String> {
+    /// Whether the server serves, or why not.
+    pub(super) async fn check(&self) -> Result<(), String> {
         self.admin(|emulator| emulator.keys(USER)).await.map(drop).map_err(|why| why.to_string())
     }
-}
 
-impl Iam {
     async fn admin<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Emulator) -> Result<T, EmulatorError> + Send + 'static,

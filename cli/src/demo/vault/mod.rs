@@ -1,7 +1,11 @@
-//! The story of a token.
+//! The story of two tokens: one that a program rotates by itself, and one that a sidecar rotates for programs that know nothing
+//! of it.
 
+mod agent;
 mod proof;
 mod scene;
+mod sidecar;
+mod story;
 
 use std::time::Duration;
 
@@ -11,12 +15,22 @@ use turquoise::vault::{ConfigError, Probe, Role, TokenConfig, TokenProvider, Ups
 use super::site::Site;
 use super::trouble::Trouble;
 
-pub(crate) use scene::Vault;
+pub(crate) use story::tell;
 
-/// The role that tokens are minted through.
+/// The token role that the handle's tokens are minted through.
 const ROLE: &str = "rot";
-/// What the load reads, and the probe.
-pub(crate) const SECRET: &str = "secret/data/app";
+/// The AppRole that the sidecar logs in to.
+const APP: &str = "app";
+/// What the load reads, and the probes.
+const SECRET: &str = "secret/data/app";
+/// How long an old token is left to those that have it. Servers count a life in whole seconds, and ours is rounded up: a grace of
+/// whole seconds would have the old token run out in the very moment in which it is told to end itself.
+const GRACE: Duration = Duration::from_millis(2500);
+
+/// Where the load reads, at the server or at what stands before it.
+pub(crate) fn read(address: &str) -> String {
+    format!("{address}/v1/{SECRET}")
+}
 
 /// What a candidate is tried on.
 fn probe() -> Result<Probe, ConfigError> {
@@ -31,7 +45,7 @@ pub(crate) fn provider(site: &Site, policy: &Policy) -> Result<TokenProvider, Tr
     Ok(TokenProvider::new(config)?)
 }
 
-/// Short enough to be watched.
+/// Of the handle's tokens. Short enough to be watched.
 pub(crate) const fn policy(seed: u64) -> Policy {
     Policy {
         full: Duration::from_mins(1),
@@ -43,14 +57,12 @@ pub(crate) const fn policy(seed: u64) -> Policy {
         privileges: Privileges::OnlySelf,
         period: None,
         probes: 3,
-        // Also the time in which the rotating process has to be killed between the minting and the switch.
         probe_every: Duration::from_millis(500),
         validate_for: Duration::from_secs(6),
         canary: None,
-        // Servers count a life in whole seconds, and ours is rounded up: a grace of whole seconds would have the old token
-        // run out in the very moment in which it is told to end itself.
-        grace: Duration::from_millis(2500),
-        consumers: Consumers::Uncounted,
+        grace: GRACE,
+        // All work goes through the handle, which knows when the last of it is done.
+        consumers: Consumers::Counted,
         evidence: Duration::from_secs(10),
         patience: Duration::from_secs(3),
         delta: Duration::from_secs(5),

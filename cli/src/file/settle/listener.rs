@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use turquoise::proxy::{At, AutoAuth, Listener, Quit, RequestHeader, Role, check_socket_path};
+use turquoise::proxy::{At, AutoAuth, Family, Listener, Quit, RequestHeader, Role, check_socket_path};
 use turquoise::vault::Upstream;
 
 use super::super::plan::{Dependents, Provider, Proxied, Rotation};
@@ -95,7 +95,7 @@ impl<'a> Settler<'a, '_> {
     fn listener(&mut self, stanza: &Stanza<'a>, item: &Item) -> Option<Listener> {
         let is_unix = item.kind().is_some_and(|kind| kind.eq_ignore_ascii_case("unix"));
         let at = match self.text(stanza, "inherited", None) {
-            Some(name) => At::Inherited(name),
+            Some(name) => At::Inherited { name, family: if is_unix { Family::Unix } else { Family::Tcp } },
             None if is_unix => self.listened(stanza)?,
             None => At::Tcp(self.address(stanza)?),
         };

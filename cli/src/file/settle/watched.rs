@@ -138,7 +138,7 @@ mod tests {
         let watched = checked("alert {\nwebhook = \"https://a.example/b\"\n}").plan.expect("it is good").watched;
         assert!(matches!(watched.alarm, Some(Alarm { to: Receiver::Webhook(_), .. })));
         let watched = checked("alert {\nwebhook_file = \"/etc/hook\"\n}").plan.expect("it is good").watched;
-        assert!(matches!(watched.alarm, Some(Alarm { to: Receiver::WebhookIn(file), .. }) if file == PathBuf::from("/etc/hook")));
+        assert!(matches!(watched.alarm, Some(Alarm { to: Receiver::WebhookIn(file), .. }) if file == *"/etc/hook"));
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Child {
         let log = OpenOptions::new().create(true).append(true).open(seat.path("log"))?;
         let mut command = process::Command::new(std::env::current_exe()?);
         command.arg("agent").args(["--role", ROLE]);
-        for (option, file) in [("--journal", "journal"), ("--sink", "token"), ("--token-file", "first")] {
+        for (option, file) in [("--journal", "journal"), ("--sink", "token"), ("--secret-file", "first")] {
             command.arg(option).arg(seat.path(file));
         }
         for address in seat.addresses() {

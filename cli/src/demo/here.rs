@@ -1,16 +1,13 @@
-//! Who rotates: this process first, then one of its own.
+//! The rotation in this process, and what all rotations have in common that the story waits for.
 
-use std::process::ExitCode;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::sync::broadcast;
 use turquoise::core::{Policy, StepKind};
 use turquoise::sink::{Form, Mode, Outlet};
 use turquoise::{Identity, Load, Progress, port};
 
-use super::process::Process;
-use super::show::{self, Show};
+use super::show::Show;
 use super::site::{Provider, Site};
 use super::told::Told;
 use super::trouble::Trouble;
@@ -20,8 +17,6 @@ use crate::sidecar::{Parts, begin};
 
 /// No step of a rotation takes longer to come, also on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What a sidecar is told when it is to rotate.
-const ROTATE: &str = "rotate";
 
 async fn start(site: &Site) -> Result<(Identity, broadcast::Receiver<Progress>), Trouble> {
     let seed = getrandom::u64().map_err(|why| Trouble::Local(why.to_string()))?;
@@ -51,6 +46,9 @@ async fn start_with(
 
 /// Something that rotates, wherever it runs.
 pub(crate) trait Rotates {
+    /// Its name in the story.
+    const NAME: &'static str;
+
     /// What it has done next; nothing more if it has ended.
     async fn told(&mut self) -> Result<Option<Told>, Trouble>;
 
@@ -58,7 +56,7 @@ pub(crate) trait Rotates {
     async fn until(&mut self, step: StepKind, show: &Show) -> Result<(), Trouble> {
         let follow = async {
             while let Some(told) = self.told().await? {
-                show.step(&told)?;
+                show.step(Self::NAME, &told)?;
                 if told.is(StepKind::Stuck) {
                     return Err(Trouble::Provider(told.words));
                 }
@@ -85,9 +83,17 @@ impl Here {
         let (identity, progress) = start(site).await?;
         Ok(Self { identity, progress, provider: site.provider })
     }
+
+    /// A whole rotation.
+    pub(crate) async fn rotate(&mut self, show: &Show) -> Result<(), Trouble> {
+        self.identity.rotate().await?;
+        self.until(StepKind::Cleared, show).await
+    }
 }
 
 impl Rotates for Here {
+    const NAME: &'static str = "handle";
+
     async fn told(&mut self) -> Result<Option<Told>, Trouble> {
         match self.progress.recv().await {
             Ok(progress) => Ok(Some(Told::by(self.provider, progress))),
@@ -95,54 +101,4 @@ impl Rotates for Here {
             Err(lagged @ broadcast::error::RecvError::Lagged(_)) => Err(Trouble::Local(lagged.to_string())),
         }
     }
-}
-
-/// The rotation in a process of its own.
-pub(crate) struct Sidecar(Process);
-
-impl Sidecar {
-    pub(crate) fn start(site: &Site) -> Result<Self, Trouble> {
-        Process::start("demo-sidecar", site.args()).map(Self)
-    }
-
-    pub(crate) async fn rotate(&mut self) -> Result<(), Trouble> {
-        self.0.say(ROTATE).await
-    }
-
-    pub(crate) async fn kill(self) -> Result<(), Trouble> {
-        self.0.kill().await
-    }
-
-    pub(crate) async fn stop(self) -> Result<(), Trouble> {
-        self.0.stop(|_: Told| {}).await
-    }
-}
-
-impl Rotates for Sidecar {
-    async fn told(&mut self) -> Result<Option<Told>, Trouble> {
-        self.0.hear().await
-    }
-}
-
-/// The process of its own: rotates when told to, tells what it does, and ends with its standard input.
-pub(crate) fn run(site: &Site) -> ExitCode {
-    super::child(async {
-        let mut here = Here::start(site).await?;
-        let mut commands = BufReader::new(tokio::io::stdin()).lines();
-        loop {
-            tokio::select! {
-                command = commands.next_line() => match command?.as_deref() {
-                    Some(ROTATE) => here.identity.rotate().await?,
-                    Some(other) => return Err(Trouble::Local(format!("no such command: {other}"))),
-                    None => break,
-                },
-                told = here.told() => match told? {
-                    Some(told) => show::json(&told)?,
-                    None => break,
-                },
-            }
-        }
-        here.identity.stop().await;
-        Ok(())
-    })
 }
