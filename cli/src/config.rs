@@ -13,13 +13,18 @@ use serde_json::json;
 use crate::file::{Checked, Setting, check};
 use crate::say::complain;
 
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  turquoise config check agent.hcl
+  turquoise config migrate agent.hcl > turquoise.hcl";
+
 const CHECK_EXAMPLES: &str = "\
 Examples:
   turquoise config check agent.hcl        every setting, with its line or as a default
   turquoise config check agent.hcl --format json | jq '.faults[]'
   turquoise config check agent.hcl && systemctl restart turquoise
 
-Only the file and the environment are read: no server is asked, and nothing is written.
+Only the file, the templates that it names and the environment are read: no server is asked, and nothing is written.
 
 Exit codes:
   0   it can be run

@@ -8,8 +8,20 @@ use std::time::{Duration, SystemTime};
 use anstream::eprintln;
 use turquoise::aws_iam::{Key, process_answer};
 
+const EXAMPLES: &str = "\
+Examples:
+  turquoise credential-process --file /run/payments/credentials
+  turquoise credential-process --file /run/payments/credentials --profile shop --expires-in 15m
+  credential_process = /usr/bin/turquoise credential-process --file /run/payments/credentials
+                                in a profile of ~/.aws/config
+
+Exit codes:
+  0   the key was told
+  1   local or usage error: nothing is told";
+
 /// What is read, and for how long it is good.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The shared credentials file that is kept up to date
     #[arg(long, value_name = "PATH")]

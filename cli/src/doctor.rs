@@ -15,20 +15,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use turquoise::core::Privileges;
 use turquoise::vault::doctor::{self, Finding, Outcome, Plan, Report, Verdict};
 use turquoise::vault::{
-    Address, ClientCertificate, LoginConfig, Method, Namespace, Rule, SecretIdConfig, Tls, TokenConfig, Upstream,
+    Address, ClientCertificate, LoginConfig, Method, Namespace, Path, Rule, SecretIdConfig, Tls, TokenConfig, Upstream,
 };
 
-use crate::policy::{AppRole, LoginRole, TokenRole, Tried, Way};
+use crate::policy::{AppRole, Leased, LoginRole, TokenRole, Tried, Way};
 
-const EXAMPLES: &str = "\
-Examples:
-  turquoise doctor vault-token --address https://bao:8200 --ca-cert ca.pem \\
-    --role payments --token-file /etc/turquoise/token --probe secret/data/app
-  turquoise doctor vault-login --address unix:///run/bao.sock --role payments \\
-    --role-id-file role-id --secret-id-file secret-id --every 6h --grace 10m
-  turquoise doctor approle-secret-id --address https://bao:8200 --role payments \\
-    --role-id-file role-id --secret-id-file secret-id --format json
-
+/// What a report comes to, as it is told to who asks how to ask.
+macro_rules! examples {
+    ($examples:literal) => {
+        concat!(
+            "Examples:\n",
+            $examples,
+            "
 Nothing that is in use is changed: what is renewed and ended was made for that. It
 lives for the probation at most if this process dies over it.
 
@@ -36,7 +34,42 @@ Exit codes:
   0   a rotation has all that it needs, warnings apart
   1   local or usage error
   2   the server did not answer, or not clearly
-  13  a line of policy is missing, or a role would defeat a rotation";
+  13  a line of policy is missing, or a role would defeat a rotation"
+        )
+    };
+}
+
+const EXAMPLES: &str = examples!(
+    "  turquoise doctor vault-token --address https://bao:8200 --ca-cert ca.pem \\
+    --role payments --token-file /etc/turquoise/token --probe secret/data/app
+  turquoise doctor vault-login --address unix:///run/bao.sock --role payments \\
+    --role-id-file role-id --secret-id-file secret-id --every 6h --grace 10m
+  turquoise doctor approle-secret-id --address https://bao:8200 --role payments \\
+    --role-id-file role-id --secret-id-file secret-id --format json
+"
+);
+
+const TOKEN_EXAMPLES: &str = examples!(
+    "  turquoise doctor vault-token --address https://bao:8200 --ca-cert ca.pem \\
+    --role payments --token-file /etc/turquoise/token --probe secret/data/app
+  turquoise doctor vault-token --address https://bao:8200 --role payments \\
+    --token-file token --lease database/creds/app --every 12h
+"
+);
+
+const LOGIN_EXAMPLES: &str = examples!(
+    "  turquoise doctor vault-login --address unix:///run/bao.sock --role payments \\
+    --role-id-file role-id --secret-id-file secret-id --every 6h --grace 10m
+  turquoise doctor vault-login --address https://bao:8200 --method jwt \\
+    --mount kubernetes --role payments --jwt-file token
+"
+);
+
+const SECRET_ID_EXAMPLES: &str = examples!(
+    "  turquoise doctor approle-secret-id --address https://bao:8200 --role payments \\
+    --role-id-file role-id --secret-id-file secret-id --format json
+"
+);
 
 /// What is to be rotated, and how.
 #[derive(clap::Args)]
@@ -49,9 +82,12 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum Provider {
     /// A token that mints its successors
+    #[command(after_help = TOKEN_EXAMPLES)]
     VaultToken {
         #[command(flatten)]
         role: TokenRole,
+        #[command(flatten)]
+        leased: Leased,
         /// The file that holds the token
         #[arg(long, value_name = "FILE")]
         token_file: PathBuf,
@@ -59,9 +95,12 @@ enum Provider {
         common: Common,
     },
     /// A token that is replaced by logging in again
+    #[command(after_help = LOGIN_EXAMPLES)]
     VaultLogin {
         #[command(flatten)]
         role: LoginRole,
+        #[command(flatten)]
+        leased: Leased,
         /// The file that holds the AppRole's role id
         #[arg(long, value_name = "FILE")]
         role_id_file: Option<PathBuf>,
@@ -78,6 +117,7 @@ enum Provider {
         common: Common,
     },
     /// An AppRole's secret id
+    #[command(after_help = SECRET_ID_EXAMPLES)]
     ApproleSecretId {
         #[command(flatten)]
         role: AppRole,
@@ -154,8 +194,9 @@ impl Server {
 }
 
 impl Common {
-    fn plan(&self, privileges: Privileges) -> Plan {
-        Plan { probation: self.probation, life: self.every.saturating_add(self.grace), privileges }
+    fn plan<'a>(&self, privileges: Privileges, leases: &'a [Path]) -> Plan<'a> {
+        let Self { probation, every, .. } = *self;
+        Plan { probation, life: every.saturating_add(self.grace), privileges, every, leases }
     }
 }
 
@@ -169,12 +210,14 @@ impl Provider {
     async fn examine(&self, stop: impl FnMut() -> bool + Send) -> Result<Report, String> {
         let (common, upstream) = (self.common(), self.common().server.upstream());
         match self {
-            Self::VaultToken { role, token_file, .. } => {
+            Self::VaultToken { role, leased, token_file, .. } => {
                 let probes = common.tried.probes();
                 let config = TokenConfig { probes, ..TokenConfig::new(upstream, role.through(), token_file) };
-                doctor::token(config, common.plan(role.power.privileges()), stop).await.map_err(|why| why.to_string())
+                doctor::token(config, common.plan(role.power.privileges(), &leased.paths), stop)
+                    .await
+                    .map_err(|why| why.to_string())
             }
-            Self::VaultLogin { role, role_id_file, secret_id_file, jwt_file, login_life, .. } => {
+            Self::VaultLogin { role, leased, role_id_file, secret_id_file, jwt_file, login_life, .. } => {
                 let mount = role.mount();
                 let method = match role.method {
                     Way::Approle => Method::AppRole {
@@ -192,13 +235,15 @@ impl Provider {
                 };
                 let probes = common.tried.probes();
                 let config = LoginConfig { probes, login_life: *login_life, ..LoginConfig::new(upstream, method) };
-                doctor::login(config, common.plan(role.power.privileges()), stop).await.map_err(|why| why.to_string())
+                doctor::login(config, common.plan(role.power.privileges(), &leased.paths), stop)
+                    .await
+                    .map_err(|why| why.to_string())
             }
             Self::ApproleSecretId { role, role_id_file, secret_id_file, .. } => {
                 let (role_id_file, secret_id_file) = (role_id_file.clone(), secret_id_file.clone());
                 let (app, issued, probes) = (role.app(), role.issued(), common.tried.probes());
                 let config = SecretIdConfig { upstream, app, role_id_file, secret_id_file, probes, issued };
-                let plan = common.plan(Privileges::OnlySelf);
+                let plan = common.plan(Privileges::OnlySelf, &[]);
                 // Its life is set once, and it must outlive the next one's making.
                 let plan = Plan { life: plan.life.saturating_add(common.every), ..plan };
                 doctor::secret_id(config, plan, stop).await.map_err(|why| why.to_string())

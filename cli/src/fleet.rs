@@ -1,33 +1,33 @@
 //! All rotations of this process: begun together, watched, and ended together.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::Path;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 use turquoise::aws_iam;
-use turquoise::core::{AtStop, Budget, Jitter, PhaseKind, Policy};
+use turquoise::core::{AtStop, Budget, Jitter, PhaseKind, Policy, Relogin};
 use turquoise::journal::OpenError;
 use turquoise::vault::{self, Dependents};
 use turquoise::{BootClock, Clock as _, Identity, Load, ShutdownError, StartError};
 
+use crate::admin::Facts;
+use crate::calendar::{self, Calendar};
 use crate::container::{self, NotOpen};
-use crate::file::{Rotation, Schedule};
+use crate::file::{self, Rotation};
 use crate::pause::Paused;
 use crate::sidecar::{NotBegun, Parts, begin};
-use crate::swap::Provided;
+use crate::swap::{self, Provided};
 
 /// So long a rotation under way may take to end before the process does; a successor goes on with what is left.
 const LEAVE: Duration = Duration::from_secs(3);
 /// What all rotations together ask of one provider: so many calls at once, and one more in each interval.
 const CEILING: Budget = Budget { every: Duration::from_millis(50), burst: 20 };
-
-/// How often the calendar is looked at.
-const NAP: Duration = Duration::from_secs(10);
 
 /// All rotations of this process.
 pub(crate) struct Fleet {
@@ -35,7 +35,16 @@ pub(crate) struct Fleet {
     loads: Loads,
     happened: mpsc::UnboundedReceiver<Happened>,
     tell: mpsc::UnboundedSender<Happened>,
+    /// Rotations that are in the file no more, while they stop.
+    leaving: JoinSet<Gone>,
+    /// What those still hold.
+    parting: Vec<Rotation>,
+    /// Whether all that leaves is to be quick about it.
+    hurry: watch::Sender<bool>,
 }
+
+/// A rotation that has stopped, and how.
+type Gone = (String, Result<(), Left>);
 
 /// One rotation of this process.
 pub(crate) struct Member {
@@ -56,6 +65,33 @@ enum Happened {
     Serving(String),
     /// Its task is gone.
     Ended(String),
+}
+
+/// What becomes of a fleet while it runs.
+pub(crate) enum Change {
+    /// One more serves.
+    Serving,
+    /// This one has ended by itself.
+    Ended(String),
+    /// This one was in the file no more, and has stopped.
+    Left(String),
+}
+
+/// Probes that are being tried. Dropped, they are called off.
+pub(crate) struct Trials(JoinSet<(String, Result<(), String>)>);
+
+/// Rotations whose new probes are not taken, and why.
+pub(crate) type Untried = BTreeMap<String, String>;
+
+/// What came of a file that was read again.
+#[derive(Default)]
+pub(crate) struct Reloaded {
+    /// What needs a restart.
+    pub(crate) waiting: Vec<String>,
+    /// What failed.
+    pub(crate) failed: Vec<String>,
+    /// The rotations that are new.
+    pub(crate) begun: Vec<String>,
 }
 
 /// What identities ask of one provider in common, with a ceiling for each.
@@ -108,7 +144,15 @@ impl Fleet {
     /// Begins them all, or none.
     pub(crate) async fn begin(rotations: &[Rotation]) -> Result<Self, (String, Failed)> {
         let (tell, happened) = mpsc::unbounded_channel();
-        let mut fleet = Self { members: Vec::new(), loads: Loads::new(), happened, tell };
+        let mut fleet = Self {
+            members: Vec::new(),
+            loads: Loads::new(),
+            happened,
+            tell,
+            leaving: JoinSet::new(),
+            parting: Vec::new(),
+            hurry: watch::Sender::new(false),
+        };
         for rotation in rotations {
             if let Err(why) = fleet.add(rotation).await {
                 for Member { identity, mut watch, .. } in fleet.members {
@@ -129,14 +173,19 @@ impl Fleet {
         stay_paused(&identity, &Paused::beside(&rotation.journal)).instrument(span.clone()).await;
         let identity = Arc::new(identity);
         let mut watch = self.watch(&rotation.name, &identity, span.clone());
-        if let Some(schedule) = rotation.schedule.clone() {
-            let jitter = Jitter::Full(seed(&rotation.journal));
-            watch.spawn(keep_to(schedule, jitter, Arc::downgrade(&identity)).instrument(span));
+        if let Err(why) = open(rotation, &identity, &mut watch).await {
+            watch.shutdown().await;
+            stop(identity).await;
+            return Err(why);
         }
-        let opened = open(rotation, &identity, &mut watch).await;
+        if let Some(calendar) = calendar_of(rotation) {
+            // Where each start logs in anew, what serves is new: nothing has to be made up for.
+            let book = (policy.relogin != Relogin::EachStart).then(|| rotation.journal.with_extension("moment"));
+            watch.spawn(calendar::keep(calendar, book, identity.operator()).instrument(span));
+        }
         let (name, rotation) = (rotation.name.clone(), rotation.clone());
         self.members.push(Member { name, identity, policy, rotation, provider, is_serving: false, watch });
-        opened
+        Ok(())
     }
 
     fn watch(&self, name: &str, identity: &Arc<Identity>, span: tracing::Span) -> JoinSet<()> {
@@ -161,16 +210,35 @@ impl Fleet {
         watch
     }
 
-    /// What happens next: the name of a rotation that has ended by itself, or nothing when one more of them serves.
-    pub(crate) async fn next(&mut self) -> Option<String> {
-        match self.happened.recv().await {
-            Some(Happened::Serving(name)) => {
-                self.members.iter_mut().filter(|member| member.name == name).for_each(|member| member.is_serving = true);
-                None
+    /// What happens next.
+    pub(crate) async fn next(&mut self) -> Change {
+        loop {
+            let happened = tokio::select! {
+                Some(Ok((name, left))) = self.leaving.join_next() => {
+                    self.parting.retain(|rotation| rotation.name != name);
+                    match left {
+                        Ok(()) => tracing::info!(identity = name, "stopped, for it is in the file no more"),
+                        Err(why) => {
+                            let next = "put it back into the file and send SIGHUP, to have it seen to";
+                            tracing::error!(identity = name, %why, next, "stopped, for it is in the file no more");
+                        }
+                    }
+                    return Change::Left(name);
+                }
+                // We hold an end of it ourselves.
+                Some(happened) = self.happened.recv() => happened,
+            };
+            match happened {
+                Happened::Serving(name) => {
+                    self.members.iter_mut().filter(|member| member.name == name).for_each(|member| member.is_serving = true);
+                    return Change::Serving;
+                }
+                // One of this name that has left may have said so before.
+                Happened::Ended(name) if self.members.iter().any(|member| member.name == name && !member.is_alive()) => {
+                    return Change::Ended(name);
+                }
+                Happened::Ended(_) => {}
             }
-            Some(Happened::Ended(name)) => Some(name),
-            // We hold an end of it ourselves.
-            None => None,
         }
     }
 
@@ -184,27 +252,72 @@ impl Fleet {
         self.members.iter().for_each(|member| member.provider.retry());
     }
 
-    /// Takes over what can change while they run; answers what cannot, and was not.
-    pub(crate) fn reload(&mut self, rotations: &[Rotation]) -> Vec<String> {
-        let mut waiting = Vec::new();
+    /// Tries each probe that a file has anew on what serves: one that fails there would have every rotation abandoned.
+    pub(crate) fn try_probes(&self, rotations: &[Rotation]) -> Trials {
+        let mut trials = JoinSet::new();
+        for member in &self.members {
+            let Some(new) = rotations.iter().find(|rotation| rotation.name == member.name) else { continue };
+            if member.rotation.provider.has_the_probes_of(&new.provider) {
+                continue;
+            }
+            let (name, config, load) = (member.name.clone(), new.provider.clone(), self.loads.of(&new.provider));
+            let (credentials, patience) = (member.identity.credentials(), new.policy.patience);
+            trials.spawn(async move { (name, swap::tried(&config, &load, &credentials, patience).await) });
+        }
+        Trials(trials)
+    }
+
+    /// Takes over what can change while they run, but for rotations whose new probes have failed; has those stop that are in the
+    /// file no more, unless this process needs them otherwise; and begins those that are new, whose names it answers. Of what
+    /// cannot be, or fails, it tells, and everything else is done.
+    pub(crate) async fn reload(&mut self, rotations: &[Rotation], needed: &BTreeSet<String>, failed: &Untried) -> Reloaded {
+        let mut told = Reloaded::default();
+        let (staying, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.members)
+            .into_iter()
+            .partition(|member| needed.contains(&member.name) || rotations.iter().any(|rotation| rotation.name == member.name));
+        self.members = staying;
+        for member in gone {
+            tracing::info!(identity = member.name, "SIGHUP: it is in the file no more, and is stopped");
+            self.parting.push(member.rotation.clone());
+            let (name, hurried) = (member.name.clone(), self.hurry.subscribe());
+            self.leaving.spawn(async move { (name, member.leave(None, hurried).await) });
+        }
         for member in &mut self.members {
-            match rotations.iter().find(|rotation| rotation.name == member.name) {
-                None => waiting.push(format!("rotation {} is in the file no more", member.name)),
-                Some(rotation) => waiting.extend(member.reload(rotation).err()),
+            let name = &member.name;
+            match (rotations.iter().find(|rotation| rotation.name == *name), failed.get(name)) {
+                (None, _) => {
+                    told.waiting.push(format!("rotation {name} is in the file no more, and a program or a listener has it"));
+                }
+                (Some(_), Some(why)) => told.failed.push(format!("rotation {name} goes on as it was: {why}")),
+                (Some(rotation), None) => told.waiting.extend(member.reload(rotation).err()),
             }
         }
-        let is_new = |rotation: &&Rotation| self.members.iter().all(|member| member.name != rotation.name);
-        waiting.extend(rotations.iter().filter(is_new).map(|rotation| format!("rotation {} is new", rotation.name)));
-        waiting
+        for rotation in rotations {
+            if self.members.iter().any(|member| member.name == rotation.name) {
+                continue;
+            }
+            let name = &rotation.name;
+            let others = self.members.iter().map(|member| &member.rotation).chain(&self.parting);
+            if let Some(other) = others.into_iter().find(|other| other.name == *name || other.shares_with(rotation)) {
+                let other = &other.name;
+                told.failed.push(format!("rotation {name} was not begun: {other} has its files still, until it has stopped"));
+            } else if let Err(why) = self.add(rotation).await {
+                told.failed.push(format!("rotation {name} was not begun: {why}"));
+            } else {
+                tracing::info!(identity = name, "SIGHUP: it is new, and begun");
+                told.begun.push(name.clone());
+            }
+        }
+        told
     }
 
     /// Ends them all as each is to be ended, or all of them in one way. What takes longer than it may, or is hurried, leaves the
     /// rest to a successor, as a crash would.
     pub(crate) async fn leave(self, how: Option<AtStop>, hurry: impl Future<Output = ()>) -> Result<(), Left> {
-        let (hurried, hurrying) = tokio::sync::watch::channel(false);
-        let mut leaving = JoinSet::new();
+        let (hurried, mut leaving) = (self.hurry, self.leaving);
         for member in self.members {
-            leaving.spawn(member.leave(how, hurrying.clone()));
+            let (name, hurrying) = (member.name.clone(), hurried.subscribe());
+            leaving.spawn(async move { (name, member.leave(how, hurrying).await) });
         }
         tokio::pin!(hurry);
         let mut worst = Ok(());
@@ -212,8 +325,8 @@ impl Fleet {
             tokio::select! {
                 left = leaving.join_next() => match left {
                     None => return worst,
-                    Some(Ok(Err(Left::Debt(..)))) if matches!(worst, Err(Left::Stuck(_))) => {}
-                    Some(Ok(Err(why))) => worst = Err(why),
+                    Some(Ok((_, Err(Left::Debt(..))))) if matches!(worst, Err(Left::Stuck(_))) => {}
+                    Some(Ok((_, Err(why)))) => worst = Err(why),
                     Some(_) => {}
                 },
                 () = &mut hurry, if !*hurried.borrow() => {
@@ -224,9 +337,28 @@ impl Fleet {
     }
 }
 
+impl Trials {
+    /// Waits until all are over. Cancel safe.
+    pub(crate) async fn over(&mut self, failed: &mut Untried) {
+        while let Some(tried) = self.0.join_next().await {
+            if let Ok((name, Err(why))) = tried {
+                failed.insert(name, why);
+            }
+        }
+    }
+}
+
 impl Loads {
     pub(crate) fn new() -> Self {
         Self { vault: Load::new(CEILING), aws: Load::new(CEILING) }
+    }
+
+    /// What is asked of this provider is asked through.
+    fn of(&self, provider: &file::Provider) -> Load {
+        match provider {
+            file::Provider::Keys(_) => self.aws.clone(),
+            file::Provider::Login(_) | file::Provider::Token(_) | file::Provider::SecretId(_) => self.vault.clone(),
+        }
     }
 
     /// Its provider, and all that is put together with it.
@@ -247,6 +379,19 @@ impl Loads {
 }
 
 impl Member {
+    /// What is told of it to those who look.
+    pub(crate) fn facts(&self) -> Facts {
+        let Rotation { provider, journal, .. } = &self.rotation;
+        // As the machine has it: an outage is survived from the latest moment of a renewal on.
+        let policy = Policy { jitter: Jitter::Full(seed(journal)), ..self.policy };
+        let (calendar, paused) = (calendar_of(&self.rotation), Paused::beside(journal));
+        Facts { provider: provider.name().to_owned(), policy, calendar, paused }
+    }
+
+    fn is_alive(&self) -> bool {
+        self.identity.operator().is_alive()
+    }
+
     /// The list of what hangs from its tokens, if it has any.
     pub(crate) fn dependents(&self) -> Option<Dependents> {
         self.provider.dependents()
@@ -271,7 +416,7 @@ impl Member {
         Ok(())
     }
 
-    async fn leave(self, how: Option<AtStop>, mut hurried: tokio::sync::watch::Receiver<bool>) -> Result<(), Left> {
+    async fn leave(self, how: Option<AtStop>, mut hurried: watch::Receiver<bool>) -> Result<(), Left> {
         let Self { name, identity, policy, rotation, mut watch, .. } = self;
         // Each holds the identity while it looks.
         watch.shutdown().await;
@@ -311,23 +456,10 @@ async fn open(rotation: &Rotation, identity: &Identity, watch: &mut JoinSet<()>)
     Ok(())
 }
 
-/// Asks for a rotation whenever the calendar says so.
-async fn keep_to(schedule: Schedule, jitter: Jitter, identity: Weak<Identity>) {
-    while let Some(moment) = schedule.next(SystemTime::now(), jitter) {
-        // Timers stand still while the machine is suspended, and the calendar does not.
-        while let Ok(left) = moment.duration_since(SystemTime::now()) {
-            tokio::time::sleep(left.clamp(Duration::from_millis(1), NAP)).await;
-        }
-        let Some(identity) = identity.upgrade() else { return };
-        if identity.status().paused.is_some() {
-            tracing::info!("a rotation is due by the schedule, and is not begun: it is paused");
-            continue;
-        }
-        tracing::info!("a rotation is due by the schedule");
-        if let Err(why) = identity.rotate().await {
-            tracing::warn!(%why, next = "rotate by hand, or wait for the next one", "the schedule's rotation was not begun");
-        }
-    }
+/// When it is due, if a calendar says so.
+fn calendar_of(rotation: &Rotation) -> Option<Calendar> {
+    let jitter = Jitter::Full(seed(&rotation.journal));
+    rotation.schedule.clone().map(|schedule| Calendar { schedule, jitter })
 }
 
 /// What a process before this one was asked for.

@@ -1,6 +1,7 @@
 //! The `turquoise` program.
 
 mod admin;
+mod calendar;
 mod config;
 mod container;
 mod credential_process;
@@ -88,6 +89,19 @@ Exit codes:
 
 Long options take one dash or two: -config is --config.";
 
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  turquoise demo
+  turquoise demo --provider aws-iam           with access keys of AWS, on a strict emulator
+  turquoise --no-color demo | tee story
+
+Exit codes:
+  0   the story was true
+  1   local or usage error
+  2   the server or the emulator is in trouble
+  14  something that must hold does not
+  128 + n  signal n ended it";
+
 /// Blue/green rotation of the credentials that everything else hangs from.
 #[derive(Parser)]
 #[command(name = "turquoise", version, after_help = EXAMPLES)]
@@ -133,9 +147,10 @@ enum Command {
     /// End in order what a dead process left in progress
     Recover(recover::Args),
     /// Look at a configuration file
-    #[command(subcommand)]
+    #[command(subcommand, after_help = config::EXAMPLES)]
     Config(config::Config),
     /// Rotate tokens of a real server, or a key of an emulator, under load, with bad candidates and a crash on the way
+    #[command(after_help = DEMO_EXAMPLES)]
     Demo(demo::Args),
     /// Explore every state of the rotation machine and tell what holds
     Verify(Box<verify::Args>),

@@ -15,12 +15,20 @@ const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   turquoise completions bash > /etc/bash_completion.d/turquoise
   turquoise completions zsh > \"${fpath[1]}/_turquoise\"
-  turquoise completions fish > ~/.config/fish/completions/turquoise.fish";
+  turquoise completions fish > ~/.config/fish/completions/turquoise.fish
+
+Exit codes:
+  0   they were written
+  1   local or usage error";
 
 const MAN_EXAMPLES: &str = "\
 Examples:
   turquoise man /usr/local/share/man/man1     a page for each command
-  turquoise man . && man ./turquoise.1";
+  turquoise man . && man ./turquoise.1
+
+Exit codes:
+  0   they were written
+  1   local or usage error";
 
 /// Which completions.
 #[derive(clap::Args)]

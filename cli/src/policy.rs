@@ -16,6 +16,34 @@ Examples:
   turquoise policy approle-secret-id --role payments --issued end
   turquoise policy vault-token --role payments | bao policy write turquoise -";
 
+const TOKEN_EXAMPLES: &str = "\
+Examples:
+  turquoise policy vault-token --role payments --probe secret/data/app
+  turquoise policy vault-token --create-orphan --privileges accessor
+  turquoise policy vault-token --role payments | bao policy write turquoise -
+
+Exit codes:
+  0   it was printed
+  1   local or usage error";
+
+const LOGIN_EXAMPLES: &str = "\
+Examples:
+  turquoise policy vault-login --role payments --probe secret/data/app
+  turquoise policy vault-login --method jwt --mount kubernetes --role payments
+
+Exit codes:
+  0   it was printed
+  1   local or usage error";
+
+const SECRET_ID_EXAMPLES: &str = "\
+Examples:
+  turquoise policy approle-secret-id --role payments
+  turquoise policy approle-secret-id --role payments --issued end
+
+Exit codes:
+  0   it was printed
+  1   local or usage error";
+
 /// For what.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -27,6 +55,7 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum Provider {
     /// A token that mints its successors
+    #[command(after_help = TOKEN_EXAMPLES)]
     VaultToken {
         #[command(flatten)]
         role: TokenRole,
@@ -36,6 +65,7 @@ enum Provider {
         wishes: Wishes,
     },
     /// A token that is replaced by logging in again
+    #[command(after_help = LOGIN_EXAMPLES)]
     VaultLogin {
         #[command(flatten)]
         role: LoginRole,
@@ -45,6 +75,7 @@ enum Provider {
         wishes: Wishes,
     },
     /// An AppRole's secret id
+    #[command(after_help = SECRET_ID_EXAMPLES)]
     ApproleSecretId {
         #[command(flatten)]
         role: AppRole,
@@ -55,10 +86,10 @@ enum Provider {
 
 /// What is to hang from a token.
 #[derive(clap::Args)]
-struct Leased {
+pub(crate) struct Leased {
     /// A path that leases are taken at, which are revoked before their token ends; may be given again
     #[arg(id = "lease", long = "lease", value_name = "PATH")]
-    paths: Vec<Path>,
+    pub(crate) paths: Vec<Path>,
 }
 
 /// What is the same for every provider.

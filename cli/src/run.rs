@@ -17,14 +17,13 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Registry, fmt};
 use turquoise::core::AtStop;
 
-use crate::admin::{Admin, AdminError, Facts};
+use crate::admin::{Admin, AdminError};
 use crate::exec::{Hosted, NotRun, Status};
 use crate::file::{Log, Plan, Remark, Watched, check};
-use crate::fleet::{Failed, Fleet, Left};
+use crate::fleet::{Change, Failed, Fleet, Left};
 use crate::notify::Manager;
-use crate::pause::Paused;
 use crate::proxies::{Doors, NotOpen, Proxies};
-use crate::reload::Reloader;
+use crate::reload::{Reloader, Reread};
 use crate::say::complain;
 use crate::swap::Provided;
 use crate::takeover::{NotTaken, Predecessor};
@@ -37,9 +36,9 @@ Examples:
                                                 log in, publish the token, and end
   turquoise run --config agent.hcl --take-over  put this program in the place of the one that runs by that file
 
-SIGTERM and SIGINT stop it, as `on_stop` in the file says; a second one ends it at once. SIGHUP has the file read again: probes,
-what logins are made of, certificates, `on_stop` and the log's level change at once, what needs a restart is named, and a refused
-login is tried again. It logs to standard error. A program that the file has under `exec` is
+SIGTERM and SIGINT stop it, as `on_stop` in the file says; a second one ends it at once. SIGHUP has the file read again: rotations
+begin and stop with their stanzas; probes, which are tried first, what logins are made of, certificates, `on_stop` and the log's
+level change at once; what needs a restart is named, and a refused login is tried again. It logs to standard error. A program that the file has under `exec` is
 started as its child.
 
 With --take-over it first listens where the file says, beside the process that runs; then it asks that to end, waits until it has, and
@@ -247,18 +246,13 @@ async fn serving(plan: &Plan, reloader: &Reloader, doors: Doors, mut stops: Stop
     };
     // Of the process that has the journal.
     let _pid_file = plan.pid_file.as_deref().map(PidFile::write).transpose()?;
-    for (member, rotation) in fleet.members.iter().zip(&plan.rotations) {
-        let facts = Facts {
-            provider: rotation.provider.name().to_owned(),
-            policy: member.policy,
-            paused: Paused::beside(&rotation.journal),
-        };
-        admin.seat(&member.name, member.identity.operator(), facts);
+    for member in &fleet.members {
+        admin.seat(&member.name, member.identity.operator(), member.facts());
     }
     // Before the child: it may go through them.
     let proxies = Proxies::open(if plan.exit_after_auth { &[] } else { &plan.proxies }, doors, &fleet, admin)?;
     let mut child = hosted(plan, &fleet)?;
-    let mut manager = Manager::new();
+    let (mut manager, mut reread) = (Manager::new(), None);
     loop {
         tokio::select! {
             told = stops.next() => match (told, &child) {
@@ -269,12 +263,18 @@ async fn serving(plan: &Plan, reloader: &Reloader, doors: Doors, mut stops: Stop
                 (Told::Stop(_), None) => return leave(fleet, proxies, None, stops).await,
                 (Told::Again, _) => {
                     Manager::reloading();
-                    reloader.reload(plan, &mut fleet);
-                    if fleet.is_serving() {
+                    reread = reloader.read_again(&fleet);
+                    if reread.is_none() && fleet.is_serving() {
                         Manager::ready();
                     }
                 }
             },
+            new = tried(&mut reread) => {
+                reloader.apply(new, plan, &mut fleet, admin).await;
+                if fleet.is_serving() {
+                    Manager::ready();
+                }
+            }
             () = proxies.quit() => {
                 tracing::info!("a client asks for the end");
                 match &child {
@@ -290,11 +290,12 @@ async fn serving(plan: &Plan, reloader: &Reloader, doors: Doors, mut stops: Stop
                 }
                 return Ok(ended?.map_or(0, Status::code));
             }
-            gone = fleet.next() => match gone {
-                Some(name) => return Err(Ended::Gone(name)),
-                None if !fleet.is_serving() => {}
-                None if plan.exit_after_auth => return leave(fleet, proxies, Some(AtStop::Keep), stops).await,
-                None => Manager::ready(),
+            change = fleet.next() => match change {
+                Change::Ended(name) => return Err(Ended::Gone(name)),
+                Change::Left(name) => admin.unseat(&name),
+                Change::Serving if !fleet.is_serving() => {}
+                Change::Serving if plan.exit_after_auth => return leave(fleet, proxies, Some(AtStop::Keep), stops).await,
+                Change::Serving => Manager::ready(),
             },
             () = manager.beat() => {}
         }
@@ -313,6 +314,17 @@ async fn leave(fleet: Fleet, proxies: Proxies, how: Option<AtStop>, mut stops: S
     };
     fleet.leave(how, hurry).await?;
     Ok(0)
+}
+
+/// What was read again, when its probes were tried. Never, if nothing was.
+async fn tried(reread: &mut Option<Reread>) -> Reread {
+    if let Some(new) = reread {
+        new.is_tried().await;
+    }
+    match reread.take() {
+        Some(new) => new,
+        None => std::future::pending().await,
+    }
 }
 
 /// The program of the file, if it has one.

@@ -14,7 +14,11 @@ Examples:
   turquoise spec --format dot | dot -Tpng > phases.png
 
 Which input is legal in which phase is nowhere written down: the machine is
-asked in every state of a small exploration, which takes a second or two.";
+asked in every state of a small exploration, which takes a second or two.
+
+Exit codes:
+  0   it was written
+  1   local or usage error";
 
 /// What is to be written.
 #[derive(clap::Args)]

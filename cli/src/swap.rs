@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use turquoise::aws_iam::IamProvider;
 use turquoise::core::{Generation, Mint};
-use turquoise::port::{Contract, Credential, Ending, Handle, Minted, Observed, Provider, Reply};
+use turquoise::memory::ExposeSecret as _;
+use turquoise::port::{Contract, Credential, Ending, Handle, Minted, Observed, Provider, Reason, Reply};
 use turquoise::vault::{Dependents, LoginProvider, SecretIdProvider, TokenProvider};
+use turquoise::{Credentials, Load};
 
 use crate::file;
 use crate::fleet::Failed;
@@ -78,6 +80,36 @@ impl Provided {
     pub(crate) fn retry(&self) {
         if let Self::Login(swap) = self {
             swap.current().retry().now();
+        }
+    }
+}
+
+/// Whether what serves would pass the probes of this configuration. Where nothing serves there is nothing to try them on, and
+/// they are taken as they are.
+pub(crate) async fn tried(
+    config: &file::Provider,
+    load: &Load,
+    credentials: &Credentials,
+    patience: Duration,
+) -> Result<(), String> {
+    let Ok(guard) = credentials.acquire() else { return Ok(()) };
+    let secret = guard.secret().expose_secret().into();
+    let serving = Credential { mint: guard.mint(), handle: guard.handle().clone(), secret };
+    let provided = Provided::new(config).map_err(|why| why.to_string())?;
+    if !load.admit(patience).await {
+        return Err("its new probe could not be tried: the provider is asked too much already".to_owned());
+    }
+    let reply = match &provided {
+        Provided::Login(swap) => swap.probe(&serving).await,
+        Provided::Token(swap) => swap.probe(&serving).await,
+        Provided::SecretId(swap) => swap.probe(&serving).await,
+        Provided::Keys(swap) => swap.probe(&serving).await,
+    };
+    match reply {
+        Reply::Applied(_) => Ok(()),
+        Reply::Refused(Reason(why)) => Err(format!("what serves does not pass its new probe: {why}")),
+        Reply::Unavailable(Reason(why)) | Reply::Unknown(Reason(why)) | Reply::Throttled { reason: Reason(why), .. } => {
+            Err(format!("its new probe could not be tried on what serves: {why}"))
         }
     }
 }

@@ -28,7 +28,12 @@ Examples:
                                               play what was saved
   turquoise verify --explore 127.0.0.1:3000   walk through the states in a browser; Ctrl-C ends it
   turquoise verify --explore 127.0.0.1:3000 --broken DeltaHolds
-                                              … beginning with the link to a counterexample";
+                                              … beginning with the link to a counterexample
+
+Exit codes:
+  0   everything holds, and is as large as it is known to be
+  1   local or usage error
+  14  something that must hold does not";
 
 /// What is explored.
 #[derive(clap::Args)]

@@ -126,6 +126,12 @@ impl Load {
         Self { start_spread: within, ..self }
     }
 
+    /// Waits for the turn of a look at something that no machine asks for: it comes after all that keeps a credential alive.
+    /// Answers whether there was one in time. Cancel safe.
+    pub async fn admit(&self, within: Duration) -> bool {
+        self.permit(Urgency::Look, time::Instant::now() + within).await.is_ok()
+    }
+
     pub(crate) fn start_wait(&self, jitter: Jitter) -> Duration {
         jitter.phase(self.start_spread)
     }

@@ -3,6 +3,9 @@
 //! The queue is bounded, each try has its time, and what could not be delivered is counted and logged: an alarm that is down
 //! delays nothing else.
 
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use turquoise::core::{AbandonReason, Event, PhaseKind, Step};
 use turquoise_http::{Connector, Pool, Tls, TlsError, nobody};
+use zeroize::Zeroizing;
 
 use super::shape::Happened;
 
@@ -84,11 +88,32 @@ pub(crate) struct Alarm {
     pub(crate) patience: Duration,
 }
 
+/// Why nobody can be told.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoAlarm {
+    /// The file with the address.
+    #[error("{} cannot be read: {cause}; write the webhook's address there", file.display())]
+    Unread {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// What is in it.
+    #[error("{} holds no address that can be used: write https://HOST/PATH on one line, without a user", .0.display())]
+    Unfit(PathBuf),
+    /// Whom to trust.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
 /// Who is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Receiver {
     /// A `POST` of the alert as JSON.
     Webhook(Uri),
+    /// The same to an address that has a secret in it: it is in this file, which is read for each alert.
+    WebhookIn(PathBuf),
     /// A program with its arguments. It is told by its environment (`TURQUOISE_ALERT`, …) and, as JSON, by its standard input;
     /// of our environment it has `PATH` alone.
     Command(Vec<String>),
@@ -143,12 +168,15 @@ impl Bell {
     }
 
     /// With what carries its alerts, which is to be run.
-    pub(crate) fn new(alarm: Alarm) -> Result<(Self, Ringer), TlsError> {
-        let trusted = match &alarm.to {
-            Receiver::Webhook(uri) if uri.scheme_str() == Some("https") => Tls::default().client_config()?,
-            // Where no TLS is spoken this system need not trust anybody.
-            Receiver::Webhook(_) | Receiver::Command(_) => nobody(),
+    pub(crate) fn new(alarm: Alarm) -> Result<(Self, Ringer), NoAlarm> {
+        let uri = match &alarm.to {
+            Receiver::Webhook(uri) => Some(uri.clone()),
+            Receiver::WebhookIn(file) => Some(written(file)?),
+            Receiver::Command(_) => None,
         };
+        let is_tls = uri.is_some_and(|uri| uri.scheme_str() == Some("https"));
+        // Where no TLS is spoken this system need not trust anybody.
+        let trusted = if is_tls { Tls::default().client_config()? } else { nobody() };
         let connector = Connector::new(Vec::new(), Arc::new(trusted), None, alarm.patience);
         let (sender, queue) = mpsc::channel(QUEUE);
         let bell = Self { queue: Some(sender), counts: Arc::default() };
@@ -204,6 +232,7 @@ impl Ringer {
         let body = serde_json::to_vec(&Told { alert: alert.name(), happened }).map_err(|e| e.to_string())?;
         match &self.alarm.to {
             Receiver::Webhook(uri) => self.post(uri, body).await,
+            Receiver::WebhookIn(file) => self.post(&written(file).map_err(|why| why.to_string())?, body).await,
             Receiver::Command(argv) => run(argv, *alert, happened, &body).await,
         }
     }
@@ -214,6 +243,19 @@ impl Ringer {
         let answer = self.pool.send(&request).await.map_err(|e| e.to_string())?;
         if answer.status.is_success() { Ok(()) } else { Err(format!("it answered {}", answer.status)) }
     }
+}
+
+/// Whether alerts can be posted there. A user in it would be shown to whoever looks at the file.
+pub(crate) fn is_webhook(uri: &Uri) -> bool {
+    matches!(uri.scheme_str(), Some("http" | "https"))
+        && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+}
+
+/// The address in a file. No error repeats any of it.
+fn written(file: &Path) -> Result<Uri, NoAlarm> {
+    let text = fs::read_to_string(file).map(Zeroizing::new).map_err(|cause| NoAlarm::Unread { file: file.to_owned(), cause })?;
+    let uri = text.trim().parse::<Uri>().ok().filter(is_webhook);
+    uri.ok_or_else(|| NoAlarm::Unfit(file.to_owned()))
 }
 
 /// An alert as JSON.

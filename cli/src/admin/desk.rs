@@ -17,7 +17,8 @@ use turquoise::{BootClock, Clock as _, Operator, Progress, Status};
 
 use super::alert::{Alert, Bell};
 use super::metrics::Metrics;
-use super::shape::{Ends, Hanging, Happened, Held, Moment, Owed, Planned, Since, Standing};
+use super::shape::{Ends, Hanging, Happened, Held, Moment, Owed, Planned, Scheduled, Since, Standing};
+use crate::calendar::Calendar;
 use crate::demo::told::Told;
 use crate::pause::Paused;
 
@@ -30,6 +31,8 @@ pub(crate) struct Facts {
     /// Where its credentials come from, as the file says it.
     pub(crate) provider: String,
     pub(crate) policy: Policy,
+    /// When it is due, if a calendar says so.
+    pub(crate) calendar: Option<Calendar>,
     /// Where it stands for the next process until when it is paused.
     pub(crate) paused: Paused,
 }
@@ -114,6 +117,11 @@ impl Desk {
         seats.push(Arc::clone(&seat));
         seats.sort_by(|a, b| a.name.cmp(&b.name));
         seat
+    }
+
+    /// Tells of it no more.
+    pub(crate) fn unseat(&self, name: &str) {
+        locked(&self.seats).retain(|seat| seat.name != name);
     }
 
     /// The listeners of an identity are open.
@@ -270,6 +278,15 @@ impl Now {
         Moment { at: format_rfc3339_seconds(self.when(at)).to_string(), in_seconds: self.until(at) }
     }
 
+    /// The same of the wall's clock.
+    fn date(self, at: SystemTime) -> Moment {
+        let in_seconds = match at.duration_since(self.wall) {
+            Ok(left) => left.as_secs_f64(),
+            Err(over) => -over.duration().as_secs_f64(),
+        };
+        Moment { at: format_rfc3339_seconds(at).to_string(), in_seconds }
+    }
+
     /// So long from now.
     pub(crate) fn after(self, time: Duration) -> Moment {
         Moment { at: format_rfc3339_seconds(self.wall + time).to_string(), in_seconds: time.as_secs_f64() }
@@ -296,8 +313,8 @@ fn part(phase: &Phase) -> (&'static str, Option<Instant>) {
     }
 }
 
-/// When the next rotation begins by itself.
-pub(crate) const fn next_rotation(phase: &Phase) -> Option<Instant> {
+/// When the machine begins the next rotation by itself.
+const fn begins_by_itself(phase: &Phase) -> Option<Instant> {
     match phase {
         Phase::Steady(Steady { rotate_at, .. }) => *rotate_at,
         _ => None,
@@ -314,6 +331,13 @@ const fn grace_ends(phase: &Phase) -> Option<Instant> {
 impl Seat {
     pub(crate) fn seen(&self) -> Seen {
         locked(&self.seen).clone()
+    }
+
+    /// When the next rotation is due: after a period, by a calendar, or because the credential ends.
+    pub(crate) fn next_rotation(&self, status: &Status, now: Now) -> Option<SystemTime> {
+        let calendar = self.facts.calendar.as_ref().filter(|_| status.phase == PhaseKind::Steady);
+        let (by_itself, due) = (begins_by_itself(&status.state), calendar.and_then(|calendar| calendar.next(now.wall)));
+        by_itself.map(|at| now.when(at)).into_iter().chain(due).min()
     }
 
     pub(crate) fn standing(&self, now: Now) -> Standing {
@@ -343,7 +367,7 @@ impl Seat {
             current,
             second,
             debt,
-            next_rotation: next_rotation(&status.state).map(|at| now.moment(at)),
+            next_rotation: self.next_rotation(&status, now).map(|at| now.date(at)),
             paused: status.paused.map(|at| now.moment(at)),
             grace_ends: grace_ends(&status.state).map(|at| now.moment(at)),
             needs_operator: needs_operator(&status.state).map(str::to_owned),
@@ -366,7 +390,7 @@ impl Seat {
     }
 
     pub(crate) fn planned(&self, now: Now) -> Planned {
-        let (status, policy) = (self.operator.status(), self.facts.policy);
+        let (status, Facts { provider, policy, calendar, .. }) = (self.operator.status(), &self.facts);
         let current = status.state.current();
         // By then it is renewed at the latest: see `Policy::renewal` in the core.
         let left = if matches!(policy.jitter, Jitter::None) { policy.full / 2 } else { policy.full / 3 };
@@ -378,9 +402,13 @@ impl Seat {
         };
         Planned {
             name: self.name.clone(),
-            provider: self.facts.provider.clone(),
+            provider: provider.clone(),
             every: policy.period.map(|period| period.as_secs_f64()),
-            next_rotation: next_rotation(&status.state).map(|at| now.moment(at)),
+            schedule: calendar.as_ref().map(|Calendar { schedule, .. }| Scheduled {
+                calendar: schedule.to_string(),
+                window: schedule.window.as_secs_f64(),
+            }),
+            next_rotation: self.next_rotation(&status, now).map(|at| now.date(at)),
             life: policy.full.as_secs_f64(),
             validate_for: policy.validate_for.as_secs_f64(),
             grace: policy.grace.as_secs_f64(),

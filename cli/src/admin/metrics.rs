@@ -19,7 +19,7 @@ use turquoise::core::PhaseKind;
 use turquoise::proxy::Figures;
 
 use super::alert::Rung;
-use super::desk::{Desk, Now, Seat, needs_operator, next_rotation, roles};
+use super::desk::{Desk, Now, Seat, needs_operator, roles};
 use super::shape::Hanging;
 
 /// What the text is, by its media type.
@@ -301,8 +301,8 @@ impl Metrics {
         if let Some(at) = status.debt_ends {
             stamp(&self.debt_ends, now.when(at));
         }
-        if let Some(at) = next_rotation(&status.state) {
-            stamp(&self.next, now.when(at));
+        if let Some(at) = seat.next_rotation(&status, now) {
+            stamp(&self.next, at);
         }
         if let Some((_, at)) = seen.success {
             stamp(&self.success, at);

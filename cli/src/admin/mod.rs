@@ -22,12 +22,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use turquoise::{BootClock, Operator, proxy};
-use turquoise_http::TlsError;
 
-pub(crate) use alert::{Alarm, Receiver};
+pub(crate) use alert::{Alarm, Receiver, is_webhook};
 pub(crate) use desk::{Facts, Proxied};
 
-use alert::Bell;
+use alert::{Bell, NoAlarm};
 use desk::Desk;
 use metrics::OPEN_METRICS;
 use server::{Listener, Routes, SocketFile};
@@ -70,7 +69,7 @@ pub(crate) enum AdminError {
     Clock(#[source] io::Error),
     /// Alerts cannot be sent.
     #[error("alerts cannot be sent: {0}")]
-    Alert(#[from] TlsError),
+    Alert(#[from] NoAlarm),
 }
 
 impl Admin {
@@ -98,6 +97,11 @@ impl Admin {
             let desk = Arc::clone(&self.desk);
             self.books.spawn(async move { desk.follow(seat, progress).await });
         }
+    }
+
+    /// Tells of it no more.
+    pub(crate) fn unseat(&self, name: &str) {
+        self.desk.unseat(name);
     }
 
     /// The listeners of an identity are open.

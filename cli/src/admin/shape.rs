@@ -91,13 +91,23 @@ pub(crate) struct Standings {
     pub(crate) identities: Vec<Standing>,
 }
 
+/// A calendar, in UTC.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Scheduled {
+    /// As the file has it.
+    pub(crate) calendar: String,
+    /// So long after what it says at most, in seconds.
+    pub(crate) window: f64,
+}
+
 /// What is to come of an identity. All durations in seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Planned {
     pub(crate) name: String,
     pub(crate) provider: String,
-    /// From one rotation to the next at the latest; nothing rotates by itself without it.
+    /// From one rotation to the next at the latest, unless a calendar says when; nothing rotates by itself without either.
     pub(crate) every: Option<f64>,
+    pub(crate) schedule: Option<Scheduled>,
     pub(crate) next_rotation: Option<Moment>,
     /// The life that the serving credential is renewed to.
     pub(crate) life: f64,

@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 pub(crate) use child::Status;
 pub(crate) use host::{Hosted, NotRun};
 pub(crate) use signal::named;
-pub(crate) use template::{Missing, Template};
+pub(crate) use template::{Fault, Missing, Template};
 
 /// What is started, and how it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -86,7 +86,8 @@ use Kind::{Count, Duration, Flag, Lines, List, Mode, Named, OneOf, Percent, Stan
 
 /// Said of what stands in a stanza that has the same verdict.
 pub(crate) const AS_ABOVE: &str = "as above";
-const TEMPLATES: &str = "keep `bao agent` or consul-template for files, and point it at the same server";
+const TEMPLATES: &str = "keep `bao agent` or consul-template for files, and point it at our `listener` by vault { address = \"…\" }: docs/exec.md has an \
+     example";
 const OWN_METRICS: &str = "our metrics have names of their own, and live as long as we do";
 const NO_PUSH: &str = "we push no metrics: let Prometheus read them at `prometheus`";
 const WRAPPED: &str = "a wrapped token has to be unwrapped once by one reader, and this file is read again and again: remove it";
@@ -261,7 +262,8 @@ pub(crate) const KEYS: &[Key] = &[
     ours(
         "rotation.schedule",
         Text,
-        "when, instead of how often: minute, hour, day, month and weekday, in UTC, as \"0 3 * * *\"; nobody makes up for one that is missed",
+        "when, instead of how often: minute, hour, day, month and weekday, in UTC, as \"0 3 * * *\"; what is missed is made up for within \
+         the `window`, else left to the next one",
     ),
     ours("rotation.window", Duration, "so long after that at most; where in it, is a moment of each identity's own"),
     ours(
@@ -333,6 +335,7 @@ pub(crate) const KEYS: &[Key] = &[
     ours("admin.mode", Mode, "its permissions, in octal: who may write to it may ask for everything; 0600 without it"),
     ours("alert", Stanza, "who is told when something is wrong, beside the log: see admin.md"),
     ours("alert.webhook", Text, "an address that each alert is posted to, as JSON"),
+    ours("alert.webhook_file", Text, "the file of that address, if it has a secret in it: read for each alert"),
     ours(
         "alert.command",
         List,
@@ -411,7 +414,7 @@ pub(crate) const KEYS: &[Key] = &[
     ours("exec.rotation", Text, "the name of the rotation whose credential it lives on"),
     same("env_template", Named, "a variable of the child's environment, with its name"),
     same("env_template.contents", Lines, "a template of Go; docs/exec.md says which functions it has"),
-    later("env_template.source", "write what stands in that file as `contents`"),
+    same("env_template.source", Text, "the file of the template, in its stead"),
     same("env_template.error_on_missing_key", Flag, "whether a key that is not there is an error; it is, without this"),
     same("env_template.{left_delimiter,right_delimiter}", Text, "what actions stand between, if not {{ and }}"),
     different("telemetry", Stanza, "metrics are read from us, by Prometheus and what speaks like it; we push none: see admin.md"),

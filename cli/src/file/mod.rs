@@ -14,7 +14,7 @@ mod walk;
 use std::path::Path;
 
 pub(crate) use plan::{Container, Log, Origin, Plan, Program, Provider, Proxied, Rotation, Setting, Survivor, Watched};
-pub(crate) use schedule::Schedule;
+pub(crate) use schedule::{Due, Schedule};
 pub(crate) use source::{ReadError, Remark, Source};
 pub(crate) use tree::{Item, Table};
 pub(crate) use value::span;

@@ -65,6 +65,15 @@ pub(crate) struct Rotation {
     pub(crate) container: Option<Container>,
 }
 
+impl Rotation {
+    /// Whether both would write the same file, or listen at the same place.
+    pub(crate) fn shares_with(&self, other: &Self) -> bool {
+        let same_file = self.sinks.iter().any(|sink| other.sinks.iter().any(|another| another.path == sink.path));
+        let address = |of: &Self| of.container.as_ref().map(|container| container.address);
+        same_file || (address(self).is_some() && address(self) == address(other))
+    }
+}
+
 /// An endpoint that hands a key to AWS clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Container {
@@ -133,6 +142,17 @@ impl Provider {
             Self::Token(_) => "vault-token",
             Self::SecretId(_) => "approle-secret-id",
             Self::Keys(_) => "aws-iam",
+        }
+    }
+
+    /// Whether a candidate is tried in the same way.
+    pub(crate) fn has_the_probes_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Login(one), Self::Login(other)) => one.probes == other.probes,
+            (Self::Token(one), Self::Token(other)) => one.probes == other.probes,
+            (Self::SecretId(one), Self::SecretId(other)) => one.probes == other.probes,
+            (Self::Keys(one), Self::Keys(other)) => one.probes == other.probes,
+            _ => true,
         }
     }
 

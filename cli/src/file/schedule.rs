@@ -13,12 +13,22 @@ use turquoise::core::Jitter;
 const LOOKED_AT: usize = 400;
 /// From when on they are looked at, in seconds of Unix: the first of January 2026. What a file comes to does not depend on the day.
 const FROM: i64 = 1_767_225_600;
+/// So long a moment at the end of its window, or of one that is no time at all, can be made up for.
+const LEEWAY: Duration = Duration::from_mins(1);
 
 /// In UTC, and within a window from each occurrence on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Schedule {
     cron: Cron,
     pub(crate) window: Duration,
+}
+
+/// A moment at which a rotation was due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) moment: SystemTime,
+    /// So long it can be made up for.
+    pub(crate) until: SystemTime,
 }
 
 /// Why a text is no calendar.
@@ -54,6 +64,16 @@ impl Schedule {
         let before = utc(Timestamp::try_from(now.checked_sub(late)?).ok()?);
         let occurrence = self.cron.find_next_occurrence(&before, false).ok()?;
         SystemTime::from(occurrence.timestamp()).checked_add(late)
+    }
+
+    /// The identity's own moment that came last.
+    pub(crate) fn last(&self, now: SystemTime, jitter: Jitter) -> Option<Due> {
+        let late = jitter.phase(self.window);
+        let before = utc(Timestamp::try_from(now.checked_sub(late)?).ok()?);
+        let occurrence = SystemTime::from(self.cron.find_previous_occurrence(&before, true).ok()?.timestamp());
+        let moment = occurrence.checked_add(late)?;
+        let until = occurrence.checked_add(self.window)?.max(moment.checked_add(LEEWAY)?);
+        Some(Due { moment, until })
     }
 
     /// The least and the longest time from one rotation to the next.
@@ -114,6 +134,26 @@ mod tests {
         moments.sort();
         moments.dedup();
         assert!(moments.len() > 15, "each identity has a moment of its own");
+    }
+
+    #[test]
+    fn the_last_moment_can_be_made_up_for_until_its_window_is_over() {
+        let nightly = schedule("0 3 * * *", 7200);
+        let last = |now: &str, jitter| nightly.last(time(now), jitter).expect("one came before");
+        for now in ["2026-03-02T03:00:00Z", "2026-03-02T03:00:00.5Z", "2026-03-02T23:59:59Z", "2026-03-03T02:59:59.9Z"] {
+            let Due { moment, until } = last(now, Jitter::None);
+            assert_eq!((moment, until), (time("2026-03-02T03:00:00Z"), time("2026-03-02T05:00:00Z")), "{now}");
+        }
+        for seed in 0..20 {
+            let jitter = Jitter::Full(seed);
+            let (now, next) =
+                (time("2026-03-02T04:00:00Z"), nightly.next(time("2026-03-02T02:00:00Z"), jitter).expect("it comes"));
+            let Due { moment, until } = nightly.last(now, jitter).expect("one came before");
+            assert!(moment <= now && (moment == next) == (next <= now), "the one that has come, or that of the night before");
+            assert!(until >= moment + LEEWAY && until <= moment + Duration::from_hours(2) + LEEWAY);
+        }
+        let sharp = schedule("0 3 * * *", 0).last(time("2026-03-02T03:00:10Z"), Jitter::None).expect("one came before");
+        assert_eq!(sharp.until, time("2026-03-02T03:01:00Z"));
     }
 
     #[test]

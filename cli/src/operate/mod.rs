@@ -96,6 +96,7 @@ Examples:
   turquoise watch                 q or Ctrl-C ends it
   turquoise watch payments
   turquoise watch | tee log       a line for each step, where there is no terminal
+  turquoise watch --format json   each step as JSON on a line of its own
 
 Exit codes:
   0   it was ended
@@ -104,6 +105,9 @@ Exit codes:
 pub(crate) struct Watch {
     /// The identity; all of them without it
     name: Option<String>,
+    /// What is printed
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
     #[command(flatten)]
     at: At,
 }
@@ -470,7 +474,7 @@ pub(crate) fn watch(args: &Watch) -> ExitCode {
         let client = args.at.client()?;
         // It is there, and has this identity.
         standings(&args.at, args.name.as_ref()).await?;
-        watch::watch(&client, args.name.as_deref()).await?;
+        watch::watch(&client, args.name.as_deref(), args.format == Format::Json).await?;
         Ok(0)
     })
 }

@@ -7,7 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use humantime::format_duration;
 use serde::Serialize;
 
-use crate::admin::shape::{Hanging, Happened, Held, Moment, Owed, Planned, Plans, Replaced, Standing, Standings};
+use crate::admin::shape::{Hanging, Happened, Held, Moment, Owed, Planned, Plans, Replaced, Scheduled, Standing, Standings};
 
 pub(super) const BLUE: Style = AnsiColor::BrightBlue.on_default().bold();
 pub(super) const GREEN: Style = AnsiColor::BrightGreen.on_default().bold();
@@ -121,7 +121,7 @@ pub(super) fn remarks(standing: &Standing) -> Vec<String> {
 }
 
 pub(super) fn plans(told: &Plans) -> String {
-    let header = ["identity", "provider", "every", "next rotation", "life", "takes at most", "survives an outage of"];
+    let header = ["identity", "provider", "rotates", "next rotation", "life", "takes at most", "survives an outage of"];
     let mut table = table(&header);
     for planned in &told.identities {
         let survives = match planned.survives_any_time {
@@ -131,7 +131,7 @@ pub(super) fn plans(told: &Plans) -> String {
         table.add_row([
             planned.name.clone(),
             planned.provider.clone(),
-            planned.every.map_or_else(|| "when asked".to_owned(), span),
+            due(planned),
             moment(planned.next_rotation.as_ref()),
             span(planned.life),
             longest(planned),
@@ -139,6 +139,15 @@ pub(super) fn plans(told: &Plans) -> String {
         ]);
     }
     table.to_string()
+}
+
+/// How often it rotates, or when.
+fn due(Planned { every, schedule, .. }: &Planned) -> String {
+    match (schedule, every) {
+        (Some(Scheduled { calendar, window }), _) => format!("{calendar} (UTC),\nwithin {}", span(*window)),
+        (None, Some(every)) => span(*every),
+        (None, None) => "when asked".to_owned(),
+    }
 }
 
 fn longest(Planned { longest_rotation, validate_for, grace, .. }: &Planned) -> String {

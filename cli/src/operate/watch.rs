@@ -19,26 +19,34 @@ const PACE: Duration = Duration::from_millis(250);
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
-/// Shows it until it is ended; a line for each step, where there is no terminal.
-pub(super) async fn watch(client: &Client, only: Option<&str>) -> Result<(), Trouble> {
-    if io::stdin().is_terminal() && io::stdout().is_terminal() { live(client, only).await } else { tell(client, only).await }
+/// Shows it until it is ended; a line for each step, where there is no terminal or a program listens.
+pub(super) async fn watch(client: &Client, only: Option<&str>, is_json: bool) -> Result<(), Trouble> {
+    let is_live = !is_json && io::stdin().is_terminal() && io::stdout().is_terminal();
+    if is_live { live(client, only).await } else { tell(client, only, is_json).await }
 }
 
 /// A line for each step, until nobody is there any more.
-async fn tell(client: &Client, only: Option<&str>) -> Result<(), Trouble> {
+async fn tell(client: &Client, only: Option<&str>, is_json: bool) -> Result<(), Trouble> {
     let Standings { identities } = client.get("/v1/identities").await?;
-    let Since { mut after, .. } = client.get("/v1/events").await?;
+    let Since { after, .. } = client.get("/v1/events").await?;
+    if is_json {
+        return follow(client, only, after, true).await;
+    }
     for Standing { name, phase, current, .. } in
         identities.iter().filter(|standing| only.is_none_or(|only| standing.name == only))
     {
         let current = current.as_ref().map_or_else(|| "nothing".to_owned(), |held| format!("{} {}", held.slot, held.generation));
         line(format_args!("{}  {name}  {phase}: {current} serves", format_rfc3339_seconds(SystemTime::now())))?;
     }
+    follow(client, only, after, false).await
+}
+
+async fn follow(client: &Client, only: Option<&str>, mut after: u64, is_json: bool) -> Result<(), Trouble> {
     loop {
         let events = client.events(after, only).await?;
         after = events.after;
         for happened in &events.events {
-            round::tell(happened, false)?;
+            round::tell(happened, is_json)?;
         }
     }
 }

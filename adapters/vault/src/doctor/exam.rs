@@ -12,11 +12,12 @@ use turquoise_runtime::port::{Credential, Handle, Observed};
 use crate::doctor::Plan;
 use crate::doctor::report::{Finding, Outcome, Report};
 use crate::failure::{Failure, shorten};
-use crate::fit::unfit;
+use crate::fit::{unfit, whole_seconds};
 use crate::holder::Holder;
 use crate::login::is_cut;
+use crate::name::LeaseId;
 use crate::policy::{Rule, Rules};
-use crate::reply::{Listed, parse};
+use crate::reply::{Leased, Listed, parse};
 use crate::request::Request;
 
 /// Who looks at itself and at others.
@@ -31,7 +32,7 @@ type Stop<'a> = Box<dyn FnMut() -> bool + Send + 'a>;
 
 pub(super) struct Exam<'a> {
     pub(super) holder: &'a Holder,
-    pub(super) plan: Plan,
+    pub(super) plan: Plan<'a>,
     pub(super) report: Report,
     rules: Rules,
     stop: Stop<'a>,
@@ -50,7 +51,7 @@ struct Throwaway {
 }
 
 impl<'a> Exam<'a> {
-    pub(super) fn new(holder: &'a Holder, rules: Rules, plan: Plan, stop: impl FnMut() -> bool + Send + 'a) -> Self {
+    pub(super) fn new(holder: &'a Holder, rules: Rules, plan: Plan<'a>, stop: impl FnMut() -> bool + Send + 'a) -> Self {
         let report = Report { findings: Vec::new(), unchecked: Vec::new(), left: Vec::new() };
         let mut exam = Self {
             holder,
@@ -182,6 +183,40 @@ impl<'a> Exam<'a> {
         self.check(NEW, "can have its life cut", is_cut(left, probation));
     }
 
+    /// Takes a lease of each path that programs take one of, sees how long it lives, and ends it.
+    pub(super) async fn lease(&mut self, token: &Credential) {
+        const WHAT: &str = "gives leases that a rotation outlives";
+        let (transport, Plan { leases, every, .. }) = (&self.holder.transport, self.plan);
+        for path in leases {
+            let taking = async { parse::<Leased>(&transport.call(&token.secret, Request::lease(path)).await?.body) };
+            let Some(Leased { lease_id, lease_duration, renewable }) = self.step(NEW, &path.to_string(), taking).await else {
+                continue;
+            };
+            let Ok(lease) = lease_id.parse::<LeaseId>() else {
+                self.warn(
+                    SERVER,
+                    WHAT,
+                    &format!("what {path} answers is not leased: nothing waits for it, and it lives to its own end"),
+                );
+                continue;
+            };
+            let life = Duration::from_secs(lease_duration);
+            if life > every {
+                let words = format!(
+                    "a lease of {path} lives for {life:?}, and each token is replaced after {every:?}: the lease ends with its token, \
+                     when the grace is over. Let programs take another one then, shorten `default_ttl` there, or rotate less often"
+                );
+                self.warn(SERVER, WHAT, &words);
+            }
+            if renewable {
+                let renewing = transport.call(&token.secret, Request::renew_lease(&lease, whole_seconds(life)));
+                self.step(NEW, &format!("sys/leases/renew/{path}/*"), renewing).await;
+            }
+            let ending = transport.call(&token.secret, Request::revoke_lease(&lease));
+            self.step(NEW, &format!("sys/leases/revoke/{path}/*"), ending).await;
+        }
+    }
+
     pub(super) async fn set_life(&mut self, token: &Credential, life: Duration) -> Option<Duration> {
         let given = self.step(NEW, "auth/token/renew-self", self.holder.renew(&token.secret, &token.handle, life)).await?;
         for kept in self.throwaways.iter_mut().filter(|kept| kept.token.handle == token.handle) {
@@ -294,7 +329,7 @@ impl<'a> Exam<'a> {
         }
         for what in [
             "whether programs can use what they are given, beyond the probes",
-            "leases and child tokens of the credential in use: they die with it",
+            "leases and child tokens that programs make otherwise than through a `listener`: nobody knows them, and they die with the token",
             "other nodes of the server than the one that answered, and requests from other hosts than this one",
             "quotas, and whatever is changed on the server from now on",
         ] {

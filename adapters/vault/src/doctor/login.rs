@@ -19,8 +19,12 @@ use crate::server::ConfigError;
 const LOGIN: &str = "a login";
 const TOKEN: &str = "the token of a login";
 
-pub(super) async fn examine(config: LoginConfig, plan: Plan, stop: impl FnMut() -> bool + Send) -> Result<Report, ConfigError> {
-    let rules = login_policy(config.method.app().as_ref(), &config.probes, plan.privileges);
+pub(super) async fn examine(
+    config: LoginConfig,
+    plan: Plan<'_>,
+    stop: impl FnMut() -> bool + Send,
+) -> Result<Report, ConfigError> {
+    let rules = login_policy(config.method.app().as_ref(), &config.probes, plan.privileges).leasing(plan.leases);
     let provider = LoginProvider::new(LoginConfig { probation: plan.probation, ..config })?;
     let mut exam = Exam::new(&provider.holder, rules, plan, stop);
     match &provider.method {
@@ -50,6 +54,7 @@ async fn run(exam: &mut Exam<'_>, provider: &LoginProvider) -> Option<()> {
     lives_short(exam, provider, &old, &auth).await;
     check_uses(exam, provider, &old).await?;
     exam.serve(&old).await;
+    exam.lease(&old).await;
     let (new, _) = log_in(exam, provider, "can be repeated").await?;
     if exam.plan.privileges == Privileges::Accessor {
         let (lost, _) = log_in(exam, provider, "can be repeated").await?;

@@ -19,6 +19,7 @@ use turquoise_runtime::core::Privileges;
 
 use crate::config::TokenConfig;
 use crate::login::LoginConfig;
+use crate::name::Path;
 use crate::secret_id::SecretIdConfig;
 use crate::server::ConfigError;
 
@@ -26,7 +27,7 @@ pub use report::{Finding, Outcome, Report, Verdict};
 
 /// What a rotation is to be like.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub struct Plan<'a> {
     /// The first life of a candidate, and of all that is thrown away. The core's policy has it as `probation`.
     pub probation: Duration,
     /// What a credential must be able to live, from when it is made: the period of the rotation and the grace after it. Of a
@@ -34,20 +35,24 @@ pub struct Plan {
     pub life: Duration,
     /// What power there is over tokens that were lost. An AppRole's secret ids need none.
     pub privileges: Privileges,
+    /// From one rotation to the next.
+    pub every: Duration,
+    /// Where programs take leases with a token. One is taken of each, and ended; of an AppRole's secret ids there are none.
+    pub leases: &'a [Path],
 }
 
 /// Whether `stop` has come true is asked before each request; then what was made is ended, and no more is tried.
-pub async fn token(config: TokenConfig, plan: Plan, stop: impl FnMut() -> bool + Send) -> Result<Report, ConfigError> {
+pub async fn token(config: TokenConfig, plan: Plan<'_>, stop: impl FnMut() -> bool + Send) -> Result<Report, ConfigError> {
     token::examine(config, plan, stop).await
 }
 
 /// As [`token`]. Costs two logins, three with the accessor privileges. Where logging in means to adopt a token, that is looked up
 /// and tried on the probes, and not changed.
-pub async fn login(config: LoginConfig, plan: Plan, stop: impl FnMut() -> bool + Send) -> Result<Report, ConfigError> {
+pub async fn login(config: LoginConfig, plan: Plan<'_>, stop: impl FnMut() -> bool + Send) -> Result<Report, ConfigError> {
     login::examine(config, plan, stop).await
 }
 
 /// As [`token`]. Costs three logins, four if the tokens are to be ended that a secret id was used for.
-pub async fn secret_id(config: SecretIdConfig, plan: Plan, stop: impl FnMut() -> bool + Send) -> Result<Report, ConfigError> {
+pub async fn secret_id(config: SecretIdConfig, plan: Plan<'_>, stop: impl FnMut() -> bool + Send) -> Result<Report, ConfigError> {
     secret_id::examine(config, plan, stop).await
 }

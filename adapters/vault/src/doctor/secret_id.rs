@@ -39,7 +39,7 @@ struct Made {
 
 pub(super) async fn examine(
     config: SecretIdConfig,
-    plan: Plan,
+    plan: Plan<'_>,
     stop: impl FnMut() -> bool + Send,
 ) -> Result<Report, ConfigError> {
     let (rules, issued) = (secret_id_policy(&config.app, config.issued, &config.probes), config.issued);

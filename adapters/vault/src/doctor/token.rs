@@ -22,8 +22,12 @@ use crate::token::TokenProvider;
 /// What the operator has handed over. It mints, and is not changed.
 const FIRST: &str = "the token of the file";
 
-pub(super) async fn examine(config: TokenConfig, plan: Plan, stop: impl FnMut() -> bool + Send) -> Result<Report, ConfigError> {
-    let rules = policy(config.through.clone(), &config.probes, plan.privileges);
+pub(super) async fn examine(
+    config: TokenConfig,
+    plan: Plan<'_>,
+    stop: impl FnMut() -> bool + Send,
+) -> Result<Report, ConfigError> {
+    let rules = policy(config.through.clone(), &config.probes, plan.privileges).leasing(plan.leases);
     let provider = TokenProvider::new(config)?;
     let mut exam = Exam::new(&provider.holder, rules, plan, stop);
     run(&mut exam, &provider).await;
@@ -45,6 +49,7 @@ async fn run(exam: &mut Exam<'_>, provider: &TokenProvider) -> Option<()> {
     exam.audit(&first).await;
     let green = mint(exam, provider, FIRST, &first).await?;
     exam.serve(&green).await;
+    exam.lease(&green).await;
     let next = mint(exam, provider, NEW, &green.secret).await;
     let next = match next {
         Some(next) => next,

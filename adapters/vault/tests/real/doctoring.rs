@@ -13,8 +13,14 @@ use turquoise_vault::{
 use crate::support::{Bench, MINUTE, READABLE, probe, text};
 use crate::{logging_in, secret_ids};
 
-const SELF: Plan = Plan { probation: MINUTE, life: Duration::from_mins(50), privileges: Privileges::OnlySelf };
-const ACCESSOR: Plan = Plan { privileges: Privileges::Accessor, ..SELF };
+const SELF: Plan<'_> = Plan {
+    probation: MINUTE,
+    life: Duration::from_mins(50),
+    privileges: Privileges::OnlySelf,
+    every: Duration::from_mins(40),
+    leases: &[],
+};
+const ACCESSOR: Plan<'_> = Plan { privileges: Privileges::Accessor, ..SELF };
 
 fn never() -> bool {
     false
@@ -71,11 +77,11 @@ fn bench(name: &str) -> Bench {
     bench
 }
 
-async fn token(bench: &Bench, plan: Plan) -> Report {
+async fn token(bench: &Bench, plan: Plan<'_>) -> Report {
     doctor::token(bench.config(), plan, never).await.unwrap()
 }
 
-async fn login(config: LoginConfig, plan: Plan) -> Report {
+async fn login(config: LoginConfig, plan: Plan<'_>) -> Report {
     doctor::login(config, plan, never).await.unwrap()
 }
 
@@ -121,7 +127,7 @@ async fn of_a_token_without_a_role_it_accepts_the_printed_policy_and_names_each_
 #[tokio::test]
 async fn of_a_login_it_accepts_the_printed_policy_and_names_each_right_that_is_taken() {
     let desk = logging_in::Desk::new("doctor-login");
-    let rules = |plan: Plan| login_policy(desk.method().app().as_ref(), &[probe(READABLE)], plan.privileges);
+    let rules = |plan: Plan<'_>| login_policy(desk.method().app().as_ref(), &[probe(READABLE)], plan.privileges);
     for plan in [SELF, ACCESSOR] {
         desk.server.write_policy("doctor-login", &rules(plan).to_string()).unwrap();
         is_fit(&login(desk.config(), plan).await);

@@ -4,8 +4,8 @@ use std::fs;
 
 use tempfile::TempDir;
 use turquoise_runtime::core::Privileges;
-use turquoise_vault::TokenConfig;
 use turquoise_vault::doctor::{Outcome, Plan, Report, Verdict, token};
+use turquoise_vault::{Rule, TokenConfig};
 
 use crate::stub::{Act, Stub, answer, config};
 
@@ -19,7 +19,8 @@ async fn examine(script: Vec<Act>) -> (Report, Vec<String>) {
     let file = folder.path().join("token");
     fs::write(&file, "s.first").unwrap();
     let minute = std::time::Duration::from_mins(1);
-    let plan = Plan { probation: minute, life: minute * 60, privileges: Privileges::OnlySelf };
+    let (every, leases) = (minute * 50, ["database/creds/app".parse().unwrap()]);
+    let plan = Plan { probation: minute, life: minute * 60, privileges: Privileges::OnlySelf, every, leases: &leases };
     let report = token(TokenConfig { token_file: file, ..config(&stub.address) }, plan, || false).await.unwrap();
     let asked = stub.seen().iter().map(|request| request.split(' ').nth(1).unwrap().to_owned()).collect();
     (report, asked)
@@ -33,6 +34,42 @@ async fn a_server_without_an_audit_log_is_warned_of() {
     assert_eq!(warned.outcome, Outcome::Warning);
     assert!(warned.words.contains("no audit device is on"), "{}", warned.words);
     assert_eq!(report.verdict(), Verdict::Failed);
+}
+
+#[tokio::test]
+async fn leases_that_a_rotation_would_end_are_warned_of() {
+    let denied = || answer("403 Forbidden", r#"{"errors":["1 error occurred:\n\t* permission denied\n\n"]}"#);
+    let lives = |seconds: u64| answer("200 OK", &MINTED.replace("60", &seconds.to_string()));
+    let leased = |seconds: u64| {
+        let body = format!(r#"{{"lease_id":"database/creds/app/1","lease_duration":{seconds},"renewable":true}}"#);
+        answer("200 OK", &body)
+    };
+    let begin = || vec![answer("200 OK", GOOD), denied(), lives(60), answer("200 OK", GOOD), lives(3600), lives(60)];
+    let sealed = || vec![answer("503 Service Unavailable", r#"{"errors":["Vault is sealed"]}"#)];
+    let warning = |report: &Report| {
+        let warned = |finding: &&turquoise_vault::doctor::Finding| finding.what == "gives leases that a rotation outlives";
+        report.findings.iter().find(warned).map(|finding| (finding.outcome, finding.words.clone()))
+    };
+
+    let (report, asked) = examine([begin(), vec![leased(7200), leased(7200), denied()], sealed()].concat()).await;
+    let (outcome, words) = warning(&report).unwrap();
+    assert_eq!(outcome, Outcome::Warning);
+    assert!(words.contains("database/creds/app lives for 7200s, and each token is replaced after 3000s"), "{words}");
+    assert_eq!(
+        asked[6..9],
+        ["database/creds/app", "sys/leases/renew/database/creds/app/1", "sys/leases/revoke/database/creds/app/1"]
+            .map(|path| format!("/v1/{path}"))
+    );
+    let missing: Vec<_> = report.missing().map(Rule::path).collect();
+    assert!(missing.contains(&"sys/leases/revoke/database/creds/app/*"), "{missing:?}");
+
+    let (report, _) = examine([begin(), vec![leased(1800), leased(1800), answer("200 OK", "{}")], sealed()].concat()).await;
+    assert_eq!(warning(&report), None);
+    let (report, _) =
+        examine([begin(), vec![answer("200 OK", r#"{"lease_id":"","lease_duration":0,"renewable":false}"#)], sealed()].concat())
+            .await;
+    assert!(warning(&report).unwrap().1.contains("is not leased"));
+    assert!(report.unchecked.iter().any(|what| what.contains("otherwise than through a `listener`")));
 }
 
 /// What was made is ended first, whatever else is unknown.

@@ -116,7 +116,8 @@ impl Site {
         setup.policy.probe_every = Duration::from_millis(1);
         setup.policy.backoff = backoff;
         setup.policy.backoff_cap = backoff;
-        let facts = Facts { provider: "keys".to_owned(), policy: setup.policy, paused: Paused::beside(&file("journal")) };
+        let paused = Paused::beside(&file("journal"));
+        let facts = Facts { provider: "keys".to_owned(), policy: setup.policy, calendar: None, paused };
         let identity = Identity::start(setup).await.unwrap();
         let mut admin = Admin::new(alarm).unwrap();
         admin.seat("app", identity.operator(), facts);

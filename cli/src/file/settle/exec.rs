@@ -1,18 +1,23 @@
 //! The program that is started beside the rotations, and the values that only it has.
 
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use turquoise::vault::Upstream;
 
 use super::super::plan::{Program, Provider, Rotation};
-use super::super::tree::{Item, Value};
+use super::super::source::{Place, Remark, Source};
+use super::super::tree::{At, Item, Value};
 use super::super::value;
 use super::{Settler, Stanza};
-use crate::exec::{Exec, Missing, OnChange, Ready, Template, named};
+use crate::exec::{Exec, Fault, Missing, OnChange, Ready, Template, named};
 
 /// So long a child has to end, and a successor to become ready.
 const WITHIN: Duration = Duration::from_secs(30);
+
+/// In no place of the configuration.
+const NOWHERE: At = (0, 0);
 
 impl<'a> Settler<'a, '_> {
     /// Nothing, if the file starts none.
@@ -114,17 +119,37 @@ impl<'a> Settler<'a, '_> {
             );
         };
         let stanza = Stanza::of(format!("env_template({name})"), item);
-        let Some(contents) = stanza.item("contents").and_then(Item::text) else {
-            return self.fault(item.at, "`contents` is missing", "add contents = \"{{ … }}\"");
-        };
+        let (contents, file) = self.contents(&stanza)?;
         let mut delimiter = |key, default| self.text(&stanza, key, Some(default)).unwrap_or_default();
         let delimiters = (delimiter("left_delimiter", "{{"), delimiter("right_delimiter", "}}"));
         let is_strict = self.pick(&stanza, "error_on_missing_key", value::flag, bool::to_string, Some(true));
         let missing = if is_strict == Some(false) { Missing::Shows } else { Missing::Fails };
-        match Template::new(name.clone(), contents.to_owned(), delimiters, missing) {
-            Ok(template) => Some(template),
-            Err(fault) => {
+        match (Template::new(name.clone(), contents, delimiters, missing), file) {
+            (Ok(template), _) => Some(template),
+            (Err(fault), None) => {
                 self.fault(stanza.at("contents"), &format!("line {} of the template: {}", fault.line, fault.what), fault.remedy)
+            }
+            (Err(Fault { line, what, remedy }), Some(file)) => {
+                self.remarks.faults.push(Remark { file, place: Place { line, column: 1 }, what, remedy, at: NOWHERE });
+                None
+            }
+        }
+    }
+
+    /// What a template says; with its file, if it is in one.
+    fn contents(&mut self, stanza: &Stanza<'a>) -> Option<(String, Option<String>)> {
+        match (stanza.item("contents").and_then(Item::text), stanza.item("source")) {
+            (Some(contents), None) => Some((contents.to_owned(), None)),
+            (None, Some(_)) => {
+                let path = self.needed(stanza, "source")?;
+                match Source::read(Path::new(&path)) {
+                    Ok(Source { text, .. }) => Some((text, Some(path))),
+                    Err(why) => self.fault(stanza.at("source"), "the template cannot be had", why.to_string()),
+                }
+            }
+            (None, None) => self.fault(stanza.at, "`contents` is missing", "add contents = \"{{ … }}\", or source = \"/…\""),
+            (Some(_), Some(_)) => {
+                self.fault(stanza.at("source"), "a template stands here and in a file", "keep `contents` or `source`")
             }
         }
     }

@@ -6,14 +6,17 @@ use std::time::Duration;
 use http::Uri;
 
 use super::super::plan::Watched;
+use super::super::tree::Value;
 use super::super::value;
 use super::{Settler, Stanza};
-use crate::admin::{Alarm, Receiver};
+use crate::admin::{Alarm, Receiver, is_webhook};
 use crate::operate::SOCKET;
 
 /// The longest path of a socket, in bytes.
 const PATH_LIMIT: usize = 107;
 const MODE: u32 = 0o600;
+/// So many characters in a row of an address are nothing that a person made up.
+const UNGUESSED: usize = 20;
 /// So long telling of an alert may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -43,11 +46,12 @@ impl<'a> Settler<'a, '_> {
 
     fn alarm(&mut self, alert: &Stanza<'a>) -> Option<Alarm> {
         let patience = self.duration(alert, "timeout", TIMEOUT);
-        let to = match (alert.item("webhook"), alert.item("command")) {
-            (Some(_), None) => Receiver::Webhook(self.webhook(alert)?),
-            (None, Some(_)) => Receiver::Command(self.pick(alert, "command", value::texts, |argv| argv.join(" "), None)?),
+        let to = match ["webhook", "webhook_file", "command"].map(|key| alert.item(key).is_some()) {
+            [true, false, false] => Receiver::Webhook(self.webhook(alert)?),
+            [false, true, false] => Receiver::WebhookIn(self.text(alert, "webhook_file", None)?.into()),
+            [false, false, true] => Receiver::Command(self.pick(alert, "command", value::texts, |argv| argv.join(" "), None)?),
             _ => {
-                let remedy = "add webhook = \"https://…\" or command = [\"/…\"], and not both";
+                let remedy = "add one of webhook = \"https://…\", webhook_file = \"/…\" and command = [\"/…\"]";
                 return self.fault(alert.at, "`alert` tells nobody, or two", remedy);
             }
         };
@@ -57,12 +61,23 @@ impl<'a> Settler<'a, '_> {
         Some(Alarm { to, patience })
     }
 
+    /// What is shown of it is where it goes: what follows that may be a secret.
     fn webhook(&mut self, alert: &Stanza<'a>) -> Option<Uri> {
         let form = "write https://HOST/PATH or http://HOST/PATH, without a user";
-        let uri: Uri = self.parsed(alert, "webhook", form)?;
-        let is_taken = matches!(uri.scheme_str(), Some("http" | "https"))
-            && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
-        if is_taken { Some(uri) } else { self.fault(alert.at("webhook"), "`webhook` has a value that cannot be used", form) }
+        let read = |value: &Value| value::text(value)?.parse::<Uri>().ok().filter(is_webhook);
+        let shown = |uri: &Uri| {
+            let host = uri.authority().map(ToString::to_string).unwrap_or_default();
+            format!("{}://{host}/…", uri.scheme_str().unwrap_or_default())
+        };
+        let Some(uri) = self.pick(alert, "webhook", read, shown, None) else {
+            return self.fault(alert.at("webhook"), "`webhook` has a value that cannot be used", form);
+        };
+        let parts = uri.path_and_query().map_or("", |parts| parts.as_str()).split(['/', '?', '&', '=']);
+        if parts.max_by_key(|part| part.len()).is_some_and(|part| part.len() >= UNGUESSED) {
+            let what = "`webhook` has the look of an address with a secret in it, where others read";
+            self.notice(alert.at("webhook"), what, "write it to a file of mode 0600, and that as `webhook_file`");
+        }
+        Some(uri)
     }
 }
 
@@ -122,6 +137,18 @@ mod tests {
         assert_eq!((argv.join(" ").as_str(), patience.as_secs()), ("/bin/page me", 3));
         let watched = checked("alert {\nwebhook = \"https://a.example/b\"\n}").plan.expect("it is good").watched;
         assert!(matches!(watched.alarm, Some(Alarm { to: Receiver::Webhook(_), .. })));
+        let watched = checked("alert {\nwebhook_file = \"/etc/hook\"\n}").plan.expect("it is good").watched;
+        assert!(matches!(watched.alarm, Some(Alarm { to: Receiver::WebhookIn(file), .. }) if file == *"/etc/hook"));
+    }
+
+    #[test]
+    fn what_follows_the_host_of_a_webhook_is_not_shown() {
+        let checked = checked("alert {\nwebhook = \"https://hooks.example/T01/B02/swordfishswordfishsword\"\n}");
+        assert!(checked.remarks.notices.iter().any(|notice| notice.remedy.contains("webhook_file")));
+        let settings = checked.plan.expect("it is good").settings;
+        let shown = settings.iter().find(|setting| setting.key == "alert.webhook").expect("it is shown");
+        assert_eq!(shown.value, "https://hooks.example/…");
+        assert!(!format!("{:?} {settings:?}", checked.remarks.notices).contains("swordfish"));
     }
 
     #[test]
@@ -132,6 +159,7 @@ mod tests {
             ("telemetry {\nprometheus = \"9100\"\n}", "`prometheus` has a value"),
             ("alert {\n}", "tells nobody"),
             ("alert {\nwebhook = \"https://a\"\ncommand = [\"/b\"]\n}", "tells nobody, or two"),
+            ("alert {\nwebhook = \"https://a\"\nwebhook_file = \"/b\"\n}", "tells nobody, or two"),
             ("alert {\ncommand = []\n}", "names no program"),
             ("alert {\nwebhook = \"ftp://a/b\"\n}", "`webhook` has a value"),
             ("alert {\nwebhook = \"https://me:pw@a/b\"\n}", "`webhook` has a value"),
