@@ -24,6 +24,9 @@ use crate::pause::Paused;
 use crate::sidecar::{NotBegun, Parts, begin};
 use crate::swap::{self, Provided};
 
+#[cfg(test)]
+mod herd;
+
 /// So long a rotation under way may take to end before the process does; a successor goes on with what is left.
 const LEAVE: Duration = Duration::from_secs(3);
 /// What all rotations together ask of one provider: so many calls at once, and one more in each interval.
