@@ -5,6 +5,7 @@
 //! common is here: the timing, the places, and what an agent tells.
 
 pub mod agent;
+pub mod comparison;
 mod kind;
 mod point;
 mod told;

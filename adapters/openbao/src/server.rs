@@ -69,11 +69,20 @@ pub struct Options {
     pub unix_socket: bool,
     /// How its audit log shows accessors.
     pub accessors: Accessors,
+    /// It writes no audit log, so that what is measured is not what that costs.
+    pub unaudited: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { folder: None, ready_within: Duration::from_secs(30), tls: None, unix_socket: false, accessors: Accessors::Clear }
+        Self {
+            folder: None,
+            ready_within: Duration::from_secs(30),
+            tls: None,
+            unix_socket: false,
+            accessors: Accessors::Clear,
+            unaudited: false,
+        }
     }
 }
 
@@ -136,8 +145,8 @@ pub enum ServerError {
     Admin(#[from] AdminError),
 }
 
-/// A running server: active, unsealed, audited. Ends, and takes its temporary folder along, when it is dropped or when the
-/// process that holds it ends, in whatever manner.
+/// A running server: active, unsealed, audited unless it is not to be. Ends, and takes its temporary folder along, when it is
+/// dropped or when the process that holds it ends, in whatever manner.
 #[derive(Debug)]
 pub struct Server {
     process: Option<Guarded>,
@@ -161,11 +170,12 @@ impl Server {
         let folder = Folder::new(options.folder)?;
         let patience = options.ready_within;
         let socket = options.unix_socket.then(|| folder.path().join("api.sock"));
+        let special = special(folder.path(), binary, (!options.unaudited).then_some(options.accessors));
         let mut tries = 1..PORT_TRIES;
         let (process, client, tls_port) = loop {
             let [api, cluster, tls] = free_ports().map_err(|why| ServerError::Start { why })?;
             let client = Client::new(format!("http://127.0.0.1:{api}"));
-            let mut config = config(folder.path(), api, cluster, binary.is_openbao().then_some(options.accessors));
+            let mut config = config(folder.path(), api, cluster, &special);
             config.extend(options.tls.iter().map(|files| tls_listener(tls, files)));
             config.extend(socket.iter().map(|path| format!("listener \"unix\" {{\n  address = {}\n}}\n", quoted(path))));
             fs::write(folder.config(), config).map_err(|why| folder.trouble(why))?;
@@ -188,7 +198,9 @@ impl Server {
             socket,
         };
         server.unseal()?;
-        server.enable_audit(options.accessors)?;
+        if !options.unaudited {
+            server.enable_audit(options.accessors)?;
+        }
         Ok(server)
     }
 
@@ -390,15 +402,19 @@ fn tls_listener(port: u16, files: &TlsFiles) -> String {
     )
 }
 
-fn config(folder: &Path, api: u16, cluster: u16, openbao: Option<Accessors>) -> String {
-    let raft = quoted(&folder.join("raft"));
-    let special = if let Some(accessors) = openbao {
-        let (audit, hashed) = (quoted(&folder.join("audit.log")), accessors.hashed());
-        format!("audit \"file\" \"file\" {{\n  options {{\n    file_path = {audit}\n    hmac_accessor = \"{hashed}\"\n  }}\n}}")
-    } else {
+/// What one kind of server needs, and the other does not know.
+fn special(folder: &Path, binary: &Binary, audited: Option<Accessors>) -> String {
+    if !binary.is_openbao() {
         // Vault refuses to start where it may not lock memory; OpenBao never locks any.
-        "disable_mlock = true".to_owned()
-    };
+        return "disable_mlock = true".to_owned();
+    }
+    let Some(accessors) = audited else { return String::new() };
+    let (audit, hashed) = (quoted(&folder.join("audit.log")), accessors.hashed());
+    format!("audit \"file\" \"file\" {{\n  options {{\n    file_path = {audit}\n    hmac_accessor = \"{hashed}\"\n  }}\n}}")
+}
+
+fn config(folder: &Path, api: u16, cluster: u16, special: &str) -> String {
+    let raft = quoted(&folder.join("raft"));
     format!(
         r#"api_addr = "http://127.0.0.1:{api}"
 cluster_addr = "http://127.0.0.1:{cluster}"
