@@ -48,7 +48,7 @@ fn of_thread(schedstat: &str) -> Result<Duration, Malformed> {
 pub struct Memory {
     /// All that is mapped and there, the pages of its program that it shares with others included.
     pub resident: u64,
-    /// What no other process has mapped.
+    /// What is backed by no file: pages of its program it would share with others.
     pub private: u64,
 }
 
@@ -70,7 +70,7 @@ fn parse(rollup: &str) -> Result<Memory, Malformed> {
         let kilobytes = line.and_then(|rest| rest.strip_suffix(" kB")).and_then(|number| number.trim().parse::<u64>().ok());
         kilobytes.map(|number| number * 1_024).ok_or_else(|| Malformed(format!("smaps_rollup ({name})")))
     };
-    Ok(Memory { resident: field("Rss:")?, private: field("Private_Clean:")? + field("Private_Dirty:")? })
+    Ok(Memory { resident: field("Rss:")?, private: field("Anonymous:")? })
 }
 
 #[cfg(test)]
@@ -80,8 +80,8 @@ mod tests {
     #[test]
     fn memory_is_read_from_what_the_kernel_writes() {
         let text = "562c25da5000-7fff67289000 ---p 00000000 00:00 0    [rollup]\nRss:               13144 kB\nPss:               11386 kB\n\
-            Pss_Dirty:           956 kB\nPrivate_Clean:     10316 kB\nPrivate_Dirty:       956 kB\n";
-        assert_eq!(parse(text).expect("it is there"), Memory { resident: 13_144 << 10, private: (10_316 + 956) << 10 });
+            Pss_Dirty:           956 kB\nPrivate_Clean:     10316 kB\nPrivate_Dirty:       956 kB\nAnonymous:           920 kB\n";
+        assert_eq!(parse(text).expect("it is there"), Memory { resident: 13_144 << 10, private: 920 << 10 });
         assert!(parse("Rss: 1 kB\n").is_err(), "private pages are not told");
         assert!(parse(&text.replace("13144 kB", "13144 MB")).is_err(), "another unit");
     }

@@ -57,7 +57,7 @@ impl Life {
     /// Nothing comes to an end while it is measured.
     pub(crate) const LONG: Self = Self { ttl: 3_600, most: 86_400 };
     /// As short as both take.
-    pub(crate) const SHORT: Self = Self { ttl: 30, most: 100 };
+    pub(crate) const SHORT: Self = Self { ttl: 30, most: 120 };
 }
 
 impl Programs {

@@ -100,7 +100,7 @@ fn sound(tally: Tally) -> Result<Tally, Fault> {
 pub(crate) const MEMORY: Experiment = Experiment {
     name: "memory",
     method: "An agent with a sink and nothing else, some seconds after its token was published. Resident is all that is mapped and there, \
-             private what no other process has.",
+             private what is backed by no file: pages of a program are shared by all of its processes.",
     when: When::Alone,
     run: memory,
 };

@@ -16,8 +16,10 @@ use crate::{Fault, interrupt};
 const RATE: u32 = 50;
 /// Who caches what is published reads it again so often, which is within the grace.
 const AGAIN: Duration = Duration::from_secs(5);
-/// Ours rotates about as often as the peer logs in anew: more often it would not take.
-const ROTATION: &str = "  every = \"70s\"\n  validate_for = \"2s\"\n  grace = \"8s\"";
+/// Ours rotates about as often as the peer logs in anew, with lives that the role allows: shorter ones it would not take.
+const ROTATION: &str = "  every = \"70s\"\n  life = \"70s\"\n  validate_for = \"2s\"\n  grace = \"8s\"";
+/// The same where nothing is due.
+const SELDOM: &str = "  every = \"12h\"\n  life = \"5m\"\n  validate_for = \"2s\"";
 
 /// Clients of one sidecar.
 struct Clients(Vec<(&'static str, Load)>);
@@ -99,14 +101,14 @@ fn through_only(kind: &str) -> Option<Target> {
 
 pub(crate) const READERS: Experiment = Experiment {
     name: "readers",
-    method: "Nothing goes wrong: tokens live for 30 s, and for 100 s with all renewals; turquoise rotates every 70 s, with a grace of 8 s.",
+    method: "Nothing goes wrong: tokens live for 30 s, and for 120 s with all renewals; turquoise rotates every 70 s, with a `life` of 70 s and a grace of 8 s.",
     when: When::Together,
     run: |scene| {
         let act = |scene: &Scene, role: &Role<'_>, whose| {
             let seat = Seat::new(scene, role, whose, Form::Proxy, ROTATION)?;
             let _sidecar = seat.up()?;
             let clients = Clients::start(scene, &seat)?;
-            interrupt::sleep(scene.seconds(20, 150))?;
+            interrupt::sleep(scene.seconds(20, 160))?;
             clients.stop()
         };
         both(scene, "in calm", Life::SHORT, act, |kind| Some(none_but_once(kind)))
@@ -116,7 +118,7 @@ pub(crate) const READERS: Experiment = Experiment {
 pub(crate) const BAD: Experiment = Experiment {
     name: "bad",
     method: "The role gives tokens that may do nothing, until 3 s after the peer has taken one, or 78 s after the start with turquoise, \
-             which tries at 70 s; then the role is mended. Tokens live for 30 s, and for 100 s with all renewals.",
+             which tries at 70 s; then the role is mended. Tokens live for 30 s, and for 120 s with all renewals.",
     when: When::Together,
     run: |scene| {
         let act = |scene: &Scene, role: &Role<'_>, whose| {
@@ -128,7 +130,7 @@ pub(crate) const BAD: Experiment = Experiment {
             let first = seat.token();
             match whose {
                 Whose::Peer => {
-                    interrupt::until("the peer logs in anew", Duration::from_secs(110), || seat.token() != first)?;
+                    interrupt::until("the peer logs in anew", Duration::from_secs(130), || seat.token() != first)?;
                     interrupt::sleep(Duration::from_secs(3))?;
                 }
                 Whose::Ours => interrupt::sleep(Duration::from_secs(75))?,
@@ -148,7 +150,7 @@ pub(crate) const REVOKED: Experiment = Experiment {
     when: When::Together,
     run: |scene| {
         let act = |scene: &Scene, role: &Role<'_>, whose| {
-            let seat = Seat::new(scene, role, whose, Form::Proxy, "  every = \"12h\"")?;
+            let seat = Seat::new(scene, role, whose, Form::Proxy, SELDOM)?;
             let _sidecar = seat.up()?;
             let clients = Clients::start(scene, &seat)?;
             interrupt::sleep(Duration::from_secs(10))?;
@@ -169,7 +171,7 @@ pub(crate) const RESTART: Experiment = Experiment {
     run: |scene| {
         let act = |scene: &Scene, role: &Role<'_>, whose| {
             let form = if whose == Whose::Ours { Form::Handed } else { Form::Proxy };
-            let seat = Seat::new(scene, role, whose, form, "  every = \"12h\"")?;
+            let seat = Seat::new(scene, role, whose, form, SELDOM)?;
             let mut sidecar = seat.up()?;
             let clients = Clients::start(scene, &seat)?;
             for _ in 0..3 {
@@ -188,7 +190,7 @@ pub(crate) const RESTART: Experiment = Experiment {
 pub(crate) const NEIGHBOUR: Experiment = Experiment {
     name: "neighbour",
     method: "A second sidecar of the same kind has a wrong secret id for the same role, and tries to log in. Five quick failures lock the \
-             role for everybody; tokens live for 30 s, and for 100 s with all renewals.",
+             role for everybody; tokens live for 30 s, and for 120 s with all renewals.",
     when: When::Together,
     run: |scene| {
         let act = |scene: &Scene, role: &Role<'_>, whose| {
@@ -201,7 +203,7 @@ pub(crate) const NEIGHBOUR: Experiment = Experiment {
             write(&wrong, &format!("00000000{}", &secret_id[8..]))?;
             let neighbour = Seat::beside(scene, role, whose, &wrong)?;
             let _neighbour = neighbour.start()?;
-            interrupt::sleep(scene.seconds(20, 150))?;
+            interrupt::sleep(scene.seconds(20, 160))?;
             clients.stop()
         };
         both(scene, "a neighbour's wrong secret id", Life::SHORT, act, through_only)
